@@ -1,0 +1,135 @@
+"""Every law holds for every rule: adding a record to the table adds it to these tests."""
+
+import numpy as np
+import pytest
+from calls import NAMES, RULES, calls, slopes
+
+import tinygrad_slp as tg
+from tinygrad_slp.rule import Each, Rule
+from tinygrad_slp.rule import RULES as TABLE
+
+every_rule = pytest.mark.parametrize("rule", RULES, ids=NAMES)
+TOLERANCE = 1e-10
+
+
+def weighted(call, seed=1):
+    """The call as a function to one number: a fixed random combination of its outputs."""
+    shape = np.shape(call(*call.arrays))
+    v = np.random.default_rng(seed).normal(size=shape)
+    return lambda *arrays: np.sum(v.astype(arrays[0].dtype) * call(*arrays))
+
+
+def gradients(f, arrays):
+    """Autodiff's gradients of a function to one number, for each array."""
+    leaves = [tg.Tensor(x, requires_grad=True) for x in arrays]
+    f(*leaves).backward()
+    return [x.grad.data for x in leaves]
+
+
+def error(found, expected):
+    """The largest deviation, on the scale of the expected values (at least 1)."""
+    return np.max(np.abs(found - expected), initial=0) / max(1, np.max(np.abs(expected), initial=0))
+
+
+def worst(call):
+    """The largest error of autodiff's gradients of a call, against measured slopes."""
+    f = weighted(call)
+    found = gradients(f, call.arrays)
+    return max(error(g, slopes(f, call.arrays, k)) for k, g in enumerate(found))
+
+
+@every_rule
+def test_a_tensor_gives_what_an_array_gives(rule):
+    for call in calls(rule):
+        expected = call(*call.arrays)
+        result = call(*(tg.Tensor(x, requires_grad=True) for x in call.arrays))
+        assert isinstance(result, tg.Tensor)
+        assert result.shape == np.shape(expected)
+        np.testing.assert_allclose(result.data, expected, rtol=1e-14, atol=1e-15)
+
+
+@every_rule
+@pytest.mark.parametrize("seed", [0, 1])
+def test_vjp_is_the_measured_slope(rule, seed):
+    for call in calls(rule, seed):
+        assert call.arrays, f"{rule.name}: an example without arrays proves nothing"
+        assert worst(call) < TOLERANCE, call
+
+
+@every_rule
+def test_jvp_is_the_transpose_of_vjp_and_the_form_is_true(rule):
+    rng = np.random.default_rng(2)
+    for call in calls(rule):
+        y, pullback = tg.vjp(call, *call.arrays)
+        v = rng.normal(size=np.shape(y))
+        cotangents = pullback(v)
+        for k, x in enumerate(call.arrays):
+            tangents = [np.zeros_like(a) for a in call.arrays]
+            tangents[k] = rng.normal(size=x.shape)
+            _, forward = tg.jvp(call, call.arrays, tangents)
+            assert np.shape(forward) == np.shape(y)
+            assert error(np.sum(v * forward), np.sum(cotangents[k] * tangents[k])) < 1e-12, call
+
+
+@every_rule
+def test_second_derivative_is_the_slope_of_the_first(rule):
+    for call in calls(rule):
+        f = weighted(call)
+        rng = np.random.default_rng(3)
+        u = [rng.normal(size=x.shape) for x in call.arrays]
+
+        def along(*arrays, f=f, u=u):
+            """⟨∇f, u⟩: a function to one number, recorded or not."""
+            g = tg.grad(f, range(len(arrays)))(*arrays)
+            return sum(np.sum(a * b.astype(arrays[0].dtype)) for a, b in zip(g, u, strict=True))
+
+        found = tg.grad(along, range(len(call.arrays)))(*call.arrays)
+        for k, g in enumerate(found):
+            assert error(g, slopes(along, call.arrays, k)) < TOLERANCE, call
+
+
+@every_rule
+def test_gradients_keep_dtype_and_shape_and_inputs_stay_as_they_are(rule):
+    for call in calls(rule):
+        for dtype in (np.float32, np.float64):
+            arrays = [x.astype(dtype) for x in call.arrays]
+            before = [x.copy() for x in arrays]
+            for x in arrays:
+                x.flags.writeable = False
+            y, pullback = tg.vjp(call, *arrays)
+            assert y.dtype == dtype or rule.name == "cast"
+            for x, g, old in zip(arrays, pullback(np.ones_like(y)), before, strict=True):
+                assert g.shape == x.shape
+                assert g.dtype == dtype
+                np.testing.assert_array_equal(x, old)
+
+
+@tg.differentiable(lambda g, y, x: g * (1 + 1e-6) + 1e-6, form="elementwise", domain=tg.REAL)
+def wrong_identity(x):
+    """x, with a derivative that is off by a millionth"""
+    return x
+
+
+def wrong(rule):
+    """A copy of the rule whose derivative is off by a millionth."""
+    copy = object.__new__(Rule)
+    for slot in Rule.__slots__:
+        setattr(copy, slot, getattr(rule, slot))
+    off = lambda vjp: vjp and (lambda *args, **kwargs: vjp(*args, **kwargs) * (1 + 1e-6) + 1e-6)
+    if rule.definition is not None:
+        copy.definition = lambda *args, **kwargs: spoilt(rule.definition(*args, **kwargs))
+    elif isinstance(rule.vjps, Each):
+        copy.vjps = Each(off(rule.vjps.vjp))
+    else:
+        copy.vjps = tuple(off(vjp) for vjp in rule.vjps)
+    return copy
+
+
+def spoilt(y):
+    return [wrong_identity(part) for part in y] if isinstance(y, list) else wrong_identity(y)
+
+
+@every_rule
+def test_a_rule_off_by_a_millionth_is_caught(rule, monkeypatch):
+    monkeypatch.setitem(TABLE, rule.function, wrong(rule))
+    assert max(worst(call) for call in calls(rule)) > 1000 * TOLERANCE

@@ -1,0 +1,38 @@
+"""A tiny deep-learning framework on NumPy: readable in an afternoon, every gradient proven."""
+
+# from . import nn, optim
+from .autodiff import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from .graph import differentiable
+from .rule import (
+    ABOVE_ONE,
+    POSITIVE,
+    REAL,
+    RULES,
+    UNIT,
+    composite,
+    declare,
+    elementwise,
+    linear,
+)
+from .rules import (
+    elu,
+    gelu,
+    leaky_relu,
+    log_softmax,
+    logsumexp,
+    relu,
+    sigmoid,
+    silu,
+    softmax,
+    softplus,
+)
+from .tensor import Tensor, no_grad
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ABOVE_ONE", "POSITIVE", "REAL", "RULES", "UNIT", "Tensor", "composite", "declare",
+    "differentiable", "elementwise", "elu", "gelu", "grad", "hessian", "hvp", "jacobian", "jvp",
+    "leaky_relu", "linear", "log_softmax", "logsumexp", "no_grad", "relu", "sigmoid",
+    "silu", "softmax", "softplus", "value_and_grad", "vjp",
+]  # fmt: skip

@@ -1,0 +1,293 @@
+"""Derivatives of functions, as functions: grad, vjp, jvp, jacobian, hessian, with JAX's signatures.
+
+Arguments and results are numbers, arrays, Tensors, or nested tuples, lists, dicts and Modules of
+them. The function sees Tensors. Given plain arrays these functions give plain arrays; given Tensors
+they give Tensors. A result that depends on a Tensor that requires grad, closed over or given, is
+a Tensor through which gradients flow, so that all of them nest; under `no_grad()` it does not.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from .graph import Node, ancestors, freed, is_recording, leaf, made, pull, push, recording
+from .tensor import Tensor, owned
+from .tree import flatten
+
+Function = Callable[..., Any]
+
+
+class Linearized:
+    """A function at a point: its value, and its Jacobian there as a map in both directions."""
+
+    def __init__(self, f: Function, args: Sequence[Any], kwargs: Any, argnums: Sequence[int]):
+        outer = is_recording()
+        args = list(args)
+        self.inputs: list[Tensor] = []
+        self.rebuild_inputs = []
+        self.plain = True
+        for i in argnums:
+            leaves, rebuild = flatten(args[i])
+            self.plain &= not any(isinstance(x, Node) for x in leaves)
+            lifted = [lift(x, outer) for x in leaves]
+            args[i] = rebuild(lifted)  # type: ignore[arg-type]
+            self.inputs += lifted
+            self.rebuild_inputs.append((len(leaves), rebuild))
+        token = recording.set(True)
+        try:
+            self.value = f(*args, **kwargs)
+        finally:
+            recording.reset(token)
+        self.outer = outer
+
+    def split_aux(self, has_aux: bool) -> Any:
+        """Takes the auxiliary output of f off its value."""
+        if not has_aux:
+            return None
+        if not isinstance(self.value, tuple) or len(self.value) != 2:
+            raise TypeError("has_aux=True: the function must return a pair (value, aux)")
+        self.value, aux = self.value
+        return self.finished_tree(aux)
+
+    def settle(self) -> None:
+        """Reads the graph between inputs and outputs."""
+        leaves, self.rebuild_output = flatten(self.value)
+        self.outputs = [y if isinstance(y, Node) else leaf(Tensor, owned(y)) for y in leaves]
+        self.ends = {x.order for x in self.inputs}
+        self.nodes, outside = between(self.outputs, self.inputs)
+        self.create = self.outer and outside
+
+    def pull(self, cotangents: Sequence[Any]) -> list[Any]:
+        """Cotangents of the inputs, given those of the outputs."""
+        flow: dict[int, Any] = {}
+        for y, g in zip(self.outputs, cotangents, strict=True):
+            if y.order in self.nodes:
+                flow[y.order] = flow[y.order] + g if y.order in flow else g
+        token = recording.set(self.create)
+        try:
+            found = pull(self.nodes, flow, self.ends, retain=True, create=self.create)
+        finally:
+            recording.reset(token)
+        return [self.finished(found.get(x.order, np.zeros_like(x.array))) for x in self.inputs]
+
+    def push(self, tangents: Sequence[Any]) -> list[Any]:
+        """Tangents of the outputs, given those of the inputs."""
+        flow = dict(zip([x.order for x in self.inputs], tangents, strict=True))
+        create = self.create or (self.outer and any(getattr(t, "tracked", False) for t in tangents))
+        token = recording.set(create)
+        try:
+            push(self.nodes, flow, create=create)
+        finally:
+            recording.reset(token)
+        return [self.finished(flow.get(y.order, np.zeros_like(y.array))) for y in self.outputs]
+
+    def input_trees(self, leaves: list[Any]) -> list[Any]:
+        """One tree for each differentiated argument, of these leaves."""
+        trees, at = [], 0
+        for n, rebuild in self.rebuild_inputs:
+            trees.append(rebuild(leaves[at : at + n]))
+            at += n
+        return trees
+
+    def finished(self, x: Any) -> Any:
+        """What the user gets: an array of their own, or a Tensor."""
+        if isinstance(x, Node):
+            if x.tracked and self.outer and self.create:
+                return x
+            x = x.array
+        return np.array(x)[()] if self.plain else leaf(Tensor, x)
+
+    def finished_tree(self, tree: Any) -> Any:
+        leaves, rebuild = flatten(tree)
+        return rebuild([self.finished(x) if isinstance(x, Node) else x for x in leaves])
+
+    def finished_value(self) -> Any:
+        return self.rebuild_output([self.finished(y) for y in self.outputs])
+
+
+def lift(x: Any, outer: bool) -> Tensor:
+    """A fresh Tensor of the value of x to differentiate by, recorded if x itself is."""
+    if isinstance(x, Node):
+        if x.tracked and outer:
+            return made(Tensor, x.array, np.positive, (x,))  # type: ignore[no-any-return]
+        array = x.array
+    else:
+        array = owned(x)
+    if array.dtype.kind != "f":
+        raise TypeError(
+            f"cannot differentiate with respect to {array.dtype} {x!r}: give floating-point "
+            "numbers, such as 1.0 or x.astype(float), or leave the argument out of argnums"
+        )
+    return leaf(Tensor, array, tracked=True)  # type: ignore[no-any-return]
+
+
+def between(outputs: Sequence[Node], inputs: Sequence[Node]) -> tuple[dict[int, Node], bool]:
+    """The nodes on a path from inputs to outputs, and whether others that are tracked join them."""
+    ends = {x.order for x in inputs}
+    found = ancestors(outputs, min(ends, default=0))
+    nodes: dict[int, Node] = {}
+    outside = any(x.inputs for x in inputs)
+    for order in sorted(found):
+        node = found[order]
+        if order in ends:
+            nodes[order] = node
+            continue
+        if node.function is not None and not node.inputs:
+            raise freed(node)
+        for x in node.inputs:
+            if isinstance(x, Node) and x.tracked:
+                if x.order in nodes:
+                    nodes[order] = node
+                else:
+                    outside = True
+    return nodes, outside
+
+
+def value_and_grad(
+    f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Function:
+    """The function that returns f(*args) and its gradient.
+
+    Args:
+        f: returns a single number, or (number, aux) if has_aux.
+        argnums: which positional arguments to differentiate by; for several, a tuple comes back.
+        has_aux: f returns a pair, the second of which is handed through.
+
+    Raises:
+        TypeError: f does not return a single number, or an argument is not floating-point.
+    """
+
+    @wraps(f)
+    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
+        many = not isinstance(argnums, int)
+        at = Linearized(f, args, kwargs, positions(argnums, args))
+        aux = at.split_aux(has_aux)
+        at.settle()
+        if len(at.outputs) != 1 or at.outputs[0].size != 1:
+            shapes = [y.shape for y in at.outputs]
+            raise TypeError(
+                f"grad needs a function that returns one number; this returned shapes {shapes}. "
+                "Reduce it with np.sum or np.mean, or use jacobian or vjp"
+            )
+        gradients = at.input_trees(at.pull([np.ones_like(at.outputs[0].array)]))
+        value = at.finished_value()
+        return (value, aux) if has_aux else value, tuple(gradients) if many else gradients[0]
+
+    return value_and_gradient
+
+
+def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
+    """The function that returns the gradient of f: see `value_and_grad`."""
+
+    @wraps(f)
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        value, gradients = value_and_grad(f, argnums, has_aux)(*args, **kwargs)
+        return (gradients, value[1]) if has_aux else gradients
+
+    return gradient
+
+
+def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
+    """f(*primals), and the pullback: cotangents of the output to a tuple of those of the primals.
+
+    Raises:
+        ValueError: the pullback is given cotangents of other shapes than the output.
+    """
+    at = Linearized(f, primals, {}, range(len(primals)))
+    aux = at.split_aux(has_aux)
+    at.settle()
+
+    def pullback(cotangents: Any) -> tuple[Any, ...]:
+        flow = fitting("cotangent", flatten(cotangents)[0], at.outputs)
+        return tuple(at.input_trees(at.pull(flow)))
+
+    return (at.finished_value(), pullback, aux) if has_aux else (at.finished_value(), pullback)
+
+
+def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """f(*primals), and its derivative along the tangents: the Jacobian times them.
+
+    Raises:
+        TypeError: primals or tangents are not tuples or lists.
+        ValueError: the tangents have other shapes than the primals.
+    """
+    if not isinstance(primals, tuple | list) or not isinstance(tangents, tuple | list):
+        raise TypeError("jvp takes tuples: jvp(f, (x,), (t,)) for a function of one argument")
+    at = Linearized(f, primals, {}, range(len(primals)))
+    at.settle()
+    flow = fitting("tangent", flatten(list(tangents))[0], at.inputs)
+    return at.finished_value(), at.rebuild_output(at.push(flow))
+
+
+def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """The function that returns ∂(output)/∂(argument), of shape (*output.shape, *argument.shape).
+
+    Where the output or the argument is a tree, the tree of arguments hangs on each output.
+    """
+
+    @wraps(f)
+    def derivative(*args: Any, **kwargs: Any) -> Any:
+        many = not isinstance(argnums, int)
+        at = Linearized(f, args, kwargs, positions(argnums, args))
+        at.settle()
+        blocks = []
+        for i, y in enumerate(at.outputs):
+            rows = [at.pull(one_hot(at.outputs, i, j)) for j in range(y.size)]
+            columns = [joined(column, y.shape) for column in zip(*rows, strict=True)]
+            trees = at.input_trees(columns)
+            blocks.append(tuple(trees) if many else trees[0])
+        return at.rebuild_output(blocks)
+
+    return derivative
+
+
+def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+    """The function that returns the matrix of second derivatives of a function to one number."""
+    return jacobian(grad(f, argnums), argnums)
+
+
+def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    """The Hessian of f at the primals, times the tangents, without forming the Hessian.
+
+    Forward over reverse: Pearlmutter, Fast exact multiplication by the Hessian, 1994.
+    For one primal an array comes back, for several a tuple.
+    """
+    many = range(len(primals)) if len(primals) > 1 else 0
+    return jvp(grad(f, many), primals, tangents)[1]
+
+
+def positions(argnums: int | Sequence[int], args: Sequence[Any]) -> list[int]:
+    """argnums as a list of positions that exist."""
+    chosen = [argnums] if isinstance(argnums, int) else list(argnums)
+    for i in chosen:
+        if not -len(args) <= i < len(args):
+            raise TypeError(f"argnums={argnums!r}, but the function got {len(args)} arguments")
+    return chosen
+
+
+def fitting(kind: str, given: list[Any], nodes: Sequence[Node]) -> list[Any]:
+    """Tangents or cotangents as arrays in the shapes and dtypes of these nodes."""
+    if len(given) != len(nodes):
+        raise ValueError(f"expected {len(nodes)} {kind}s, one for each array; got {len(given)}")
+    flow = []
+    for t, x in zip(given, nodes, strict=True):
+        t = t if isinstance(t, Node) and t.tracked else owned(t, x.array.dtype)
+        if t.shape != x.array.shape:
+            raise ValueError(f"a {kind} of shape {t.shape} for an array of shape {x.array.shape}")
+        flow.append(t)
+    return flow
+
+
+def one_hot(outputs: Sequence[Node], i: int, j: int) -> list[Any]:
+    """Cotangents that pick element j of output i."""
+    flow = [np.zeros_like(y.array) for y in outputs]
+    flow[i] = np.zeros(outputs[i].array.shape, outputs[i].array.dtype)
+    flow[i].reshape(-1)[j] = 1
+    return flow
+
+
+def joined(rows: Sequence[Any], shape: tuple[int, ...]) -> Any:
+    """The rows of a Jacobian as one array, the shape of the output first."""
+    return np.reshape(np.stack(rows), (*shape, *np.shape(rows[0])))

@@ -1,0 +1,331 @@
+"""The graph: what a node remembers of how it was made, and the walks over it, back and forth.
+
+A node is made by `apply`: it holds the array y = f(*inputs, **settings), the function f, the inputs
+and the settings, and a number from one clock. Inputs exist before outputs, so the order of creation
+is a topological order: nothing here recurses. A node never refers to its own output or consumers,
+so there are no reference cycles: memory returns as soon as the last outside reference goes.
+
+Arrays in nodes never change. A leaf may be given a new array; it then takes a new number, and a
+graph that was built on the old array notices that its input is younger than itself.
+"""
+
+import sys
+from collections.abc import Callable, Container, Iterable, Sequence
+from contextvars import ContextVar
+from functools import wraps
+from itertools import count
+from typing import Any, Self, TypeVar
+
+import numpy as np
+
+from .rule import RULES, Rule, declare, name
+
+F = TypeVar("F", bound=Callable[..., Any])
+NOTHING: dict[str, Any] = {}
+
+clock = count(1).__next__
+recording: ContextVar[bool] = ContextVar("recording", default=True)
+is_recording = recording.get
+
+
+class Node:
+    """An array and how it was made.
+
+    Attributes:
+        array: the value, an array or a NumPy scalar; never written into.
+        grad: the gradient accumulated by `backward`, on leaves; None before.
+        tracked: whether a gradient flows through this node.
+        function: what made it; None for a leaf.
+        inputs: what it was made of, nodes and constants; emptied when backward frees the graph.
+        settings: the keyword arguments it was made with.
+        order: when it was made; for a leaf, when it was last given an array.
+    """
+
+    __slots__ = (
+        "__weakref__", "array", "function", "grad", "inputs", "order", "settings", "tracked",
+    )  # fmt: skip
+
+    array: Any
+    grad: Self | None
+    tracked: bool
+    function: Callable[..., Any] | None
+    inputs: tuple[Any, ...]
+    settings: dict[str, Any]
+    order: int
+
+    if sys.version_info[:2] == (3, 13):
+        # CPython 3.13 drops a chain of objects by C recursion 10,000 deep, which overflows the
+        # small stack of a thread. Taking a dying chain apart from here keeps the recursion flat.
+        def __del__(self) -> None:
+            chain = [self.inputs]
+            self.inputs = ()
+            while chain:
+                for x in chain.pop():
+                    # One reference from the tuple, one from x, one from the call: nobody else.
+                    if isinstance(x, Node) and x.inputs and sys.getrefcount(x) <= 3:
+                        chain.append(x.inputs)
+                        x.inputs = ()
+
+
+new = object.__new__
+
+
+def leaf(cls: type[Node], array: Any, tracked: bool = False) -> Any:
+    """A node that nothing made."""
+    node = new(cls)
+    node.array = array
+    node.grad = None
+    node.tracked = tracked
+    node.function = None
+    node.inputs = ()
+    node.settings = NOTHING
+    node.order = clock()
+    return node
+
+
+def made(
+    cls: type[Node],
+    array: Any,
+    function: Callable[..., Any],
+    inputs: tuple[Any, ...],
+    settings: dict[str, Any] = NOTHING,
+) -> Any:
+    """A node that `function` made of `inputs`, through which gradients flow."""
+    node = new(cls)
+    node.array = array
+    node.grad = None
+    node.tracked = True
+    node.function = function
+    node.inputs = inputs
+    node.settings = settings
+    node.order = clock()
+    return node
+
+
+def apply(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """Calls a function that has a rule, on nodes and arrays; a node if any argument was one.
+
+    Raises:
+        TypeError: the function has no rule.
+    """
+    rule = RULES.get(function)
+    if rule is None:
+        raise TypeError(
+            f"{name(function)} has no derivative rule, so it cannot take a Tensor. Give it arrays "
+            f"({name(function)}(t.data), which stops gradients), or declare its rule:\n"
+            f"    tinygrad_slp.declare({name(function)}, 'its formula', "
+            "lambda g, y, x: g * ..., domain=REAL)"
+        )
+    if rule.definition is not None:
+        return rule.definition(*args, **kwargs)
+    inputs, settings = rule.bind(*args, **kwargs)
+    return evaluate(rule, inputs, settings)
+
+
+def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any:
+    """The function of a rule at these inputs: a node if one of them is a node, else an array."""
+    nodes = [x for x in inputs if isinstance(x, Node)]
+    if settings:
+        settings = {k: frozen(v) for k, v in settings.items()}
+    y = rule.run(*[x.array if isinstance(x, Node) else x for x in inputs], **settings)
+    if not nodes:
+        return y
+    if is_recording() and any(x.tracked for x in nodes) and y.dtype.kind == "f":
+        inputs = tuple([x if isinstance(x, Node) else frozen(x) for x in inputs])
+        return made(type(nodes[0]), y, rule.function, inputs, settings)
+    return leaf(type(nodes[0]), y)
+
+
+def frozen(value: Any) -> Any:
+    """A value that nobody can change: what may be written into is copied."""
+    if isinstance(value, Node):
+        return value.array
+    if isinstance(value, np.ndarray):
+        return value if immutable(value) else value.copy()
+    if isinstance(value, tuple):
+        return tuple([frozen(v) for v in value])
+    if isinstance(value, list):
+        return np.array(value)
+    return value
+
+
+def immutable(array: np.ndarray) -> bool:
+    """Whether neither the array nor any array whose memory it shows can be written into."""
+    while isinstance(array, np.ndarray):
+        if array.flags.writeable:
+            return False
+        array = array.base  # type: ignore[assignment]
+    return array is None
+
+
+def differentiable(*vjps: Callable[..., Any] | None, **facts: Any) -> Callable[[F], F]:
+    """Decorates a function with its hand-derived rule; it then takes arrays and Tensors alike.
+
+        @differentiable(lambda g, y, x: g * (1 - y**2), form="elementwise", domain=REAL)
+        def my_tanh(x):
+            '''tanh x      ∂x = g · (1 − y²)'''
+            return np.tanh(x)
+
+    The function is given plain arrays; its docstring begins with its formula. There is one vjp for
+    each differentiable input, called `vjp(g, y, *inputs, **settings)` and returning the cotangent
+    of that input: given g = ∂L/∂y, it returns ∂L/∂x, of the shape of x or one that sums to it by
+    broadcasting. Written in NumPy functions, it also serves for higher derivatives.
+
+    Args:
+        vjps: one for each input; parameters after (g, y) without a default are inputs, those with
+            one are settings. None: no gradient flows into that input.
+        facts: form="elementwise" | "linear" | None, domain=REAL..., examples=...: see `Rule`.
+
+    Raises:
+        TypeError: no domain, or vjps that do not fit the inputs.
+    """
+
+    def decorate(function: F) -> F:
+        @wraps(function)
+        def dispatch(*args: Any, **kwargs: Any) -> Any:
+            inputs, settings = rule.bind(*args, **kwargs)
+            return evaluate(rule, inputs, settings)
+
+        formula = (function.__doc__ or function.__name__).split("    ")[0].strip()
+        declare(dispatch, formula, *vjps, run=function, **facts)
+        rule = RULES[dispatch]
+        return dispatch  # type: ignore[return-value]
+
+    return decorate
+
+
+# --- the walks -----------------------------------------------------------------------------------
+
+
+def ancestors(outputs: Iterable[Node], since: int = 0) -> dict[int, Node]:
+    """The tracked nodes that the outputs were made of, by order; none older than `since`."""
+    found = {y.order: y for y in outputs if y.tracked and y.order >= since}
+    stack = list(found.values())
+    while stack:
+        for x in stack.pop().inputs:
+            if isinstance(x, Node) and x.tracked:
+                order = x.order
+                if order not in found and order >= since:
+                    found[order] = x
+                    stack.append(x)
+    return found
+
+
+def pull(
+    nodes: dict[int, Node],
+    cotangents: dict[int, Any],
+    ends: Container[int] = (),
+    *,
+    retain: bool,
+    create: bool,
+) -> dict[int, Any]:
+    """Walks back, youngest node first; returns the cotangents of the leaves and of the ends.
+
+    Args:
+        nodes: by order, what the cotangents may flow into.
+        cotangents: of the outputs, by order; used up.
+        ends: the orders of nodes where the walk ends though something made them.
+        retain: keep the graph, to walk it again. Else each node forgets its inputs.
+        create: run the rules on nodes, so that the walk itself is recorded.
+
+    Raises:
+        RuntimeError: the graph was freed, or a leaf was given a new array since it was built.
+    """
+    reached = {}
+    for order in sorted(nodes, reverse=True):
+        if order not in cotangents:
+            continue
+        node = nodes[order]
+        g = cotangents.pop(order)
+        if node.function is None or order in ends:
+            reached[order] = g
+            continue
+        if not node.inputs:
+            raise freed(node)
+        vjps, settings = RULES[node.function].vjps, node.settings
+        y, xs = operands(node, create)
+        for k, x in enumerate(node.inputs):
+            if isinstance(x, Node) and x.tracked:
+                at = x.order
+                if at > order:
+                    raise changed(node, x)
+                if at in nodes and (vjp := vjps[k]) is not None:
+                    gx = match(vjp(g, y, *xs, **settings), x.array)
+                    cotangents[at] = cotangents[at] + gx if at in cotangents else gx
+        if not retain:
+            node.inputs = ()
+    return reached
+
+
+def push(nodes: dict[int, Node], tangents: dict[int, Any], *, create: bool) -> None:
+    """Walks forth, oldest node first, and adds the tangent of every node to `tangents`."""
+    for order in sorted(nodes):
+        node = nodes[order]
+        if order in tangents or node.function is None:
+            continue
+        if not node.inputs:
+            raise freed(node)
+        total = None
+        for k, x in enumerate(node.inputs):
+            if isinstance(x, Node) and x.order in tangents:
+                t = push_one(node, k, tangents[x.order], create)
+                total = t if total is None else total + t
+        if total is not None:
+            tangents[order] = total
+
+
+def push_one(node: Node, k: int, t: Any, create: bool) -> Any:
+    """The Jacobian of a node with respect to its input k, times the tangent t of that input."""
+    assert node.function is not None
+    rule, settings = RULES[node.function], node.settings
+    y, xs = operands(node, create)
+    if rule.form == "linear":
+        t = evaluate(rule, (*xs[:k], t, *xs[k + 1 :]), settings)
+        return t if create else getattr(t, "array", t)
+    vjp = rule.vjps[k]
+    if vjp is None:
+        return np.zeros_like(node.array)
+    if rule.form == "elementwise":  # a diagonal matrix is its own transpose
+        t = t if t.shape == node.array.shape else np.broadcast_to(t, node.array.shape)
+        return vjp(t, y, *xs, **settings)
+    # The vjp is the linear map g -> Jᵀg; its own transpose, taken at any g, is J.
+    token = recording.set(True)
+    try:
+        g = leaf(type(node), np.zeros_like(node.array), tracked=True)
+        back = vjp(g, y, *xs, **settings)
+    finally:
+        recording.reset(token)
+    path = ancestors([back], g.order)
+    return pull(path, {back.order: t}, retain=create, create=create)[g.order]
+
+
+def operands(node: Node, create: bool) -> tuple[Any, Sequence[Any]]:
+    """The output and inputs that the rule of a node is given: the nodes themselves, or arrays."""
+    if create:
+        return node, node.inputs
+    return node.array, [x.array if isinstance(x, Node) else x for x in node.inputs]
+
+
+def match(g: Any, x: Any) -> Any:
+    """The cotangent g in the shape and dtype of x: summed over what broadcasting repeated."""
+    if g.shape != x.shape:
+        lead = g.ndim - x.ndim
+        repeated = [lead + i for i, n in enumerate(x.shape) if n == 1]
+        g = g.sum(axis=(*range(lead), *repeated)).reshape(x.shape)
+    return g if g.dtype is x.dtype else g.astype(x.dtype)
+
+
+def freed(node: Node) -> RuntimeError:
+    return RuntimeError(
+        f"the graph behind the output of {name(node.function)} has been freed by an earlier "
+        "backward(); to walk it again write backward(retain_graph=True) the first time, or run the "
+        "forward pass again"
+    )
+
+
+def changed(node: Node, x: Node) -> RuntimeError:
+    return RuntimeError(
+        f"a Tensor of shape {x.array.shape} was given new data after {name(node.function)} had "
+        "used it, so the gradient would be wrong: call backward() before changing the data, or run "
+        "the forward pass again"
+    )

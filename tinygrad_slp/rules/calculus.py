@@ -1,0 +1,201 @@
+"""Derivatives of the elementwise functions: the inside cover of a calculus book.
+
+Each line reads: function, formula, and for each input its cotangent, given the cotangent g of y.
+Where a function has a kink, the rule takes the field's convention, named beside it.
+"""
+
+import math
+
+import numpy as np
+
+from ..graph import differentiable
+from ..rule import ABOVE_ONE, POSITIVE, REAL, UNIT, aliases, composite, elementwise
+
+LN2 = math.log(2)
+LN10 = math.log(10)
+
+
+def zero(g, y, x):
+    """A step function: no slope wherever it has one."""
+    return np.zeros_like(x)
+
+
+# --- arithmetic ---
+
+elementwise(
+    np.add, "a + b", lambda g, y, a, b: g, lambda g, y, a, b: g, domain=REAL
+)
+elementwise(
+    np.subtract, "a − b", lambda g, y, a, b: g, lambda g, y, a, b: -g, domain=REAL
+)
+elementwise(
+    np.multiply, "a·b", lambda g, y, a, b: g * b, lambda g, y, a, b: g * a, domain=REAL
+)
+elementwise(
+    np.true_divide, "a / b",
+    lambda g, y, a, b: g / b,
+    lambda g, y, a, b: -g * y / b,
+    domain=POSITIVE,
+)  # fmt: skip
+elementwise(np.negative, "−x", lambda g, y, x: -g, domain=REAL)
+elementwise(np.positive, "x", lambda g, y, x: g, domain=REAL)
+
+
+def power_slope(a, b):
+    """b·aᵇ⁻¹, and 0 for b = 0 even where a = 0."""
+    if isinstance(b, int | float):
+        return b * a ** (b - 1) if b else np.zeros_like(a)
+    return b * a ** np.where(np.equal(b, 0), 1.0, b - 1)
+
+
+elementwise(
+    np.power, "aᵇ",
+    lambda g, y, a, b: g * power_slope(a, b),
+    # The limit of aᵇ·log a is 0 at a = 0.
+    lambda g, y, a, b: g * y * np.log(np.where(np.equal(a, 0), 1, a)),
+    domain=POSITIVE,
+)  # fmt: skip
+aliases(np.power, np.float_power)
+elementwise(
+    np.remainder, "a − b⌊a/b⌋",
+    lambda g, y, a, b: g,
+    lambda g, y, a, b: -g * np.floor_divide(a, b),
+    domain=(1.1, 1.9),
+)  # fmt: skip
+elementwise(
+    np.floor_divide, "⌊a/b⌋",
+    lambda g, y, a, b: np.zeros_like(y),
+    lambda g, y, a, b: np.zeros_like(y),
+    domain=(1.1, 1.9),
+)  # fmt: skip
+elementwise(np.reciprocal, "1/x", lambda g, y, x: -g * y * y, domain=POSITIVE)
+elementwise(np.square, "x²", lambda g, y, x: g * 2 * x, domain=REAL)
+elementwise(np.sqrt, "√x", lambda g, y, x: g / (2 * y), domain=POSITIVE)
+elementwise(np.cbrt, "∛x", lambda g, y, x: g / (3 * y * y), domain=POSITIVE)
+
+# --- exponentials and logarithms ---
+
+elementwise(np.exp, "eˣ", lambda g, y, x: g * y, domain=REAL)
+elementwise(np.exp2, "2ˣ", lambda g, y, x: g * y * LN2, domain=REAL)
+elementwise(np.expm1, "eˣ − 1", lambda g, y, x: g * (y + 1), domain=REAL)
+elementwise(np.log, "log x", lambda g, y, x: g / x, domain=POSITIVE)
+elementwise(np.log2, "log₂ x", lambda g, y, x: g / (x * LN2), domain=POSITIVE)
+elementwise(np.log10, "log₁₀ x", lambda g, y, x: g / (x * LN10), domain=POSITIVE)
+elementwise(np.log1p, "log(1 + x)", lambda g, y, x: g / (1 + x), domain=POSITIVE)
+elementwise(
+    np.logaddexp, "log(eᵃ + eᵇ)",
+    lambda g, y, a, b: g * np.exp(a - y),
+    lambda g, y, a, b: g * np.exp(b - y),
+    domain=REAL,
+)  # fmt: skip
+
+# --- trigonometry ---
+
+elementwise(np.sin, "sin x", lambda g, y, x: g * np.cos(x), domain=REAL)
+elementwise(np.cos, "cos x", lambda g, y, x: -g * np.sin(x), domain=REAL)
+elementwise(np.tan, "tan x", lambda g, y, x: g * (1 + y * y), domain=UNIT)
+elementwise(np.arcsin, "arcsin x", lambda g, y, x: g / np.sqrt(1 - x * x), domain=UNIT)
+elementwise(np.arccos, "arccos x", lambda g, y, x: -g / np.sqrt(1 - x * x), domain=UNIT)
+elementwise(np.arctan, "arctan x", lambda g, y, x: g / (1 + x * x), domain=REAL)
+elementwise(
+    np.arctan2, "the angle of (b, a)",
+    lambda g, y, a, b: g * b / (a * a + b * b),
+    lambda g, y, a, b: -g * a / (a * a + b * b),
+    domain=POSITIVE,
+)  # fmt: skip
+elementwise(np.sinh, "sinh x", lambda g, y, x: g * np.cosh(x), domain=REAL)
+elementwise(np.cosh, "cosh x", lambda g, y, x: g * np.sinh(x), domain=REAL)
+elementwise(np.tanh, "tanh x", lambda g, y, x: g * (1 - y * y), domain=REAL)
+elementwise(np.arcsinh, "arcsinh x", lambda g, y, x: g / np.sqrt(x * x + 1), domain=REAL)
+elementwise(
+    np.arccosh, "arccosh x", lambda g, y, x: g / np.sqrt((x - 1) * (x + 1)), domain=ABOVE_ONE
+)
+elementwise(np.arctanh, "arctanh x", lambda g, y, x: g / (1 - x * x), domain=UNIT)
+elementwise(
+    np.hypot, "√(a² + b²)",
+    # At the corner a = b = 0 the slope is taken as 0.
+    lambda g, y, a, b: g * a / np.where(y == 0, 1, y),
+    lambda g, y, a, b: g * b / np.where(y == 0, 1, y),
+    domain=POSITIVE,
+)  # fmt: skip
+elementwise(np.deg2rad, "x·π/180", lambda g, y, x: g * (math.pi / 180), domain=REAL)
+elementwise(np.rad2deg, "x·180/π", lambda g, y, x: g * (180 / math.pi), domain=REAL)
+aliases(np.deg2rad, np.radians)
+aliases(np.rad2deg, np.degrees)
+
+# --- kinks and steps ---
+
+elementwise(np.absolute, "|x|", lambda g, y, x: g * np.sign(x), domain=REAL)  # 0 at 0
+aliases(np.absolute, np.fabs)
+elementwise(np.sign, "sign x", zero, domain=REAL)
+elementwise(np.floor, "⌊x⌋", zero, domain=REAL)
+elementwise(np.ceil, "⌈x⌉", zero, domain=REAL)
+elementwise(np.trunc, "x towards 0", zero, domain=REAL)
+elementwise(np.rint, "the nearest integer", zero, domain=REAL)
+elementwise(
+    np.round, "x to some decimals", lambda g, y, x, decimals=0: np.zeros_like(x),
+    domain=REAL, examples=lambda f, x: [f(x(2, 3)), f(x(2, 3), decimals=0), f(x(3), 0)],
+)  # fmt: skip
+aliases(np.round, np.around)
+
+
+def share(y, a, b):
+    """How much of the cotangent goes to a: all where it is the output, half in a tie with b."""
+    return np.equal(y, a) * (1 - 0.5 * np.equal(a, b))
+
+
+def share_other(y, a, b):
+    """What `share` leaves for b; NaN counts as the output it became."""
+    return 1 - share(y, a, b)
+
+
+for extremum, formula in (
+    (np.maximum, "max(a, b)"),
+    (np.minimum, "min(a, b)"),
+    (np.fmax, "max(a, b), NaN ignored"),
+    (np.fmin, "min(a, b), NaN ignored"),
+):
+    elementwise(
+        extremum, formula,
+        lambda g, y, a, b: g * share(y, a, b),
+        lambda g, y, a, b: g * share_other(y, a, b),
+        domain=REAL,
+    )  # fmt: skip
+
+elementwise(
+    np.where, "a where c, else b",
+    None,
+    lambda g, y, c, a, b: np.where(c, g, 0),
+    lambda g, y, c, a, b: np.where(c, 0, g),
+    domain=REAL,
+    examples=lambda f, x: [
+        f(x(2, 3) > 0, x(2, 3), x(3)),
+        f(np.array([True, False, True]), x(2, 3), x(2, 1)),
+    ],
+)  # fmt: skip
+
+
+# The slope is 1 on the bounds themselves, as in PyTorch: not a composite of maximum and minimum.
+@differentiable(
+    lambda g, y, x, low, high: g * np.equal(y, x),
+    lambda g, y, x, low, high: g * ((x < low) & (low <= high)),
+    lambda g, y, x, low, high: g * ((x > high) | (low > high)),
+    form="elementwise",
+    domain=REAL,
+    examples=lambda f, x: [f(x(2, 3), -1.0, 1.0), f(x(2, 3), x(3) * 0.1 - 1, 0.2 * x(3) + 1)],
+)
+def clamp(x, low, high):
+    """min(max(x, low), high)"""
+    return np.minimum(np.maximum(x, low), high)
+
+
+def clip(a, a_min=None, a_max=None, *, min=None, max=None):
+    low = a_min if min is None else min
+    high = a_max if max is None else max
+    return clamp(a, -np.inf if low is None else low, np.inf if high is None else high)
+
+
+composite(
+    np.clip, "min(max(x, low), high)", clip, domain=REAL,
+    examples=lambda f, x: [f(x(2, 3), -1, 1), f(x(2, 3), None, 0.5), f(x(2, 3), min=-0.25)],
+)  # fmt: skip

@@ -1,0 +1,150 @@
+"""Derivatives of products of vectors, matrices and tensors, each linear in every factor."""
+
+import numpy as np
+
+from ..rule import REAL, Each, composite, linear
+from .movement import scatter
+
+
+def matmul_left(g, y, a, b):
+    """∂a = g·bᵀ, and what it means where a or b is a vector."""
+    if b.ndim == 1:
+        return g[..., np.newaxis] * b
+    if a.ndim == 1:
+        return (b @ g[..., np.newaxis])[..., 0]
+    return g @ b.mT
+
+
+def matmul_right(g, y, a, b):
+    """∂b = aᵀ·g, and what it means where a or b is a vector."""
+    if a.ndim == 1:
+        return a[:, np.newaxis] * g[..., np.newaxis, :] if b.ndim > 1 else a * g
+    if b.ndim == 1:
+        return (a.mT @ g[..., np.newaxis])[..., 0]
+    return a.mT @ g
+
+
+linear(
+    np.matmul, "a @ b", matmul_left, matmul_right, domain=REAL,
+    examples=lambda f, x: [
+        f(x(2, 3), x(3, 4)), f(x(3), x(3)), f(x(2, 3), x(3)), f(x(3), x(3, 2)),
+        f(x(2, 2, 3), x(3, 2)), f(x(2, 1, 2, 3), x(3, 3, 2)), f(x(3), x(2, 3, 2)), f(x(2, 2, 3), x(3)),
+    ],
+)  # fmt: skip
+
+
+def tensordot(a, b, axes=2):
+    """Transpose, reshape to matrices, multiply: as NumPy does it."""
+    if isinstance(axes, int):
+        axes = range(a.ndim - axes, a.ndim), range(axes)
+    over_a, over_b = ([i] if isinstance(i, int | np.integer) else list(i) for i in axes)
+    over_a, over_b = [i % a.ndim for i in over_a], [i % b.ndim for i in over_b]
+    free_a = [i for i in range(a.ndim) if i not in over_a]
+    free_b = [i for i in range(b.ndim) if i not in over_b]
+    summed = [a.shape[i] for i in over_a]
+    if summed != [b.shape[i] for i in over_b]:
+        raise ValueError(f"tensordot: shapes {a.shape} and {b.shape} do not match over {axes}")
+    shape = [a.shape[i] for i in free_a] + [b.shape[i] for i in free_b]
+    n = int(np.prod(summed))
+    left = np.transpose(a, free_a + over_a).reshape(-1, n)
+    right = np.transpose(b, over_b + free_b).reshape(n, -1)
+    return (left @ right).reshape(shape)
+
+
+def dot(a, b):
+    if not np.ndim(a) or not np.ndim(b):
+        return a * b
+    return a @ b if b.ndim <= 2 else tensordot(a, b, (-1, -2))
+
+
+def inner(a, b):
+    return a * b if not np.ndim(a) or not np.ndim(b) else tensordot(a, b, (-1, -1))
+
+
+def outer(a, b):
+    return np.reshape(a, (-1, 1)) * np.reshape(b, (1, -1))
+
+
+def vdot(a, b):
+    return np.reshape(a, -1) @ np.reshape(b, -1)
+
+
+composite(
+    np.tensordot, "Σ a[…k…]·b[…k…]", tensordot, domain=REAL,
+    examples=lambda f, x: [
+        f(x(2, 3, 2), x(3, 2, 4)), f(x(2, 3), x(3, 2), axes=1), f(x(2), x(3), 0),
+        f(x(2, 3, 4), x(4, 5, 2), axes=([0, 2], [2, 0])),
+    ],
+)  # fmt: skip
+composite(
+    np.dot, "Σ a[…k]·b[k…]", dot, domain=REAL,
+    examples=lambda f, x: [
+        f(x(3), x(3)), f(x(2, 3), x(3, 2)), f(x(2, 3), x(2, 3, 2)), f(x(2, 3), 2.0),
+    ],
+)  # fmt: skip
+composite(
+    np.inner, "Σ a[…k]·b[…k]", inner, domain=REAL,
+    examples=lambda f, x: [f(x(3), x(3)), f(x(2, 3), x(4, 3))],
+)  # fmt: skip
+composite(
+    np.outer, "a·bᵀ", outer, domain=REAL,
+    examples=lambda f, x: [f(x(3), x(2)), f(x(2, 2), x(3))],
+)  # fmt: skip
+composite(
+    np.vdot, "Σ a·b", vdot, domain=REAL, examples=lambda f, x: [f(x(3), x(3)), f(x(2, 3), x(2, 3))]
+)
+
+
+def spelled(subscripts, shapes):
+    """The subscripts of einsum with the output written out, and letters in place of dots."""
+    subscripts = subscripts.replace(" ", "")
+    left, arrow, right = subscripts.partition("->")
+    terms = left.split(",")
+    if len(terms) != len(shapes):
+        raise ValueError(f"einsum: {subscripts!r} names {len(terms)} operands, got {len(shapes)}")
+    spare = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in subscripts]
+    hidden = [len(s) - len(t.replace("...", "")) for t, s in zip(terms, shapes, strict=True)]
+    most = max((h for t, h in zip(terms, hidden, strict=True) if "..." in t), default=0)
+    letters = "".join(spare[:most])
+    if not arrow:
+        once = sorted(c for c in set(left) - set(",.") if left.count(c) == 1)
+        right = ("..." if "..." in left else "") + "".join(once)
+    terms = [t.replace("...", letters[most - h :]) for t, h in zip(terms, hidden, strict=True)]
+    return terms, right.replace("...", letters)
+
+
+def einsum_vjp(k, g, y, *xs, subscripts):
+    """∂x: contract g with all other operands; letters of x alone are sums, repeated ones diagonals.
+
+    Operands of length 1 along a letter are broadcast; `match` in the graph sums those again.
+    """
+    terms, out = spelled(subscripts, [x.shape for x in xs])
+    sizes = {}
+    for term, x in zip(terms, xs, strict=True):
+        for letter, n in zip(term, x.shape, strict=True):
+            sizes[letter] = max(n, sizes.get(letter, 1))
+    mine = terms[k]
+    letters = "".join(dict.fromkeys(mine))
+    others = [i for i in range(len(xs)) if i != k]
+    known = set(out).union(*(terms[i] for i in others))
+    summed = [c for c in letters if c not in known]
+    operands = [g, *(xs[i] for i in others), *(np.ones(sizes[c], y.dtype) for c in summed)]
+    left = ",".join([out, *(terms[i] for i in others), *summed])
+    gx = np.einsum(f"{left}->{letters}", *operands)
+    if letters == mine:
+        return gx
+    # A letter twice in one operand reads a diagonal: send the cotangent back to the diagonal only.
+    where = [np.arange(sizes[c]).reshape([-1 if c == d else 1 for d in letters]) for c in mine]
+    return scatter(gx, index=tuple(where), shape=xs[k].shape)
+
+
+linear(
+    np.einsum, "Σ Π x, by letters", Each(einsum_vjp), domain=REAL,
+    bind=lambda subscripts, *xs, optimize=False: (xs, {"subscripts": subscripts}),
+    run=lambda *xs, subscripts: np.einsum(subscripts, *xs),
+    examples=lambda f, x: [
+        f("ij,jk->ik", x(2, 3), x(3, 2)), f("ij,jk", x(2, 3), x(3, 2)), f("ij->j", x(2, 3)),
+        f("ii->i", x(3, 3)), f("ii", x(3, 3)), f("i,j,k->kji", x(2), x(3), x(2)),
+        f("...ij,...j->...i", x(2, 2, 3), x(3)), f("bi,bj->", x(2, 3), x(2, 2)),
+    ],
+)  # fmt: skip

@@ -1,0 +1,326 @@
+"""Derivatives of the functions that only move elements: each is linear, and its transpose moves
+the cotangents back to where the elements came from, adding up those of elements used twice.
+"""
+
+import operator
+
+import numpy as np
+
+from ..graph import differentiable
+from ..rule import REAL, Each, composite, declare, linear
+from ..tensor import cast
+
+# --- reading and writing by index ---
+
+
+def basic(index):
+    """Whether an index is made of integers, slices, None and ... alone, so reads nothing twice."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(
+        isinstance(i, int | np.integer | slice | type(None) | type(...))
+        and not isinstance(i, bool)
+        for i in parts
+    )
+
+
+@differentiable(
+    lambda g, y, x, index=(), shape=(): g[index],
+    form="linear",
+    domain=REAL,
+    examples=lambda f, x: [
+        f(x(2), index=(slice(1, 3),), shape=(4,)),
+        f(x(3, 2), index=np.array([0, 2, 0]), shape=(4, 2)),
+    ],
+)
+def scatter(x, index=(), shape=()):
+    """zeros, with x added at index"""
+    y = np.zeros_like(x, shape=shape)
+    if basic(index):
+        y[index] = x
+    else:
+        np.add.at(y, index, x)
+    return y
+
+
+linear(
+    operator.getitem, "x[index]",
+    lambda g, y, x, index=(): scatter(g, index=index, shape=x.shape),
+    domain=REAL,
+    run=lambda x, index=(): x[index],
+    examples=lambda f, x: [
+        f(x(3, 2), 1), f(x(3, 2), (slice(None, None, -1), 0)), f(x(3), ([0, 2, 0],)), f(x(4), [1, 1]),
+        f(x(2, 3), (..., np.newaxis, 1)), f(x(2, 2), np.array([[True, False], [True, True]])),
+        f(x(3, 3), (np.array([0, 1, 0]), np.array([2, 1, 2]))),
+    ],
+)  # fmt: skip
+
+
+def take(x, indices, axis=None):
+    if axis is None:
+        return x.reshape(-1)[np.asarray(indices)]
+    return x[(slice(None),) * (axis % x.ndim) + (np.asarray(indices),)]
+
+
+def take_along_axis(x, indices, axis=-1):
+    if axis is None:
+        return x.reshape(-1)[indices]
+    grid = [
+        np.arange(n).reshape([-1 if a == b else 1 for b in range(x.ndim)])
+        for a, n in enumerate(x.shape)
+    ]
+    grid[axis] = np.asarray(indices)
+    return x[tuple(grid)]
+
+
+composite(
+    np.take, "x[…indices…]", take, domain=REAL,
+    examples=lambda f, x: [f(x(2, 3), [0, 5, 0]), f(x(2, 3), np.array([[2, 2]]), axis=1)],
+)  # fmt: skip
+composite(
+    np.take_along_axis, "x[indices] along an axis", take_along_axis, domain=REAL,
+    examples=lambda f, x: [
+        f(x(2, 3), np.array([[0, 0], [2, 1]]), axis=1), f(x(2, 3), np.array([[1, 0, 1]]), axis=0),
+        f(x(2, 2), np.array([3, 3]), axis=None),
+    ],
+)  # fmt: skip
+
+# --- the same elements in another shape ---
+
+linear(
+    np.reshape, "x in another shape", lambda g, y, x, shape=None: g.reshape(x.shape),
+    domain=REAL, examples=lambda f, x: [f(x(2, 3), (3, 2)), f(x(2, 3), -1), f(x(1), ())],
+    run=lambda x, shape=None: x.reshape(shape),
+)  # fmt: skip
+linear(
+    np.transpose, "x with its axes in another order",
+    lambda g, y, x, axes=None: np.transpose(
+        g, None if axes is None else np.argsort([a % x.ndim for a in axes])
+    ),
+    domain=REAL,
+    examples=lambda f, x: [f(x(2, 3)), f(x(2, 3, 4), (1, 2, 0)), f(x(2, 3, 4), axes=(-1, 0, 1))],
+    run=lambda x, axes=None: x.transpose(axes),
+)  # fmt: skip
+linear(
+    np.matrix_transpose, "xᵀ", lambda g, y, x: g.mT,
+    domain=REAL, examples=lambda f, x: [f(x(2, 3)), f(x(2, 3, 4))],
+)  # fmt: skip
+linear(
+    np.broadcast_to, "x repeated to a shape", lambda g, y, x, shape=None: g,
+    domain=REAL, examples=lambda f, x: [f(x(3), (2, 3)), f(x(2, 1), (3, 2, 3)), f(x(), (2,))],
+)  # fmt: skip
+linear(
+    cast, "x in another dtype", lambda g, y, x, dtype=None: g,
+    domain=REAL, examples=lambda f, x: [f(x(2, 3), x(1).dtype)],
+)  # fmt: skip
+
+
+def ravel(x):
+    return np.reshape(x, -1)
+
+
+def squeeze(x, axis=None):
+    if axis is None:
+        return np.reshape(x, tuple(n for n in x.shape if n != 1))
+    return np.reshape(x, np.squeeze(np.broadcast_to(0, x.shape), axis).shape)
+
+
+def expand_dims(x, axis):
+    return np.reshape(x, np.expand_dims(np.broadcast_to(0, x.shape), axis).shape)
+
+
+def moveaxis(x, source, destination):
+    order = np.moveaxis(np.empty(range(x.ndim)), source, destination).shape
+    return np.transpose(x, order)
+
+
+def swapaxes(x, axis1, axis2):
+    order = list(range(x.ndim))
+    order[axis1], order[axis2] = order[axis2], order[axis1]
+    return np.transpose(x, order)
+
+
+for function, formula, definition, examples in (
+    (np.ravel, "x in one row", ravel, lambda f, x: [f(x(2, 3))]),
+    (
+        np.squeeze, "x without axes of length 1", squeeze,
+        lambda f, x: [f(x(2, 1, 3)), f(x(1, 2, 1), axis=-1)],
+    ),
+    (
+        np.expand_dims, "x with new axes of length 1", expand_dims,
+        lambda f, x: [f(x(2), 0), f(x(2, 3), axis=(0, -1))],
+    ),
+    (
+        np.moveaxis, "x with axes moved", moveaxis,
+        lambda f, x: [f(x(2, 3, 4), 0, -1), f(x(2, 3, 4), (0, 1), (1, 2))],
+    ),
+    (
+        np.swapaxes, "x with two axes exchanged", swapaxes,
+        lambda f, x: [f(x(2, 3, 4), 0, -1), f(x(2, 3), 0, 0)],
+    ),
+):  # fmt: skip
+    composite(function, formula, definition, domain=REAL, examples=examples)
+
+# --- several into one, one into several ---
+
+
+def concatenate_vjp(k, g, y, *xs, axis=0):
+    """The part of g that came from input k."""
+    if axis is None:
+        return concatenate_vjp(k, g, y, *[np.reshape(x, -1) for x in xs]).reshape(xs[k].shape)
+    ends = np.cumsum([x.shape[axis] for x in xs])
+    start = int(ends[k]) - xs[k].shape[axis]
+    return g[(slice(None),) * (axis % g.ndim) + (slice(start, int(ends[k])),)]
+
+
+declare(
+    np.concatenate, "the xs one after the other", Each(concatenate_vjp), domain=REAL,
+    bind=lambda xs, axis=0: (tuple(xs), {"axis": axis}),
+    run=lambda *xs, axis=0: np.concatenate(xs, axis=axis),
+    examples=lambda f, x: [
+        f([x(2, 3), x(1, 3)]), f((x(2, 1), x(2, 3)), axis=-1), f([x(2), x(2, 2)], axis=None),
+    ],
+)  # fmt: skip
+
+
+def stack(xs, axis=0):
+    return np.concatenate([np.expand_dims(x, axis) for x in xs], axis=axis)
+
+
+def at_least(x, ndim):
+    return np.reshape(x, (1,) * (ndim - np.ndim(x)) + np.shape(x))
+
+
+def hstack(xs):
+    xs = [at_least(x, 1) for x in xs]
+    return np.concatenate(xs, axis=min(1, xs[0].ndim - 1))
+
+
+def vstack(xs):
+    return np.concatenate([at_least(x, 2) for x in xs], axis=0)
+
+
+def split(x, indices_or_sections, axis=0):
+    return parts(np.split, x, indices_or_sections, axis)
+
+
+def array_split(x, indices_or_sections, axis=0):
+    return parts(np.array_split, x, indices_or_sections, axis)
+
+
+def parts(function, x, indices_or_sections, axis):
+    """The slices that np.split makes, found by splitting the positions along the axis."""
+    before = (slice(None),) * (axis % x.ndim)
+    groups = function(np.arange(x.shape[axis]), indices_or_sections)
+    ends = np.cumsum([len(group) for group in groups])
+    return [
+        x[(*before, slice(int(end) - len(group), int(end)))]
+        for group, end in zip(groups, ends, strict=True)
+    ]
+
+
+composite(
+    np.stack, "the xs along a new axis", stack, domain=REAL,
+    examples=lambda f, x: [f([x(2, 3), x(2, 3)]), f((x(2), x(2), x(2)), axis=-1)],
+)  # fmt: skip
+composite(
+    np.hstack, "the xs side by side", hstack, domain=REAL,
+    examples=lambda f, x: [f([x(2), x(3)]), f([x(2, 1), x(2, 2)]), f([x(), x(2)])],
+)  # fmt: skip
+composite(
+    np.vstack, "the xs below each other", vstack, domain=REAL,
+    examples=lambda f, x: [f([x(2), x(2)]), f([x(1, 2), x(2, 2)])],
+)  # fmt: skip
+composite(
+    np.split, "x in equal parts", split, domain=REAL,
+    examples=lambda f, x: [f(x(4, 2), 2)[1], f(x(2, 4), [1, 3], axis=1)[1], f(x(4), 2)[0]],
+)  # fmt: skip
+composite(
+    np.array_split, "x in parts", array_split, domain=REAL,
+    examples=lambda f, x: [f(x(5), 2)[1], f(x(2, 5), 3, axis=1)[0]],
+)  # fmt: skip
+
+# --- every element somewhere else, perhaps more than once ---
+
+
+def moves(function, formula, examples):
+    """A function that only moves: y = x[where the function moves the positions of x]."""
+
+    def definition(x, *args, **settings):
+        positions = np.arange(x.size).reshape(x.shape)
+        return np.reshape(x, -1)[function(positions, *args, **settings)]
+
+    composite(function, formula, definition, domain=REAL, examples=examples)
+
+
+moves(np.flip, "x backwards", lambda f, x: [f(x(2, 3)), f(x(2, 3), 1), f(x(2, 3), axis=(0, 1))])
+moves(np.fliplr, "x, left to right", lambda f, x: [f(x(2, 3))])
+moves(np.flipud, "x, upside down", lambda f, x: [f(x(2, 3))])
+moves(np.rot90, "x turned by 90°", lambda f, x: [f(x(2, 3)), f(x(2, 3), k=2)])
+moves(
+    np.roll, "x turned round",
+    lambda f, x: [f(x(4), 1), f(x(2, 3), -1, axis=1), f(x(2, 3), (1, 2), axis=(0, 1))],
+)  # fmt: skip
+moves(np.tile, "x side by side with itself", lambda f, x: [f(x(2), 2), f(x(2, 3), (2, 1, 2))])
+moves(
+    np.repeat, "each element several times",
+    lambda f, x: [f(x(3), 2), f(x(2, 3), 2, axis=1), f(x(2, 2), [1, 3], axis=0)],
+)  # fmt: skip
+moves(
+    np.diagonal, "x[i, i+offset]",
+    lambda f, x: [f(x(3, 3)), f(x(2, 3), offset=1), f(x(2, 3, 2), 0, 0, 2)],
+)  # fmt: skip
+
+
+def trace(x, offset=0, axis1=0, axis2=1):
+    return np.sum(np.diagonal(x, offset, axis1, axis2), axis=-1)
+
+
+def tril(x, k=0):
+    return np.where(np.tri(*x.shape[-2:], k=k, dtype=bool), x, 0)
+
+
+def triu(x, k=0):
+    return np.where(np.tri(*x.shape[-2:], k=k - 1, dtype=bool), 0, x)
+
+
+def diag(x, k=0):
+    if x.ndim == 2:
+        return np.diagonal(x, k)
+    i = np.arange(x.size)
+    n = x.size + abs(k)
+    return scatter(x, index=(i + max(-k, 0), i + max(k, 0)), shape=(n, n))
+
+
+def pad(x, pad_width, mode="constant", *, constant_values=0):
+    positions = np.pad(np.arange(x.size).reshape(x.shape), pad_width, "edge") if x.size else None
+    if mode != "constant" or positions is None:
+        positions = np.pad(np.arange(x.size).reshape(x.shape), pad_width, mode)
+        return np.reshape(x, -1)[positions]
+    inside = np.pad(np.ones(x.shape, dtype=bool), pad_width)
+    filler = np.pad(np.zeros_like(x), pad_width, constant_values=constant_values)
+    return np.where(inside, np.reshape(x, -1)[positions], filler)
+
+
+composite(
+    np.trace, "Σ x[i, i]", trace, domain=REAL,
+    examples=lambda f, x: [f(x(3, 3)), f(x(2, 3), 1), f(x(2, 3, 2), axis1=0, axis2=2)],
+)  # fmt: skip
+composite(
+    np.tril, "the lower triangle", tril, domain=REAL,
+    examples=lambda f, x: [f(x(3, 3)), f(x(2, 3), -1)],
+)  # fmt: skip
+composite(
+    np.triu, "the upper triangle", triu, domain=REAL,
+    examples=lambda f, x: [f(x(3, 3)), f(x(2, 2, 3), k=1)],
+)  # fmt: skip
+composite(
+    np.diag, "the diagonal, or a matrix of it", diag, domain=REAL,
+    examples=lambda f, x: [f(x(3)), f(x(2), 1), f(x(2), -2), f(x(2, 3)), f(x(3, 3), k=-1)],
+)  # fmt: skip
+composite(
+    np.pad, "x with a margin", pad, domain=REAL,
+    examples=lambda f, x: [
+        f(x(2), 1), f(x(2, 3), ((1, 0), (0, 2))), f(x(3), 2, "reflect"), f(x(3), 1, mode="wrap"),
+        f(x(2, 2), 1, constant_values=7.0), f(x(2), (0, 2), mode="edge"),
+    ],
+)  # fmt: skip

@@ -1,0 +1,186 @@
+"""Derivatives of the functions that make fewer numbers of many, and of cumsum and sort.
+
+A reduction over some axes sends its cotangent back to every element it read: `spread` puts the
+axes back that the reduction removed.
+"""
+
+import numpy as np
+
+from ..graph import differentiable
+from ..rule import POSITIVE, REAL, aliases, composite, declare, linear
+
+Axis = int | tuple[int, ...] | None
+
+
+def calls(f, x):
+    """The calls that every reduction is tried on."""
+    return [f(x(2, 3)), f(x(2, 3), axis=0), f(x(2, 3, 2), axis=(0, -1), keepdims=True), f(x(4), 0)]
+
+
+def kept(g, x, axis):
+    """g with the axes back, of length 1, that a reduction of x removed."""
+    if axis is None:
+        return g.reshape((1,) * x.ndim)
+    axes = [a % x.ndim for a in (axis if isinstance(axis, tuple) else (axis,))]
+    return g.reshape([1 if a in axes else n for a, n in enumerate(x.shape)])
+
+
+def spread(g, x, axis, keepdims):
+    """g repeated to the shape of x along the axes that a reduction of x removed."""
+    return np.broadcast_to(g if keepdims or not x.ndim else kept(g, x, axis), x.shape)
+
+
+def count(x, axis):
+    """How many elements of x each element of its reduction was made of."""
+    if axis is None:
+        return x.size
+    return int(np.prod([x.shape[a] for a in (axis if isinstance(axis, tuple) else (axis,))]))
+
+
+linear(
+    np.sum, "Σ x",
+    lambda g, y, x, axis=None, *, keepdims=False: spread(g, x, axis, keepdims),
+    domain=REAL, examples=calls,
+    run=lambda x, axis=None, *, keepdims=False: np.add.reduce(x, axis=axis, keepdims=keepdims),
+)  # fmt: skip
+linear(
+    np.mean, "Σ x / n",
+    lambda g, y, x, axis=None, *, keepdims=False: spread(g / count(x, axis), x, axis, keepdims),
+    domain=REAL, examples=calls,
+    run=lambda x, axis=None, *, keepdims=False: (
+        np.add.reduce(x, axis=axis, keepdims=keepdims) / count(x, axis)
+    ),
+)  # fmt: skip
+
+
+def extremal(g, y, x, axis=None, *, keepdims=False):
+    """The cotangent goes to the extreme element; those in a tie share it evenly."""
+    chosen = np.equal(x, spread(y, x, axis, keepdims))
+    ties = np.add.reduce(chosen, axis=axis, keepdims=True)
+    return np.where(chosen, spread(g, x, axis, keepdims) / np.maximum(ties, 1), 0)
+
+
+declare(np.max, "max x", extremal, domain=REAL, examples=calls)
+declare(np.min, "min x", extremal, domain=REAL, examples=calls)
+aliases(np.max, np.amax)
+aliases(np.min, np.amin)
+
+
+def first(x, axis):
+    """x with the axes to reduce flattened into one, and that one first."""
+    if axis is None:
+        return x.reshape(-1)
+    axes = [a % x.ndim for a in (axis if isinstance(axis, tuple) else (axis,))]
+    rest = [a for a in range(x.ndim) if a not in axes]
+    return np.transpose(x, [*axes, *rest]).reshape([-1, *(x.shape[a] for a in rest)])
+
+
+def prod(x, axis=None, *, keepdims=False):
+    """Halves multiplied together, so that all derivatives are right also where factors are 0."""
+    y = first(x, axis)
+    if not len(y):
+        y = np.ones((1, *y.shape[1:]), dtype=x.dtype)
+    while len(y) > 1:
+        half = len(y) // 2
+        product = y[:half] * y[half : 2 * half]
+        y = np.concatenate([product, y[2 * half :]]) if len(y) % 2 else product
+    return kept(y[0], x, axis) if keepdims else y[0]
+
+
+composite(np.prod, "Π x", prod, domain=REAL, examples=calls)
+
+
+def var(x, axis=None, *, ddof=0, correction=None, keepdims=False):
+    free = count(x, axis) - (ddof if correction is None else correction)
+    deviation = x - np.mean(x, axis=axis, keepdims=True)
+    return np.sum(np.square(deviation), axis=axis, keepdims=keepdims) / free
+
+
+def std(x, axis=None, *, ddof=0, correction=None, keepdims=False):
+    return np.sqrt(var(x, axis, ddof=ddof, correction=correction, keepdims=keepdims))
+
+
+def with_ddof(f, x):
+    return [*calls(f, x), f(x(2, 3), axis=1, ddof=1)]
+
+
+composite(np.var, "Σ (x − mean x)² / n", var, domain=REAL, examples=with_ddof)
+composite(np.std, "√(var x)", std, domain=REAL, examples=with_ddof)
+
+
+def sort(x, axis=-1, *, stable=None):
+    if axis is None:
+        x, axis = x.reshape(-1), -1
+    return np.take_along_axis(x, np.argsort(x, axis=axis, stable=stable), axis)
+
+
+composite(
+    np.sort, "x in order", sort, domain=REAL,
+    examples=lambda f, x: [f(x(2, 3)), f(x(3, 2), axis=0), f(x(2, 2), axis=None)],
+)  # fmt: skip
+
+
+def median(x, axis=None, *, keepdims=False):
+    ordered = np.sort(first(x, axis), axis=0)
+    n = len(ordered)
+    y = (ordered[(n - 1) // 2] + ordered[n // 2]) / 2
+    return kept(y, x, axis) if keepdims else y
+
+
+composite(np.median, "the middle of x in order", median, domain=REAL, examples=calls)
+
+
+def reversed_cumsum(g, x, axis):
+    if axis is None:
+        return np.flip(np.cumsum(np.flip(g))).reshape(x.shape)
+    return np.flip(np.cumsum(np.flip(g, axis), axis), axis)
+
+
+linear(
+    np.cumsum, "the sums of the first x",
+    lambda g, y, x, axis=None: reversed_cumsum(g, x, axis),
+    domain=REAL, examples=lambda f, x: [f(x(4)), f(x(2, 3)), f(x(2, 3), axis=1)],
+)  # fmt: skip
+
+
+@differentiable(
+    # At 0, the corner of the norm, the slope is taken as 0.
+    lambda g, y, x, axis=None, keepdims=False: (
+        spread(g / np.where(y == 0, 1, y), x, axis, keepdims) * x
+    ),
+    domain=REAL,
+    examples=lambda f, x: [f(x(2, 3)), f(x(2, 3), axis=0), f(x(2, 3), axis=(0, 1), keepdims=True)],
+)
+def euclidean(x, axis=None, keepdims=False):
+    """√(Σ x²)"""
+    return np.sqrt(np.add.reduce(x * x, axis=axis, keepdims=keepdims))
+
+
+def norm(x, ord=None, axis=None, keepdims=False):
+    """Vector norms of every order; of matrices, Frobenius, 1 and ∞."""
+    matrix = isinstance(axis, tuple) and len(axis) == 2 or (axis is None and x.ndim == 2)
+    if ord is None or (ord == "fro" and matrix) or (ord == 2 and not matrix):
+        return euclidean(x, axis=axis, keepdims=keepdims)
+    if matrix and ord in (1, -1, np.inf, -np.inf):
+        rows, columns = (0, 1) if axis is None else (axis[0] % x.ndim, axis[1] % x.ndim)
+        inner, outer = (rows, columns) if abs(ord) == 1 else (columns, rows)
+        y = np.sum(np.absolute(x), axis=inner, keepdims=True)
+        y = (np.max if ord > 0 else np.min)(y, axis=outer, keepdims=True)
+        return y if keepdims else np.squeeze(y, axis=(rows, columns))
+    if matrix or not isinstance(ord, int | float):
+        raise TypeError(
+            f"np.linalg.norm(ord={ord!r}) of a matrix has no derivative rule; "
+            "there are None, 'fro', 1, -1, inf and -inf"
+        )
+    if abs(ord) == np.inf:
+        return (np.max if ord > 0 else np.min)(np.absolute(x), axis=axis, keepdims=keepdims)
+    return np.sum(np.absolute(x) ** ord, axis=axis, keepdims=keepdims) ** (1 / ord)
+
+
+composite(
+    np.linalg.norm, "(Σ |x|ᵖ)^(1/p)", norm, domain=POSITIVE,
+    examples=lambda f, x: [
+        f(x(3)), f(x(2, 3)), f(x(2, 3), axis=1, keepdims=True), f(x(3), 3), f(x(3), 1),
+        f(x(3), np.inf), f(x(2, 3), 1), f(x(2, 3), -np.inf, keepdims=True), f(x(2, 3), "fro"),
+    ],
+)  # fmt: skip

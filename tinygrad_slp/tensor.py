@@ -1,0 +1,504 @@
+"""Tensor: an array that remembers how it was made, and on which NumPy can be called."""
+
+import operator
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from .graph import (
+    NOTHING,
+    Node,
+    ancestors,
+    apply,
+    clock,
+    is_recording,
+    leaf,
+    made,
+    pull,
+    recording,
+)
+from .rule import name
+
+# Functions whose result is discrete (no gradient flows): they get and give plain arrays.
+DISCRETE: set[Callable[..., Any]] = {
+    np.less, np.less_equal, np.equal, np.not_equal, np.greater, np.greater_equal, np.isclose,
+    np.allclose, np.array_equal, np.array_equiv, np.isnan, np.isinf, np.isfinite, np.isposinf,
+    np.isneginf, np.signbit, np.logical_and, np.logical_or, np.logical_not, np.logical_xor, np.any,
+    np.all, np.argmax, np.argmin, np.argsort, np.argwhere, np.nonzero, np.flatnonzero,
+    np.count_nonzero, np.searchsorted, np.digitize, np.shape, np.ndim, np.size, np.result_type,
+    np.can_cast, np.zeros_like, np.ones_like, np.full_like, np.empty_like, np.iscomplexobj,
+    np.isrealobj, np.shares_memory, np.may_share_memory, np.array_repr, np.array_str,
+    np.array2string,
+}  # fmt: skip
+
+
+class no_grad:
+    """Within it, as a context manager or a decorator, nothing is recorded for backward.
+
+    It holds for the current thread and async task only.
+    """
+
+    def __enter__(self) -> None:
+        self.token = recording.set(False)
+
+    def __exit__(self, *exception: object) -> None:
+        recording.reset(self.token)
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def quiet(*args: Any, **kwargs: Any) -> Any:
+            with no_grad():
+                return function(*args, **kwargs)
+
+        return quiet
+
+
+def unary(function: Callable[..., Any]) -> Callable[["Tensor"], "Tensor"]:
+    """An operator of one operand."""
+
+    def operate(a: "Tensor") -> "Tensor":
+        y = function(a.array)
+        if a.tracked and is_recording():
+            return made(Tensor, y, function, (a,))  # type: ignore[no-any-return]
+        return leaf(Tensor, y)  # type: ignore[no-any-return]
+
+    return operate
+
+
+def binary(function: Callable[..., Any]) -> Callable[["Tensor", Any], "Tensor"]:
+    """An operator of two operands; spells out the common cases, for speed."""
+
+    def operate(a: "Tensor", b: Any) -> "Tensor":
+        if type(b) is Tensor:
+            y = function(a.array, b.array)
+            tracked = a.tracked or b.tracked
+        elif type(b) is float or type(b) is int:
+            y = function(a.array, b)
+            tracked = a.tracked
+        elif operand(b):
+            return apply(function, (a, b), NOTHING)  # type: ignore[no-any-return]
+        else:
+            return NotImplemented
+        if tracked and is_recording():
+            return made(Tensor, y, function, (a, b))  # type: ignore[no-any-return]
+        return leaf(Tensor, y)  # type: ignore[no-any-return]
+
+    return operate
+
+
+def reflected(function: Callable[..., Any]) -> Callable[["Tensor", Any], "Tensor"]:
+    """The same operator with the Tensor on the right."""
+
+    def operate(b: "Tensor", a: Any) -> "Tensor":
+        if not operand(a):
+            return NotImplemented
+        return apply(function, (a, b), NOTHING)  # type: ignore[no-any-return]
+
+    return operate
+
+
+def compare(function: Callable[..., Any]) -> Callable[["Tensor", Any], Any]:
+    """A comparison: elementwise, its result a plain boolean array."""
+
+    def operate(a: "Tensor", b: Any) -> Any:
+        return function(a.array, unwrapped(b)) if operand(b) else NotImplemented
+
+    return operate
+
+
+def in_place(function: Callable[..., Any]) -> Callable[["Tensor", Any], "Tensor"]:
+    """w -= lr * w.grad: gives a leaf a new array under no_grad(); elsewhere w = w - lr * w.grad."""
+
+    def operate(a: "Tensor", b: Any) -> "Tensor":
+        if a.function is not None or not a.tracked:
+            return apply(function, (a, b), NOTHING)  # type: ignore[no-any-return]
+        if is_recording():
+            raise RuntimeError(
+                f"{name(function)} in place on a leaf that requires grad would lose its gradient; "
+                "to update it, write\n    with no_grad():\n        w -= lr * w.grad"
+            )
+        a.data = function(a.array, unwrapped(b))
+        return a
+
+    return operate
+
+
+def method(function: Callable[..., Any]) -> Callable[..., Any]:
+    """t.sum(axis=0) for np.sum(t, axis=0), past NumPy's dispatch."""
+
+    def call(self: "Tensor", *args: Any, **kwargs: Any) -> Any:
+        if function in DISCRETE:
+            return function(self.array, *args, **kwargs)
+        return apply(function, (self, *args), kwargs)
+
+    call.__doc__ = f"The same as {name(function)} of this Tensor."
+    return call
+
+
+def operand(x: Any) -> bool:
+    """Whether x can stand beside a Tensor in arithmetic."""
+    return isinstance(x, (Node, np.ndarray, np.generic, int, float, complex, list, tuple)) or (
+        hasattr(x, "__array_ufunc__")
+    )
+
+
+def unwrapped(x: Any) -> Any:
+    """x with arrays for Tensors, also within lists and tuples."""
+    if isinstance(x, Node):
+        return x.array
+    if isinstance(x, (list, tuple)):
+        return type(x)(map(unwrapped, x))
+    return x
+
+
+def owned(data: Any, dtype: Any = None) -> Any:
+    """A copy of the data that nobody else can change.
+
+    Raises:
+        TypeError: the data is a Tensor that requires grad, or not numeric.
+    """
+    if isinstance(data, Node):
+        if data.tracked:
+            raise TypeError(
+                "this Tensor requires grad, and a new Tensor of its value would silently drop its "
+                "gradient: use the Tensor itself, or t.detach()"
+            )
+        data = data.array
+    if hasattr(data, "__array_function__") and not isinstance(data, np.ndarray):
+        return data.copy()  # another library's array stays what it is
+    try:
+        array = np.array(data, dtype=dtype)
+    except ValueError as error:
+        raise TypeError(f"a Tensor is made of numbers in a regular shape: {error}") from None
+    if array.dtype.kind not in "biufc":
+        raise TypeError(
+            f"a Tensor is made of numbers, got {array.dtype} from {type(data).__name__}; "
+            "to join Tensors write np.stack or np.concatenate"
+        )
+    return array
+
+
+def cast(x: Any, dtype: Any) -> Any:
+    """x in another dtype."""
+    return x.astype(dtype)
+
+
+_square = unary(np.square)
+_power = binary(np.power)
+
+
+class Tensor(Node):
+    """An array that remembers how it was made, so that gradients can be sent back through it.
+
+    Args:
+        data: a number, a nested list, an array or a Tensor without gradient. It is copied.
+        requires_grad: accumulate ∂(output)/∂(this) in `.grad` when `output.backward()` is called.
+        dtype: of the copy; by default NumPy's choice (float64 for Python floats).
+
+    Raises:
+        TypeError: requires_grad of integers, booleans or complex numbers; or data that is not
+            numeric.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:
+        array = owned(data, dtype)
+        self.array = array
+        self.grad = None
+        self.tracked = False
+        self.function = None
+        self.inputs = ()
+        self.settings = NOTHING
+        self.order = clock()
+        self.requires_grad = requires_grad
+
+    # --- what it is ---
+
+    @property
+    def data(self) -> np.ndarray:
+        """The value, as a read-only array. Set it, on a leaf, to a new array of the same shape."""
+        array = np.asarray(self.array) if isinstance(self.array, np.generic) else self.array
+        if isinstance(array, np.ndarray):
+            array.flags.writeable = False
+        return array  # type: ignore[no-any-return]
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        if self.function is not None:
+            raise RuntimeError(
+                f"this Tensor was made by {name(self.function)}; only a leaf can be given new "
+                "data. Use t.detach() to start afresh from its value"
+            )
+        array = owned(value, self.dtype)
+        if array.shape != self.shape:
+            raise ValueError(f"new data of shape {array.shape} for a Tensor of shape {self.shape}")
+        self.renew(array)
+
+    def renew(self, array: Any) -> None:
+        """Takes an array that nobody else holds as the new value of this leaf."""
+        self.array = array
+        self.order = clock()
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients flow through this Tensor; can be set on leaves."""
+        return self.tracked
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if self.function is not None and not value:
+            raise RuntimeError("only a leaf can stop requiring grad; write t.detach()")
+        if value and self.array.dtype.kind != "f":
+            raise TypeError(
+                f"only floating-point Tensors can require grad, and this one is {self.dtype}: "
+                f"write Tensor(data, requires_grad=True, dtype=np.float64)"
+            )
+        self.tracked = bool(value)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape  # type: ignore[no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        return self.array.ndim  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> int:
+        return self.array.size  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> Any:
+        return self.array.dtype
+
+    @property
+    def T(self) -> "Tensor":
+        return apply(np.transpose, (self,), NOTHING)  # type: ignore[no-any-return]
+
+    @property
+    def mT(self) -> "Tensor":
+        """The matrix transpose: the last two axes exchanged."""
+        return apply(np.matrix_transpose, (self,), NOTHING)  # type: ignore[no-any-return]
+
+    # --- back to plain Python and NumPy ---
+
+    def item(self) -> Any:
+        """The only element, as a Python number."""
+        return self.array.item()
+
+    def tolist(self) -> Any:
+        return self.array.tolist()
+
+    def detach(self) -> "Tensor":
+        """A leaf with the same value, through which no gradient flows."""
+        return leaf(Tensor, self.array)  # type: ignore[no-any-return]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if self.tracked:
+            raise TypeError(
+                "this Tensor requires grad, and a plain array would silently drop its gradient: "
+                "write t.data (or t.detach()) to go on without it, or a NumPy function of the "
+                "Tensor itself, such as np.stack([t, u]) for np.array([t, u])"
+            )
+        return np.array(self.data, dtype=dtype, copy=copy)
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        return bool(self.array)
+
+    def __index__(self) -> int:
+        return operator.index(self.array)
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError("len() of a 0-d Tensor")
+        return len(self.array)
+
+    def __iter__(self) -> Iterator["Tensor"]:
+        if not self.ndim:
+            raise TypeError("iteration over a 0-d Tensor")
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        text = np.array2string(np.asarray(self.array), separator=", ", prefix="Tensor(")
+        if self.dtype not in (np.float64, np.int64, np.bool_):
+            text += f", dtype={self.dtype}"
+        if self.function is not None:
+            text += f", made by {name(self.function)}"
+        elif self.tracked:
+            text += ", requires_grad=True"
+        return f"Tensor({text})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.function is not None:
+            raise TypeError("only a leaf can be copied or pickled; write t.detach()")
+        return Tensor, (self.array, self.tracked)
+
+    __hash__ = object.__hash__
+
+    # --- gradients ---
+
+    def backward(
+        self, gradient: Any = None, retain_graph: bool = False, create_graph: bool = False
+    ) -> None:
+        """Adds ∂(this)/∂(leaf) to `.grad` of every leaf that requires grad.
+
+        Args:
+            gradient: ∂L/∂(this), of the same shape; 1 by default if this is a single number.
+            retain_graph: keep the graph for a second backward; by default it is freed.
+            create_graph: record the backward pass itself, for higher derivatives.
+
+        Raises:
+            RuntimeError: this does not require grad; it is not a single number and no gradient is
+                given; the graph has been freed; or data in it has been changed.
+        """
+        if not self.tracked:
+            raise RuntimeError(
+                "backward() of a Tensor that does not depend on any leaf with requires_grad=True"
+            )
+        if gradient is None:
+            if self.size != 1:
+                raise RuntimeError(
+                    f"backward() of a Tensor of shape {self.shape}: give gradient= of that shape, "
+                    "or reduce it to one number first, with .sum() or .mean()"
+                )
+            gradient = np.ones_like(self.array)
+        elif isinstance(gradient, Node):
+            gradient = gradient if create_graph else gradient.array
+        else:
+            gradient = owned(gradient, self.dtype)
+        if gradient.shape != self.shape:
+            raise ValueError(f"gradient of shape {gradient.shape} for output of {self.shape}")
+        nodes = ancestors((self,))
+        token = recording.set(create_graph)
+        try:
+            cotangents = {self.order: gradient}
+            retain = retain_graph or create_graph
+            leaves = pull(nodes, cotangents, retain=retain, create=create_graph)
+            for order, g in leaves.items():
+                x = nodes[order]
+                g = g if isinstance(g, Node) else leaf(Tensor, g)
+                x.grad = g if x.grad is None else x.grad + g  # type: ignore[operator]
+        finally:
+            recording.reset(token)
+
+    # --- NumPy's protocols ---
+
+    def __array_ufunc__(self, ufunc: np.ufunc, how: str, *inputs: Any, **settings: Any) -> Any:
+        if how != "__call__":
+            raise TypeError(
+                f"{name(ufunc)}.{how} does not take a Tensor; "
+                "write np.sum, np.prod, np.max or np.cumsum, or t[index]"
+            )
+        return self.__array_function__(ufunc, (), inputs, settings)
+
+    def __array_function__(
+        self, function: Callable[..., Any], types: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        for refused in ("out", "where"):
+            if kwargs.get(refused) is not None:
+                raise TypeError(
+                    f"{name(function)}({refused}=...) would write past the graph of a Tensor; "
+                    "write y = f(x) for out= (and a = a + t for a += t), "
+                    "np.where(condition, f(x), other) for where="
+                )
+        if function in DISCRETE:
+            return function(*unwrapped(args), **{k: unwrapped(v) for k, v in kwargs.items()})
+        return apply(function, args, kwargs)
+
+    # --- operators ---
+
+    __add__ = binary(np.add)
+    __radd__ = reflected(np.add)
+    __iadd__ = in_place(np.add)
+    __sub__ = binary(np.subtract)
+    __rsub__ = reflected(np.subtract)
+    __isub__ = in_place(np.subtract)
+    __mul__ = binary(np.multiply)
+    __rmul__ = reflected(np.multiply)
+    __imul__ = in_place(np.multiply)
+    __truediv__ = binary(np.true_divide)
+    __rtruediv__ = reflected(np.true_divide)
+    __itruediv__ = in_place(np.true_divide)
+    __floordiv__ = binary(np.floor_divide)
+    __rfloordiv__ = reflected(np.floor_divide)
+    __mod__ = binary(np.remainder)
+    __rmod__ = reflected(np.remainder)
+    __rpow__ = reflected(np.power)
+    __matmul__ = binary(np.matmul)
+    __rmatmul__ = reflected(np.matmul)
+    __divmod__ = lambda self, other: (self // other, self % other)  # noqa: E731
+    __rdivmod__ = lambda self, other: (other // self, other % self)  # noqa: E731
+    __neg__ = unary(np.negative)
+    __pos__ = unary(np.positive)
+    __abs__ = unary(np.absolute)
+    __lt__ = compare(np.less)
+    __le__ = compare(np.less_equal)
+    __eq__ = compare(np.equal)  # type: ignore[assignment]
+    __ne__ = compare(np.not_equal)  # type: ignore[assignment]
+    __gt__ = compare(np.greater)
+    __ge__ = compare(np.greater_equal)
+
+    def __pow__(self, exponent: Any) -> "Tensor":
+        # x² is by far the most common power, and NumPy squares much faster than it takes powers.
+        if type(exponent) is int and exponent == 2:
+            return _square(self)
+        return _power(self, exponent)
+
+    def __getitem__(self, index: Any) -> "Tensor":
+        return apply(operator.getitem, (self, index), NOTHING)  # type: ignore[no-any-return]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise TypeError(
+            "a Tensor is not changed in place, a graph may need it: write "
+            "np.where(mask, value, t), or set all of it with t.data = new_array"
+        )
+
+    # --- NumPy's methods ---
+
+    sum = method(np.sum)
+    prod = method(np.prod)
+    mean = method(np.mean)
+    var = method(np.var)
+    std = method(np.std)
+    max = method(np.max)
+    min = method(np.min)
+    cumsum = method(np.cumsum)
+    clip = method(np.clip)
+    round = method(np.round)
+    dot = method(np.dot)
+    trace = method(np.trace)
+    diagonal = method(np.diagonal)
+    ravel = method(np.ravel)
+    flatten = method(np.ravel)
+    squeeze = method(np.squeeze)
+    swapaxes = method(np.swapaxes)
+    repeat = method(np.repeat)
+    take = method(np.take)
+    argmax = method(np.argmax)
+    argmin = method(np.argmin)
+    argsort = method(np.argsort)
+    any = method(np.any)
+    all = method(np.all)
+
+    def reshape(self, *shape: Any) -> "Tensor":
+        """t.reshape(2, 3) or t.reshape((2, 3))."""
+        shape = shape[0] if len(shape) == 1 else shape
+        return apply(np.reshape, (self, shape), NOTHING)  # type: ignore[no-any-return]
+
+    def transpose(self, *axes: Any) -> "Tensor":
+        """t.transpose(1, 0) or t.transpose((1, 0)); all axes reversed by default."""
+        axes = axes[0] if len(axes) == 1 else axes or None
+        return apply(np.transpose, (self, axes), NOTHING)  # type: ignore[no-any-return]
+
+    def astype(self, dtype: Any) -> "Tensor":
+        """The same values in another dtype; the gradient comes back in this one's."""
+        return apply(cast, (self, dtype), NOTHING)  # type: ignore[no-any-return]
