@@ -32,9 +32,8 @@ class Call:
     def __init__(self, function, args, kwargs):
         self.function, self.kwargs, self.part = function, kwargs, None
         self.leaves, self.rebuild = flatten(args)
-        self.where = [
-            i for i, x in enumerate(self.leaves) if isinstance(x, np.ndarray) and x.dtype.kind == "f"
-        ]
+        floats = [isinstance(x, np.ndarray) and x.dtype.kind == "f" for x in self.leaves]
+        self.where = [i for i, is_float in enumerate(floats) if is_float]
         self.arrays = [self.leaves[i] for i in self.where]
 
     def __getitem__(self, part):

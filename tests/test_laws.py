@@ -5,8 +5,8 @@ import pytest
 from calls import NAMES, RULES, calls, slopes
 
 import tinygrad_slp as tg
-from tinygrad_slp.rule import Each, Rule
 from tinygrad_slp.rule import RULES as TABLE
+from tinygrad_slp.rule import Each, Rule
 
 every_rule = pytest.mark.parametrize("rule", RULES, ids=NAMES)
 TOLERANCE = 1e-10

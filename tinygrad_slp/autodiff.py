@@ -32,7 +32,7 @@ class Linearized:
             leaves, rebuild = flatten(args[i])
             self.plain &= not any(isinstance(x, Node) for x in leaves)
             lifted = [lift(x, outer) for x in leaves]
-            args[i] = rebuild(lifted)  # type: ignore[arg-type]
+            args[i] = rebuild(lifted)
             self.inputs += lifted
             self.rebuild_inputs.append((len(leaves), rebuild))
         token = recording.set(True)
@@ -54,7 +54,9 @@ class Linearized:
     def settle(self) -> None:
         """Reads the graph between inputs and outputs."""
         leaves, self.rebuild_output = flatten(self.value)
-        self.outputs = [y if isinstance(y, Node) else leaf(Tensor, owned(y)) for y in leaves]
+        self.outputs: list[Any] = [
+            y if isinstance(y, Node) else leaf(Tensor, owned(y)) for y in leaves
+        ]
         self.ends = {x.order for x in self.inputs}
         self.nodes, outside = between(self.outputs, self.inputs)
         self.create = self.outer and outside
@@ -111,7 +113,7 @@ def lift(x: Any, outer: bool) -> Tensor:
     """A fresh Tensor of the value of x to differentiate by, recorded if x itself is."""
     if isinstance(x, Node):
         if x.tracked and outer:
-            return made(Tensor, x.array, np.positive, (x,))  # type: ignore[no-any-return]
+            return made(Tensor, x.array, np.positive, (x,))
         array = x.array
     else:
         array = owned(x)
@@ -120,7 +122,7 @@ def lift(x: Any, outer: bool) -> Tensor:
             f"cannot differentiate with respect to {array.dtype} {x!r}: give floating-point "
             "numbers, such as 1.0 or x.astype(float), or leave the argument out of argnums"
         )
-    return leaf(Tensor, array, tracked=True)  # type: ignore[no-any-return]
+    return leaf(Tensor, array, tracked=True)
 
 
 def between(outputs: Sequence[Node], inputs: Sequence[Node]) -> tuple[dict[int, Node], bool]:
@@ -271,11 +273,14 @@ def fitting(kind: str, given: list[Any], nodes: Sequence[Node]) -> list[Any]:
     """Tangents or cotangents as arrays in the shapes and dtypes of these nodes."""
     if len(given) != len(nodes):
         raise ValueError(f"expected {len(nodes)} {kind}s, one for each array; got {len(given)}")
-    flow = []
+    flow: list[Any] = []
     for t, x in zip(given, nodes, strict=True):
-        t = t if isinstance(t, Node) and t.tracked else owned(t, x.array.dtype)
-        if t.shape != x.array.shape:
-            raise ValueError(f"a {kind} of shape {t.shape} for an array of shape {x.array.shape}")
+        if not (isinstance(t, Node) and t.tracked):
+            t = owned(t, x.array.dtype)
+        if np.shape(t) != x.array.shape:
+            raise ValueError(
+                f"a {kind} of shape {np.shape(t)} for an array of shape {x.array.shape}"
+            )
         flow.append(t)
     return flow
 

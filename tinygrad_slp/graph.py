@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from functools import wraps
 from itertools import count
 from typing import Any, Self, TypeVar
+from weakref import ref
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class Node:
         tracked: whether a gradient flows through this node.
         function: what made it; None for a leaf.
         inputs: what it was made of, nodes and constants; emptied when backward frees the graph.
-        settings: the keyword arguments it was made with.
+        settings: the keyword arguments it was made with; for the shadow of a leaf, that leaf.
         order: when it was made; for a leaf, when it was last given an array.
     """
 
@@ -67,10 +68,11 @@ class Node:
                         x.inputs = ()
 
 
-new = object.__new__
+N = TypeVar("N", bound=Node)
+new: Callable[[type[N]], N] = object.__new__
 
 
-def leaf(cls: type[Node], array: Any, tracked: bool = False) -> Any:
+def leaf(cls: type[N], array: Any, tracked: bool = False) -> N:
     """A node that nothing made."""
     node = new(cls)
     node.array = array
@@ -84,12 +86,12 @@ def leaf(cls: type[Node], array: Any, tracked: bool = False) -> Any:
 
 
 def made(
-    cls: type[Node],
+    cls: type[N],
     array: Any,
     function: Callable[..., Any],
     inputs: tuple[Any, ...],
     settings: dict[str, Any] = NOTHING,
-) -> Any:
+) -> N:
     """A node that `function` made of `inputs`, through which gradients flow."""
     node = new(cls)
     node.array = array
@@ -315,7 +317,32 @@ def match(g: Any, x: Any) -> Any:
     return g if g.dtype is x.dtype else g.astype(x.dtype)
 
 
+def hold_weakly(nodes: dict[int, Node]) -> None:
+    """Puts shadows in place of the leaves in a graph, which know their leaf by a weak reference.
+
+    A recorded gradient is made of the leaf that holds it in `.grad`: a cycle, but for this.
+    """
+    leaves = {k: x for k, x in nodes.items() if x.function is None and not x.settings}
+    shadows = {}
+    for order, x in leaves.items():
+        shadow = shadows[order] = leaf(type(x), x.array, x.tracked)
+        shadow.settings = {"leaf": ref(x)}
+        shadow.order = order
+    for node in nodes.values():
+        inputs = [shadows.get(x.order, x) if isinstance(x, Node) else x for x in node.inputs]
+        node.inputs = tuple(inputs)
+
+
+def accumulate(x: Node, g: Any) -> None:
+    """Adds g to the gradient of a leaf, or of the leaf that x is the shadow of, if it still is."""
+    owner = x.settings["leaf"]() if x.settings else x
+    if owner is not None:
+        g = g if isinstance(g, Node) else leaf(type(x), g)
+        owner.grad = g if owner.grad is None else owner.grad + g
+
+
 def freed(node: Node) -> RuntimeError:
+    assert node.function is not None
     return RuntimeError(
         f"the graph behind the output of {name(node.function)} has been freed by an earlier "
         "backward(); to walk it again write backward(retain_graph=True) the first time, or run the "
@@ -324,6 +351,7 @@ def freed(node: Node) -> RuntimeError:
 
 
 def changed(node: Node, x: Node) -> RuntimeError:
+    assert node.function is not None
     return RuntimeError(
         f"a Tensor of shape {x.array.shape} was given new data after {name(node.function)} had "
         "used it, so the gradient would be wrong: call backward() before changing the data, or run "

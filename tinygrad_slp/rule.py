@@ -63,7 +63,7 @@ class Rule:
         self,
         function: Function,
         formula: str,
-        vjps: Sequence[Function | None],
+        vjps: Sequence[Any],
         *,
         domain: Interval,
         form: Form | None = None,
@@ -138,7 +138,7 @@ def name(function: Function) -> str:
     return f"{module.replace('numpy', 'np', 1)}.{short}" if module.startswith("numpy") else short
 
 
-def declare(function: F, formula: str, *vjps: Function | None, **facts: Any) -> F:
+def declare(function: F, formula: str, *vjps: Function | Each | None, **facts: Any) -> F:
     """Adds the rule of a function that NumPy dispatches (np.exp) to the table; returns it.
 
     Args: see `Rule`. `domain=` is required, `examples=` too unless the form is "elementwise".
@@ -173,4 +173,3 @@ def aliases(original: Function, *others: Function) -> None:
 def functions() -> Iterable[Rule]:
     """Every rule once, in the order in which they were declared."""
     return dict.fromkeys(RULES.values())
-

@@ -10,9 +10,11 @@ import numpy as np
 from .graph import (
     NOTHING,
     Node,
+    accumulate,
     ancestors,
     apply,
     clock,
+    hold_weakly,
     is_recording,
     leaf,
     made,
@@ -61,8 +63,8 @@ def unary(function: Callable[..., Any]) -> Callable[["Tensor"], "Tensor"]:
     def operate(a: "Tensor") -> "Tensor":
         y = function(a.array)
         if a.tracked and is_recording():
-            return made(Tensor, y, function, (a,))  # type: ignore[no-any-return]
-        return leaf(Tensor, y)  # type: ignore[no-any-return]
+            return made(Tensor, y, function, (a,))
+        return leaf(Tensor, y)
 
     return operate
 
@@ -70,7 +72,7 @@ def unary(function: Callable[..., Any]) -> Callable[["Tensor"], "Tensor"]:
 def binary(function: Callable[..., Any]) -> Callable[["Tensor", Any], "Tensor"]:
     """An operator of two operands; spells out the common cases, for speed."""
 
-    def operate(a: "Tensor", b: Any) -> "Tensor":
+    def operate(a: "Tensor", b: Any) -> Any:
         if type(b) is Tensor:
             y = function(a.array, b.array)
             tracked = a.tracked or b.tracked
@@ -78,12 +80,12 @@ def binary(function: Callable[..., Any]) -> Callable[["Tensor", Any], "Tensor"]:
             y = function(a.array, b)
             tracked = a.tracked
         elif operand(b):
-            return apply(function, (a, b), NOTHING)  # type: ignore[no-any-return]
+            return apply(function, (a, b), NOTHING)
         else:
             return NotImplemented
         if tracked and is_recording():
-            return made(Tensor, y, function, (a, b))  # type: ignore[no-any-return]
-        return leaf(Tensor, y)  # type: ignore[no-any-return]
+            return made(Tensor, y, function, (a, b))
+        return leaf(Tensor, y)
 
     return operate
 
@@ -91,10 +93,10 @@ def binary(function: Callable[..., Any]) -> Callable[["Tensor", Any], "Tensor"]:
 def reflected(function: Callable[..., Any]) -> Callable[["Tensor", Any], "Tensor"]:
     """The same operator with the Tensor on the right."""
 
-    def operate(b: "Tensor", a: Any) -> "Tensor":
+    def operate(b: "Tensor", a: Any) -> Any:
         if not operand(a):
             return NotImplemented
-        return apply(function, (a, b), NOTHING)  # type: ignore[no-any-return]
+        return apply(function, (a, b), NOTHING)
 
     return operate
 
@@ -111,9 +113,9 @@ def compare(function: Callable[..., Any]) -> Callable[["Tensor", Any], Any]:
 def in_place(function: Callable[..., Any]) -> Callable[["Tensor", Any], "Tensor"]:
     """w -= lr * w.grad: gives a leaf a new array under no_grad(); elsewhere w = w - lr * w.grad."""
 
-    def operate(a: "Tensor", b: Any) -> "Tensor":
+    def operate(a: "Tensor", b: Any) -> Any:
         if a.function is not None or not a.tracked:
-            return apply(function, (a, b), NOTHING)  # type: ignore[no-any-return]
+            return apply(function, (a, b), NOTHING)
         if is_recording():
             raise RuntimeError(
                 f"{name(function)} in place on a leaf that requires grad would lose its gradient; "
@@ -185,8 +187,8 @@ def cast(x: Any, dtype: Any) -> Any:
     return x.astype(dtype)
 
 
-_square = unary(np.square)
-_power = binary(np.power)
+square = unary(np.square)
+power = binary(np.power)
 
 
 class Tensor(Node):
@@ -223,7 +225,7 @@ class Tensor(Node):
         array = np.asarray(self.array) if isinstance(self.array, np.generic) else self.array
         if isinstance(array, np.ndarray):
             array.flags.writeable = False
-        return array  # type: ignore[no-any-return]
+        return array
 
     @data.setter
     def data(self, value: Any) -> None:
@@ -294,7 +296,7 @@ class Tensor(Node):
 
     def detach(self) -> "Tensor":
         """A leaf with the same value, through which no gradient flows."""
-        return leaf(Tensor, self.array)  # type: ignore[no-any-return]
+        return leaf(Tensor, self.array)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if self.tracked:
@@ -378,15 +380,14 @@ class Tensor(Node):
         if gradient.shape != self.shape:
             raise ValueError(f"gradient of shape {gradient.shape} for output of {self.shape}")
         nodes = ancestors((self,))
+        if create_graph:
+            hold_weakly(nodes)
         token = recording.set(create_graph)
         try:
             cotangents = {self.order: gradient}
             retain = retain_graph or create_graph
-            leaves = pull(nodes, cotangents, retain=retain, create=create_graph)
-            for order, g in leaves.items():
-                x = nodes[order]
-                g = g if isinstance(g, Node) else leaf(Tensor, g)
-                x.grad = g if x.grad is None else x.grad + g  # type: ignore[operator]
+            for order, g in pull(nodes, cotangents, retain=retain, create=create_graph).items():
+                accumulate(nodes[order], g)
         finally:
             recording.reset(token)
 
@@ -435,23 +436,23 @@ class Tensor(Node):
     __rpow__ = reflected(np.power)
     __matmul__ = binary(np.matmul)
     __rmatmul__ = reflected(np.matmul)
-    __divmod__ = lambda self, other: (self // other, self % other)  # noqa: E731
-    __rdivmod__ = lambda self, other: (other // self, other % self)  # noqa: E731
+    __divmod__ = lambda self, other: (self // other, self % other)
+    __rdivmod__ = lambda self, other: (other // self, other % self)
     __neg__ = unary(np.negative)
     __pos__ = unary(np.positive)
     __abs__ = unary(np.absolute)
     __lt__ = compare(np.less)
     __le__ = compare(np.less_equal)
-    __eq__ = compare(np.equal)  # type: ignore[assignment]
-    __ne__ = compare(np.not_equal)  # type: ignore[assignment]
+    __eq__ = compare(np.equal)
+    __ne__ = compare(np.not_equal)
     __gt__ = compare(np.greater)
     __ge__ = compare(np.greater_equal)
 
     def __pow__(self, exponent: Any) -> "Tensor":
         # x² is by far the most common power, and NumPy squares much faster than it takes powers.
         if type(exponent) is int and exponent == 2:
-            return _square(self)
-        return _power(self, exponent)
+            return square(self)
+        return power(self, exponent)
 
     def __getitem__(self, index: Any) -> "Tensor":
         return apply(operator.getitem, (self, index), NOTHING)  # type: ignore[no-any-return]
@@ -496,8 +497,8 @@ class Tensor(Node):
 
     def transpose(self, *axes: Any) -> "Tensor":
         """t.transpose(1, 0) or t.transpose((1, 0)); all axes reversed by default."""
-        axes = axes[0] if len(axes) == 1 else axes or None
-        return apply(np.transpose, (self, axes), NOTHING)  # type: ignore[no-any-return]
+        order = axes[0] if len(axes) == 1 else axes or None
+        return apply(np.transpose, (self, order), NOTHING)  # type: ignore[no-any-return]
 
     def astype(self, dtype: Any) -> "Tensor":
         """The same values in another dtype; the gradient comes back in this one's."""

@@ -1,4 +1,4 @@
-"""Nested tuples, lists, dicts and Modules, seen as a flat list of leaves and a way to rebuild them."""
+"""Nested tuples, lists, dicts and Modules, as a flat list of leaves and a way to rebuild them."""
 
 from collections.abc import Callable
 from typing import Any

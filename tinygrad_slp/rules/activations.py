@@ -1,9 +1,10 @@
 """The functions of neural networks that NumPy lacks, each with its rule, each stable everywhere.
 
-Far out, e^(−|x|) underflows to the 0 that is meant, so overflow and underflow are not reported here.
+Far out, e^(−|x|) underflows to the 0 that is meant: overflow and underflow are not reported here.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.polynomial.chebyshev import chebval
@@ -12,10 +13,10 @@ from ..graph import differentiable
 from ..rule import REAL
 from .reductions import kept
 
-Array = np.ndarray
+Array = Any  # an array, or a Tensor: what goes in comes out
 
 
-def silent():
+def silent() -> np.errstate:
     """Lets eˣ run to 0 and ∞ in silence; both are what the formulas mean."""
     return np.errstate(over="ignore", under="ignore")
 
@@ -86,7 +87,7 @@ def normal_cdf(x: Array) -> Array:
     z = np.absolute(x) * math.sqrt(0.5)
     t = 2 / (2 + z)
     with silent():
-        tail = 0.5 * t * np.exp(chebval(2 * t - 1, ERFC).astype(x.dtype) - z * z)
+        tail = 0.5 * t * np.exp(chebval(2 * t - 1, ERFC).astype(z.dtype) - z * z)
     return np.where(x < 0, tail, 1 - tail)
 
 
@@ -115,19 +116,6 @@ def over_axes(f, x):
 
 
 @differentiable(
-    lambda g, y, x, axis=-1, keepdims=False: (
-        softmax(x, axis) * (g if keepdims or not x.ndim else kept(g, x, axis))
-    ),
-    domain=REAL,
-    examples=lambda f, x: [*over_axes(f, x), f(x(2, 3), axis=None, keepdims=True)],
-)
-def logsumexp(x: Array, axis: int | tuple[int, ...] | None = -1, keepdims: bool = False) -> Array:
-    """log Σ eˣ      ∂x = g · softmax(x)"""
-    y = log_sum(x, axis)
-    return y if keepdims else np.squeeze(y, axis=axis)
-
-
-@differentiable(
     lambda g, y, x, axis=-1: y * (g - (g * y).sum(axis=axis, keepdims=True)),
     domain=REAL,
     examples=over_axes,
@@ -147,6 +135,19 @@ def softmax(x: Array, axis: int | tuple[int, ...] = -1) -> Array:
 def log_softmax(x: Array, axis: int | tuple[int, ...] = -1) -> Array:
     """x − log Σ eˣ      ∂x = g − softmax(x) · Σ g"""
     return x - log_sum(x, axis)
+
+
+@differentiable(
+    lambda g, y, x, axis=-1, keepdims=False: (
+        softmax(x, axis) * (g if keepdims or not x.ndim else kept(g, x, axis))
+    ),
+    domain=REAL,
+    examples=lambda f, x: [*over_axes(f, x), f(x(2, 3), axis=None, keepdims=True)],
+)
+def logsumexp(x: Array, axis: int | tuple[int, ...] | None = -1, keepdims: bool = False) -> Array:
+    """log Σ eˣ      ∂x = g · softmax(x)"""
+    y = log_sum(x, axis)
+    return y if keepdims else np.squeeze(y, axis=axis)
 
 
 def log_sum(x: Array, axis: int | tuple[int, ...] | None) -> Array:

@@ -22,15 +22,9 @@ def zero(g, y, x):
 
 # --- arithmetic ---
 
-elementwise(
-    np.add, "a + b", lambda g, y, a, b: g, lambda g, y, a, b: g, domain=REAL
-)
-elementwise(
-    np.subtract, "a − b", lambda g, y, a, b: g, lambda g, y, a, b: -g, domain=REAL
-)
-elementwise(
-    np.multiply, "a·b", lambda g, y, a, b: g * b, lambda g, y, a, b: g * a, domain=REAL
-)
+elementwise(np.add, "a + b", lambda g, y, a, b: g, lambda g, y, a, b: g, domain=REAL)
+elementwise(np.subtract, "a − b", lambda g, y, a, b: g, lambda g, y, a, b: -g, domain=REAL)
+elementwise(np.multiply, "a·b", lambda g, y, a, b: g * b, lambda g, y, a, b: g * a, domain=REAL)
 elementwise(
     np.true_divide, "a / b",
     lambda g, y, a, b: g / b,

@@ -28,7 +28,8 @@ linear(
     np.matmul, "a @ b", matmul_left, matmul_right, domain=REAL,
     examples=lambda f, x: [
         f(x(2, 3), x(3, 4)), f(x(3), x(3)), f(x(2, 3), x(3)), f(x(3), x(3, 2)),
-        f(x(2, 2, 3), x(3, 2)), f(x(2, 1, 2, 3), x(3, 3, 2)), f(x(3), x(2, 3, 2)), f(x(2, 2, 3), x(3)),
+        f(x(2, 2, 3), x(3, 2)), f(x(2, 1, 2, 3), x(3, 3, 2)), f(x(3), x(2, 3, 2)),
+        f(x(2, 2, 3), x(3)),
     ],
 )  # fmt: skip
 
@@ -37,8 +38,8 @@ def tensordot(a, b, axes=2):
     """Transpose, reshape to matrices, multiply: as NumPy does it."""
     if isinstance(axes, int):
         axes = range(a.ndim - axes, a.ndim), range(axes)
-    over_a, over_b = ([i] if isinstance(i, int | np.integer) else list(i) for i in axes)
-    over_a, over_b = [i % a.ndim for i in over_a], [i % b.ndim for i in over_b]
+    over_a = [int(i) % a.ndim for i in np.atleast_1d(axes[0])]
+    over_b = [int(i) % b.ndim for i in np.atleast_1d(axes[1])]
     free_a = [i for i in range(a.ndim) if i not in over_a]
     free_b = [i for i in range(b.ndim) if i not in over_b]
     summed = [a.shape[i] for i in over_a]
@@ -119,7 +120,7 @@ def einsum_vjp(k, g, y, *xs, subscripts):
     Operands of length 1 along a letter are broadcast; `match` in the graph sums those again.
     """
     terms, out = spelled(subscripts, [x.shape for x in xs])
-    sizes = {}
+    sizes: dict[str, int] = {}
     for term, x in zip(terms, xs, strict=True):
         for letter, n in zip(term, x.shape, strict=True):
             sizes[letter] = max(n, sizes.get(letter, 1))

@@ -17,8 +17,7 @@ def basic(index):
     """Whether an index is made of integers, slices, None and ... alone, so reads nothing twice."""
     parts = index if isinstance(index, tuple) else (index,)
     return all(
-        isinstance(i, int | np.integer | slice | type(None) | type(...))
-        and not isinstance(i, bool)
+        isinstance(i, int | np.integer | slice | type(None) | type(...)) and not isinstance(i, bool)
         for i in parts
     )
 
@@ -48,7 +47,8 @@ linear(
     domain=REAL,
     run=lambda x, index=(): x[index],
     examples=lambda f, x: [
-        f(x(3, 2), 1), f(x(3, 2), (slice(None, None, -1), 0)), f(x(3), ([0, 2, 0],)), f(x(4), [1, 1]),
+        f(x(3, 2), 1), f(x(3, 2), (slice(None, None, -1), 0)), f(x(3), ([0, 2, 0],)),
+        f(x(4), [1, 1]),
         f(x(2, 3), (..., np.newaxis, 1)), f(x(2, 2), np.array([[True, False], [True, True]])),
         f(x(3, 3), (np.array([0, 1, 0]), np.array([2, 1, 2]))),
     ],
@@ -275,12 +275,17 @@ def trace(x, offset=0, axis1=0, axis2=1):
     return np.sum(np.diagonal(x, offset, axis1, axis2), axis=-1)
 
 
+def lower(x, k):
+    rows, columns = x.shape[-2:]
+    return np.tri(rows, columns, k=k, dtype=bool)
+
+
 def tril(x, k=0):
-    return np.where(np.tri(*x.shape[-2:], k=k, dtype=bool), x, 0)
+    return np.where(lower(x, k), x, 0)
 
 
 def triu(x, k=0):
-    return np.where(np.tri(*x.shape[-2:], k=k - 1, dtype=bool), 0, x)
+    return np.where(lower(x, k - 1), 0, x)
 
 
 def diag(x, k=0):

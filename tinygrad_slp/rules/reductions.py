@@ -158,7 +158,7 @@ def euclidean(x, axis=None, keepdims=False):
 
 def norm(x, ord=None, axis=None, keepdims=False):
     """Vector norms of every order; of matrices, Frobenius, 1 and ∞."""
-    matrix = isinstance(axis, tuple) and len(axis) == 2 or (axis is None and x.ndim == 2)
+    matrix = (isinstance(axis, tuple) and len(axis) == 2) or (axis is None and x.ndim == 2)
     if ord is None or (ord == "fro" and matrix) or (ord == 2 and not matrix):
         return euclidean(x, axis=axis, keepdims=keepdims)
     if matrix and ord in (1, -1, np.inf, -np.inf):
