@@ -1,6 +1,6 @@
 """A tiny deep-learning framework on NumPy: readable in an afternoon, every gradient proven."""
 
-# from . import nn, optim
+from . import nn, optim
 from .autodiff import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .graph import differentiable
 from .rule import (
@@ -33,6 +33,6 @@ __version__ = "0.1.0"
 __all__ = [
     "ABOVE_ONE", "POSITIVE", "REAL", "RULES", "UNIT", "Tensor", "composite", "declare",
     "differentiable", "elementwise", "elu", "gelu", "grad", "hessian", "hvp", "jacobian", "jvp",
-    "leaky_relu", "linear", "log_softmax", "logsumexp", "no_grad", "relu", "sigmoid",
+    "leaky_relu", "linear", "log_softmax", "logsumexp", "nn", "no_grad", "optim", "relu", "sigmoid",
     "silu", "softmax", "softplus", "value_and_grad", "vjp",
 ]  # fmt: skip

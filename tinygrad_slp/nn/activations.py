@@ -1,0 +1,96 @@
+"""The activation functions as modules, for use in Sequential."""
+
+from typing import Any
+
+import numpy as np
+
+from .. import rules
+from .module import Module
+
+
+class Sigmoid(Module):
+    """σ(x) = 1/(1 + e⁻ˣ)"""
+
+    def forward(self, x: Any) -> Any:
+        return rules.sigmoid(x)
+
+
+class Tanh(Module):
+    """tanh x"""
+
+    def forward(self, x: Any) -> Any:
+        return np.tanh(x)
+
+
+class ReLU(Module):
+    """max(x, 0)"""
+
+    def forward(self, x: Any) -> Any:
+        return rules.relu(x)
+
+
+class LeakyReLU(Module):
+    """x where x > 0, else negative_slope·x"""
+
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        self.negative_slope = negative_slope
+
+    def forward(self, x: Any) -> Any:
+        return rules.leaky_relu(x, slope=self.negative_slope)
+
+    def extra_repr(self) -> str:
+        return f"negative_slope={self.negative_slope}"
+
+
+class Softplus(Module):
+    """log(1 + eˣ)"""
+
+    def forward(self, x: Any) -> Any:
+        return rules.softplus(x)
+
+
+class SiLU(Module):
+    """x·σ(x)"""
+
+    def forward(self, x: Any) -> Any:
+        return rules.silu(x)
+
+
+class GELU(Module):
+    """x·Φ(x), exactly"""
+
+    def forward(self, x: Any) -> Any:
+        return rules.gelu(x)
+
+
+class ELU(Module):
+    """x where x > 0, else α(eˣ − 1)"""
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        self.alpha = alpha
+
+    def forward(self, x: Any) -> Any:
+        return rules.elu(x, alpha=self.alpha)
+
+    def extra_repr(self) -> str:
+        return f"alpha={self.alpha}"
+
+
+class Softmax(Module):
+    """eˣ / Σ eˣ over one axis (PyTorch's dim), the last by default"""
+
+    def __init__(self, dim: int = -1) -> None:
+        self.dim = dim
+
+    def forward(self, x: Any) -> Any:
+        return rules.softmax(x, axis=self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class LogSoftmax(Softmax):
+    """x − log Σ eˣ over one axis, the last by default"""
+
+    def forward(self, x: Any) -> Any:
+        return rules.log_softmax(x, axis=self.dim)

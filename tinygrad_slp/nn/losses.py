@@ -1,0 +1,230 @@
+"""Losses: how far predictions are from targets, as functions and as modules.
+
+Prediction and target have the same shape, always: nothing is broadcast. reduction="mean" averages
+over all elements, "sum" adds them, "none" keeps them.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ..graph import differentiable
+from ..rule import REAL
+from ..rules import log_softmax, relu, softplus
+from .module import Module
+
+
+def arrays(loss: str, prediction: Any, target: Any) -> tuple[Any, Any]:
+    """Prediction and target with shapes that are equal, or an error that shows both."""
+    p = prediction if hasattr(prediction, "shape") else np.asarray(prediction, dtype=float)
+    t = target if hasattr(target, "shape") else np.asarray(target, dtype=float)
+    if p.shape != t.shape:
+        hint = "reshape one of them to the shape of the other"
+        if p.size == t.size:
+            hint = f"write target.reshape({p.shape}) or prediction.reshape({t.shape})"
+        raise ValueError(
+            f"{loss} needs prediction and target of the same shape, got {p.shape} and {t.shape}: "
+            + hint
+        )
+    return p, t
+
+
+def reduce(losses: Any, reduction: str) -> Any:
+    if reduction == "mean":
+        return losses.mean()
+    if reduction == "sum":
+        return losses.sum()
+    if reduction == "none":
+        return losses
+    raise ValueError(f'reduction should be "mean", "sum" or "none", got {reduction!r}')
+
+
+@differentiable(
+    lambda g, y, p, t: (g * (2 / p.size)) * (p - t),
+    lambda g, y, p, t: (g * (2 / p.size)) * (t - p),
+    domain=REAL,
+    examples=lambda f, x: [f(x(4), x(4)), f(x(2, 3), x(2, 3))],
+)
+def mean_squared_error(p: Any, t: Any) -> Any:
+    """Σ (p − t)² / n      ∂p = g · 2(p − t)/n, ∂t = −∂p"""
+    d = (p - t).ravel()
+    return d.dot(d) / p.size
+
+
+def mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
+    """(p − t)²"""
+    p, t = arrays("mse_loss", prediction, target)
+    if reduction == "mean":
+        return mean_squared_error(p, t)
+    return reduce(np.square(p - t), reduction)
+
+
+def l1_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
+    """|p − t|, the absolute error; its slope is 0 where they are equal"""
+    p, t = arrays("l1_loss", prediction, target)
+    return reduce(np.absolute(p - t), reduction)
+
+
+def huber_loss(prediction: Any, target: Any, reduction: str = "mean", delta: float = 1.0) -> Any:
+    """½d² where |d| ≤ δ, else δ(|d| − ½δ), of d = p − t; Huber 1964"""
+    if not delta > 0:
+        raise ValueError(f"delta should be above 0, got {delta}")
+    p, t = arrays("huber_loss", prediction, target)
+    size = np.absolute(p - t)
+    near = np.minimum(size, delta)
+    return reduce(near * (size - 0.5 * near), reduction)
+
+
+def clamped_log(p: Any) -> Any:
+    """log p, no lower than −100."""
+    return np.log(np.maximum(p, 4e-44)).clip(-100)
+
+
+@differentiable(
+    lambda g, y, p, t: g * (p - t) / np.maximum(p * (1 - p), 1e-12),
+    lambda g, y, p, t: g * (clamped_log(1 - p) - clamped_log(p)),
+    form="elementwise",
+    domain=(0.05, 0.95),
+)
+def bernoulli_surprise(p: Any, t: Any) -> Any:
+    """−(t log p + (1 − t) log(1 − p))      ∂p = g · (p − t)/(p(1 − p)), ∂t = g · log((1 − p)/p)"""
+    return -(t * clamped_log(p) + (1 - t) * clamped_log(1 - p))
+
+
+def binary_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") -> Any:
+    """−(t log p + (1 − t) log(1 − p)), of probabilities p; logs end at −100, as in PyTorch
+
+    Raises:
+        ValueError: a prediction outside [0, 1]: perhaps these are logits.
+    """
+    p, t = arrays("binary_cross_entropy", prediction, target)
+    values = getattr(p, "array", p)
+    if np.any((values < 0) | (values > 1)):
+        raise ValueError(
+            "binary_cross_entropy takes probabilities in [0, 1], got values from "
+            f"{np.min(values)} to {np.max(values)}; for logits use "
+            "binary_cross_entropy_with_logits"
+        )
+    return reduce(bernoulli_surprise(p, t), reduction)
+
+
+def binary_cross_entropy_with_logits(prediction: Any, target: Any, reduction: str = "mean") -> Any:
+    """−(t log σ(z) + (1 − t) log(1 − σ(z))) = softplus(z) − t·z, of logits z"""
+    z, t = arrays("binary_cross_entropy_with_logits", prediction, target)
+    return reduce(softplus(z) - t * z, reduction)
+
+
+def class_indices(loss: str, scores: Any, target: Any) -> np.ndarray:
+    """The target as class indices of shape (B,) that exist among the scores of shape (B, C)."""
+    t = np.asarray(target)
+    if scores.ndim != 2 or t.shape != scores.shape[:1] or t.dtype.kind not in "iu":
+        raise ValueError(
+            f"{loss} takes scores of shape (batch, classes) and integer class indices of shape "
+            f"(batch,), got {scores.shape} and {t.dtype} of shape {t.shape}"
+        )
+    wrong = (t < 0) | (t >= scores.shape[1])
+    if wrong.any():
+        raise ValueError(
+            f"{loss}: class {t[wrong][0]} in row {int(np.argmax(wrong))} of the target, "
+            f"but there are {scores.shape[1]} classes, numbered from 0"
+        )
+    return t
+
+
+def nll_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
+    """−(log-probability of the target class): prediction (B, C), target class indices (B,)"""
+    p = prediction if hasattr(prediction, "shape") else np.asarray(prediction, dtype=float)
+    t = class_indices("nll_loss", p, target)
+    return reduce(-p[np.arange(len(t)), t], reduction)
+
+
+def cross_entropy(prediction: Any, target: Any, reduction: str = "mean") -> Any:
+    """−Σ t log softmax(z), of logits z (B, C); target class indices (B,) or probabilities (B, C)"""
+    z = prediction if hasattr(prediction, "shape") else np.asarray(prediction, dtype=float)
+    t = target if hasattr(target, "shape") else np.asarray(target)
+    if t.shape == z.shape and t.dtype.kind == "f":
+        return reduce(-(t * log_softmax(z)).sum(axis=-1), reduction)
+    return nll_loss(log_softmax(z), class_indices("cross_entropy", z, t), reduction)
+
+
+def hinge_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
+    """max(0, 1 − t·p), with targets −1 and 1
+
+    Raises:
+        ValueError: another target.
+    """
+    p, t = arrays("hinge_loss", prediction, target)
+    values = getattr(t, "array", t)
+    if not np.all(np.absolute(values) == 1):
+        raise ValueError(f"hinge_loss takes targets −1 and 1, got {np.unique(values)[:5]}")
+    return reduce(relu(1 - t * p), reduction)
+
+
+class Loss(Module):
+    """A loss as a module: the function below, with its reduction."""
+
+    function: Any
+
+    def __init__(self, reduction: str = "mean") -> None:
+        if reduction not in ("mean", "sum", "none"):
+            raise ValueError(f'reduction should be "mean", "sum" or "none", got {reduction!r}')
+        self.reduction = reduction
+
+    def forward(self, prediction: Any, target: Any) -> Any:
+        return type(self).function(prediction, target, self.reduction)
+
+    def extra_repr(self) -> str:
+        return f"reduction={self.reduction!r}"
+
+
+class MSELoss(Loss):
+    """(p − t)²"""
+
+    function = staticmethod(mse_loss)
+
+
+class L1Loss(Loss):
+    """|p − t|"""
+
+    function = staticmethod(l1_loss)
+
+
+class HuberLoss(Loss):
+    """½d² where |d| ≤ δ, else δ(|d| − ½δ), of d = p − t"""
+
+    def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
+        super().__init__(reduction)
+        self.delta = delta
+
+    def forward(self, prediction: Any, target: Any) -> Any:
+        return huber_loss(prediction, target, self.reduction, self.delta)
+
+
+class BCELoss(Loss):
+    """−(t log p + (1 − t) log(1 − p))"""
+
+    function = staticmethod(binary_cross_entropy)
+
+
+class BCEWithLogitsLoss(Loss):
+    """−(t log σ(z) + (1 − t) log(1 − σ(z)))"""
+
+    function = staticmethod(binary_cross_entropy_with_logits)
+
+
+class CrossEntropyLoss(Loss):
+    """−Σ t log softmax(z)"""
+
+    function = staticmethod(cross_entropy)
+
+
+class NLLLoss(Loss):
+    """−(log-probability of the target class)"""
+
+    function = staticmethod(nll_loss)
+
+
+class HingeLoss(Loss):
+    """max(0, 1 − t·p)"""
+
+    function = staticmethod(hinge_loss)

@@ -1,0 +1,176 @@
+"""Module: an object whose fields hold parameters and other modules.
+
+A Tensor in a field is a parameter (frozen, if it does not require grad), a plain array a buffer.
+Fields, lists, tuples and dicts are walked; nothing is registered.
+"""
+
+import copy
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from ..tensor import Tensor
+
+
+class Module:
+    """Base of all layers and models: give it fields, and a `forward` that computes with them."""
+
+    training = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.forward(*args, **kwargs)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(
+            f"{type(self).__name__} has no forward: write def forward(self, x): ..."
+        )
+
+    # --- what it holds ---
+
+    def children(self) -> dict[str, Any]:
+        """What is walked for parameters, by name: all fields, unless a container says otherwise."""
+        return vars(self)
+
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+        """The parameters with their dotted names; a shared one once, under its first name."""
+        seen = set()
+        for path, x in walk(self):
+            if isinstance(x, Tensor) and id(x) not in seen:
+                seen.add(id(x))
+                yield path, x
+
+    def parameters(self) -> Iterator[Tensor]:
+        return (x for _, x in self.named_parameters())
+
+    def modules(self) -> Iterator["Module"]:
+        """This module and all within it."""
+        yield self
+        for _, x in walk(self):
+            if isinstance(x, Module):
+                yield x
+
+    def with_parameters(self, parameters: list[Any]) -> Self:
+        """A copy with other parameters, in the order of `parameters()`; shared ones stay shared."""
+        old = [id(x) for x in self.parameters()]
+        copied: Self = replaced(self, dict(zip(old, parameters, strict=True)))
+        return copied
+
+    # --- its state ---
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Copies of all parameters and buffers as plain arrays, by dotted name."""
+        return {
+            path: np.array(x.array if isinstance(x, Tensor) else x)
+            for path, x in walk(self)
+            if isinstance(x, Tensor | np.ndarray)
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
+        """Sets parameters and buffers to the arrays of a `state_dict`: all of them, or none.
+
+        Args:
+            state: by dotted name, arrays of the same shapes; they are converted to the dtypes here.
+            strict: refuse missing and unexpected names.
+
+        Raises:
+            ValueError: every problem found, one a line; nothing has been changed.
+        """
+        here = {path: x for path, x in walk(self) if isinstance(x, Tensor | np.ndarray)}
+        new = {path: np.asarray(state[path]) for path in here if path in state}
+        problems = [
+            f"{path}: shape {array.shape}, expected {here[path].shape}"
+            for path, array in new.items()
+            if array.shape != here[path].shape
+        ]
+        if strict:
+            problems += [f"{path}: missing" for path in here if path not in state]
+            problems += [f"{path}: unexpected" for path in state if path not in here]
+        if problems:
+            raise ValueError(
+                f"the state does not fit this {type(self).__name__}; nothing was loaded:\n  "
+                + "\n  ".join(problems)
+            )
+        for path, array in new.items():
+            x = here[path]
+            if isinstance(x, Tensor):
+                x.data = array
+            else:
+                x[...] = array
+
+    def train(self, mode: bool = True) -> Self:
+        """Sets `training`, here and in all modules within."""
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Self:
+        return self.train(False)
+
+    def zero_grad(self) -> None:
+        """Forgets the gradients of all parameters."""
+        for x in self.parameters():
+            x.grad = None
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Freezes or thaws all parameters."""
+        for x in self.parameters():
+            x.requires_grad = requires_grad
+        return self
+
+    # --- how it looks ---
+
+    def extra_repr(self) -> str:
+        """What stands in the brackets of the repr, beside the modules within."""
+        return ""
+
+    def __repr__(self) -> str:
+        head = type(self).__name__
+        lines = [
+            f"  ({path}): " + repr(x).replace("\n", "\n  ")
+            for path, x in walk(self, into=False)
+            if isinstance(x, Module)
+        ]
+        if not lines:
+            return f"{head}({self.extra_repr()})"
+        return "\n".join([f"{head}({self.extra_repr()}", *lines, ")"])
+
+
+def walk(x: Any, path: str = "", into: bool = True) -> Iterator[tuple[str, Any]]:
+    """What a module, list, tuple or dict holds, with dotted names, in order and depth first.
+
+    Args:
+        into: also walk the modules found.
+    """
+    if isinstance(x, Module):
+        items = list(x.children().items())
+    elif isinstance(x, Mapping):
+        items = list(x.items())
+    else:
+        items = [(str(i), part) for i, part in enumerate(x)]
+    for name, part in items:
+        here = f"{path}.{name}" if path else str(name)
+        if isinstance(part, Tensor | np.ndarray):
+            yield here, part
+        elif isinstance(part, Module):
+            yield here, part
+            if into:
+                yield from walk(part, here)
+        elif isinstance(part, Mapping | list | tuple):
+            yield from walk(part, here, into)
+
+
+def replaced(x: Any, new: Mapping[int, Any]) -> Any:
+    """A copy of a tree of modules with some of its Tensors, by id, replaced."""
+    if isinstance(x, Tensor):
+        return new.get(id(x), x)
+    if isinstance(x, Module):
+        module = copy.copy(x)
+        vars(module).update({name: replaced(part, new) for name, part in vars(x).items()})
+        return module
+    if isinstance(x, dict):
+        return {name: replaced(part, new) for name, part in x.items()}
+    if isinstance(x, list | tuple):
+        parts = [replaced(part, new) for part in x]
+        return type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
+    return x
