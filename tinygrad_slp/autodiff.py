@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .graph import Node, ancestors, freed, is_recording, leaf, made, pull, push, recording
+from .graph import Node, ancestors, freed, is_recording, leaf, made, pull, push, recorded
 from .tensor import Tensor, owned
 from .tree import flatten
 
@@ -35,11 +35,8 @@ class Linearized:
             args[i] = rebuild(lifted)
             self.inputs += lifted
             self.rebuild_inputs.append((len(leaves), rebuild))
-        token = recording.set(True)
-        try:
+        with recorded(True):
             self.value = f(*args, **kwargs)
-        finally:
-            recording.reset(token)
         self.outer = outer
 
     def split_aux(self, has_aux: bool) -> Any:
@@ -67,22 +64,16 @@ class Linearized:
         for y, g in zip(self.outputs, cotangents, strict=True):
             if y.order in self.nodes:
                 flow[y.order] = flow[y.order] + g if y.order in flow else g
-        token = recording.set(self.create)
-        try:
+        with recorded(self.create):
             found = pull(self.nodes, flow, self.ends, retain=True, create=self.create)
-        finally:
-            recording.reset(token)
         return [self.finished(found.get(x.order, np.zeros_like(x.array))) for x in self.inputs]
 
     def push(self, tangents: Sequence[Any]) -> list[Any]:
         """Tangents of the outputs, given those of the inputs."""
         flow = dict(zip([x.order for x in self.inputs], tangents, strict=True))
         create = self.create or (self.outer and any(getattr(t, "tracked", False) for t in tangents))
-        token = recording.set(create)
-        try:
+        with recorded(create):
             push(self.nodes, flow, create=create)
-        finally:
-            recording.reset(token)
         return [self.finished(flow.get(y.order, np.zeros_like(y.array))) for y in self.outputs]
 
     def input_trees(self, leaves: list[Any]) -> list[Any]:

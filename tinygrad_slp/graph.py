@@ -29,6 +29,21 @@ recording: ContextVar[bool] = ContextVar("recording", default=True)
 is_recording = recording.get
 
 
+class recorded:
+    """Within it, operations on tracked nodes are recorded, or not; for this thread and task."""
+
+    __slots__ = ("on", "token")
+
+    def __init__(self, on: bool) -> None:
+        self.on = on
+
+    def __enter__(self) -> None:
+        self.token = recording.set(self.on)
+
+    def __exit__(self, *exception: object) -> None:
+        recording.reset(self.token)
+
+
 class Node:
     """An array and how it was made.
 
@@ -126,24 +141,37 @@ def apply(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, A
 
 def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any:
     """The function of a rule at these inputs: a node if one of them is a node, else an array."""
-    nodes = [x for x in inputs if isinstance(x, Node)]
+    cls = None
+    tracked = raw = False
+    arrays = []
+    for x in inputs:
+        if isinstance(x, Node):
+            cls = type(x)
+            tracked = tracked or x.tracked
+            x = x.array
+        else:
+            raw = True
+        arrays.append(x)
     if settings:
         settings = {k: frozen(v) for k, v in settings.items()}
-    y = rule.run(*[x.array if isinstance(x, Node) else x for x in inputs], **settings)
-    if not nodes:
+        y = rule.run(*arrays, **settings)
+    else:
+        y = rule.run(*arrays)
+    if cls is None:
         return y
-    if is_recording() and any(x.tracked for x in nodes) and y.dtype.kind == "f":
-        inputs = tuple([x if isinstance(x, Node) else frozen(x) for x in inputs])
-        return made(type(nodes[0]), y, rule.function, inputs, settings)
-    return leaf(type(nodes[0]), y)
+    if tracked and is_recording():
+        if raw:
+            inputs = [x if isinstance(x, Node) else frozen(x) for x in inputs]
+        return made(cls, y, rule.function, tuple(inputs), settings)
+    return leaf(cls, y)
 
 
 def frozen(value: Any) -> Any:
     """A value that nobody can change: what may be written into is copied."""
+    if isinstance(value, np.ndarray):
+        return value.copy() if value.flags.writeable or not immutable(value) else value
     if isinstance(value, Node):
         return value.array
-    if isinstance(value, np.ndarray):
-        return value if immutable(value) else value.copy()
     if isinstance(value, tuple):
         return tuple([frozen(v) for v in value])
     if isinstance(value, list):
@@ -185,6 +213,8 @@ def differentiable(*vjps: Callable[..., Any] | None, **facts: Any) -> Callable[[
     def decorate(function: F) -> F:
         @wraps(function)
         def dispatch(*args: Any, **kwargs: Any) -> Any:
+            if not kwargs and len(args) == rule.arity:
+                return evaluate(rule, args, NOTHING)
             inputs, settings = rule.bind(*args, **kwargs)
             return evaluate(rule, inputs, settings)
 
@@ -235,24 +265,31 @@ def pull(
     """
     reached = {}
     for order in sorted(nodes, reverse=True):
-        if order not in cotangents:
+        g = cotangents.pop(order, None)
+        if g is None:
             continue
         node = nodes[order]
-        g = cotangents.pop(order)
         if node.function is None or order in ends:
             reached[order] = g
             continue
-        if not node.inputs:
+        inputs = node.inputs
+        if not inputs:
             raise freed(node)
         vjps, settings = RULES[node.function].vjps, node.settings
-        y, xs = operands(node, create)
-        for k, x in enumerate(node.inputs):
+        y: Any = node
+        xs: Sequence[Any] = inputs
+        if not create:
+            y, xs = node.array, [x.array if isinstance(x, Node) else x for x in inputs]
+        for k, x in enumerate(inputs):
             if isinstance(x, Node) and x.tracked:
                 at = x.order
                 if at > order:
                     raise changed(node, x)
                 if at in nodes and (vjp := vjps[k]) is not None:
-                    gx = match(vjp(g, y, *xs, **settings), x.array)
+                    gx = vjp(g, y, *xs, **settings) if settings else vjp(g, y, *xs)
+                    array = x.array
+                    if gx.shape != array.shape or gx.dtype is not array.dtype:
+                        gx = match(gx, array)
                     cotangents[at] = cotangents[at] + gx if at in cotangents else gx
         if not retain:
             node.inputs = ()
@@ -280,7 +317,10 @@ def push_one(node: Node, k: int, t: Any, create: bool) -> Any:
     """The Jacobian of a node with respect to its input k, times the tangent t of that input."""
     assert node.function is not None
     rule, settings = RULES[node.function], node.settings
-    y, xs = operands(node, create)
+    y: Any = node
+    xs: Sequence[Any] = node.inputs
+    if not create:
+        y, xs = node.array, [x.array if isinstance(x, Node) else x for x in xs]
     if rule.form == "linear":
         t = evaluate(rule, (*xs[:k], t, *xs[k + 1 :]), settings)
         return t if create else getattr(t, "array", t)
@@ -291,21 +331,11 @@ def push_one(node: Node, k: int, t: Any, create: bool) -> Any:
         t = t if t.shape == node.array.shape else np.broadcast_to(t, node.array.shape)
         return vjp(t, y, *xs, **settings)
     # The vjp is the linear map g -> Jᵀg; its own transpose, taken at any g, is J.
-    token = recording.set(True)
-    try:
+    with recorded(True):
         g = leaf(type(node), np.zeros_like(node.array), tracked=True)
         back = vjp(g, y, *xs, **settings)
-    finally:
-        recording.reset(token)
     path = ancestors([back], g.order)
     return pull(path, {back.order: t}, retain=create, create=create)[g.order]
-
-
-def operands(node: Node, create: bool) -> tuple[Any, Sequence[Any]]:
-    """The output and inputs that the rule of a node is given: the nodes themselves, or arrays."""
-    if create:
-        return node, node.inputs
-    return node.array, [x.array if isinstance(x, Node) else x for x in node.inputs]
 
 
 def match(g: Any, x: Any) -> Any:
@@ -336,9 +366,12 @@ def hold_weakly(nodes: dict[int, Node]) -> None:
 def accumulate(x: Node, g: Any) -> None:
     """Adds g to the gradient of a leaf, or of the leaf that x is the shadow of, if it still is."""
     owner = x.settings["leaf"]() if x.settings else x
-    if owner is not None:
-        g = g if isinstance(g, Node) else leaf(type(x), g)
+    if owner is None:
+        return
+    if isinstance(g, Node):
         owner.grad = g if owner.grad is None else owner.grad + g
+    else:
+        owner.grad = leaf(type(x), g if owner.grad is None else owner.grad.array + g)
 
 
 def freed(node: Node) -> RuntimeError:

@@ -3,7 +3,7 @@
 import operator
 from collections.abc import Callable, Iterator
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,9 +19,11 @@ from .graph import (
     leaf,
     made,
     pull,
-    recording,
+    recorded,
 )
 from .rule import name
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 # Functions whose result is discrete (no gradient flows): they get and give plain arrays.
 DISCRETE: set[Callable[..., Any]] = {
@@ -36,25 +38,24 @@ DISCRETE: set[Callable[..., Any]] = {
 }  # fmt: skip
 
 
-class no_grad:
+class no_grad(recorded):
     """Within it, as a context manager or a decorator, nothing is recorded for backward.
 
     It holds for the current thread and async task only.
     """
 
-    def __enter__(self) -> None:
-        self.token = recording.set(False)
+    __slots__ = ()
 
-    def __exit__(self, *exception: object) -> None:
-        recording.reset(self.token)
+    def __init__(self) -> None:
+        super().__init__(False)
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, function: F) -> F:
         @wraps(function)
         def quiet(*args: Any, **kwargs: Any) -> Any:
             with no_grad():
                 return function(*args, **kwargs)
 
-        return quiet
+        return quiet  # type: ignore[return-value]
 
 
 def unary(function: Callable[..., Any]) -> Callable[["Tensor"], "Tensor"]:
@@ -372,7 +373,7 @@ class Tensor(Node):
                     f"backward() of a Tensor of shape {self.shape}: give gradient= of that shape, "
                     "or reduce it to one number first, with .sum() or .mean()"
                 )
-            gradient = np.ones_like(self.array)
+            gradient = np.ones(self.shape, self.dtype) if self.ndim else self.dtype.type(1)
         elif isinstance(gradient, Node):
             gradient = gradient if create_graph else gradient.array
         else:
@@ -380,20 +381,21 @@ class Tensor(Node):
         if gradient.shape != self.shape:
             raise ValueError(f"gradient of shape {gradient.shape} for output of {self.shape}")
         nodes = ancestors((self,))
-        if create_graph:
-            hold_weakly(nodes)
-        token = recording.set(create_graph)
-        try:
-            cotangents = {self.order: gradient}
-            retain = retain_graph or create_graph
-            for order, g in pull(nodes, cotangents, retain=retain, create=create_graph).items():
+        flow = {self.order: gradient}
+        if not create_graph:
+            for order, g in pull(nodes, flow, retain=retain_graph, create=False).items():
                 accumulate(nodes[order], g)
-        finally:
-            recording.reset(token)
+            return
+        hold_weakly(nodes)
+        with recorded(True):
+            for order, g in pull(nodes, flow, retain=True, create=True).items():
+                accumulate(nodes[order], g)
 
     # --- NumPy's protocols ---
 
     def __array_ufunc__(self, ufunc: np.ufunc, how: str, *inputs: Any, **settings: Any) -> Any:
+        if how == "reduce" and ufunc is np.add:
+            return apply(np.sum, inputs, {"axis": 0, **settings})
         if how != "__call__":
             raise TypeError(
                 f"{name(ufunc)}.{how} does not take a Tensor; "
@@ -501,5 +503,7 @@ class Tensor(Node):
         return apply(np.transpose, (self, order), NOTHING)  # type: ignore[no-any-return]
 
     def astype(self, dtype: Any) -> "Tensor":
-        """The same values in another dtype; the gradient comes back in this one's."""
+        """The same values in another dtype; the gradient comes back in this one, if both are floats."""
+        if np.dtype(dtype).kind != "f":
+            return leaf(Tensor, self.array.astype(dtype))
         return apply(cast, (self, dtype), NOTHING)  # type: ignore[no-any-return]

@@ -18,6 +18,11 @@ class Module:
 
     training = True
 
+    def __init_subclass__(cls) -> None:
+        # Calling a module is calling its forward, without a function call in between.
+        if "forward" in vars(cls) and "__call__" not in vars(cls):
+            cls.__call__ = cls.forward  # type: ignore[method-assign]
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.forward(*args, **kwargs)
 

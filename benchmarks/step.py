@@ -1,0 +1,115 @@
+"""One training step of the tutorial's perceptron against the same step in other ways.
+
+    python benchmarks/step.py
+
+Peers that are not installed are left out: PyTorch, micrograd. float64, 4 samples of 3 features.
+"""
+
+import numpy as np
+from timing import medians, verdict
+
+from tinygrad_slp import nn, optim
+
+X = np.array([[0.0, 0, 1], [1, 1, 1], [1, 0, 1], [0, 1, 0]])
+Y = np.array([[0.0], [1], [1], [0]])
+
+
+def by_hand():
+    """NumPy as a person writes it, loss and all."""
+    w, b = np.random.default_rng(0).uniform(size=(3, 1)), np.zeros(1)
+
+    def step():
+        nonlocal w, b
+        a = 1 / (1 + np.exp(-(X @ w + b)))
+        loss = np.mean((a - Y) ** 2)
+        dz = 2 / len(X) * (a - Y) * a * (1 - a)
+        w = w - X.T @ dz
+        b = b - dz.sum(axis=0)
+        return loss
+
+    return step
+
+
+def ours():
+    model = nn.Sequential(nn.Linear(3, 1, rng=0), nn.Sigmoid())
+    loss_of = nn.MSELoss()
+    optimizer = optim.SGD(model.parameters(), lr=1.0)
+
+    def step():
+        optimizer.zero_grad()
+        loss = loss_of(model(X), Y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
+def pytorch():
+    import torch
+
+    torch.set_num_threads(1)
+    torch.set_default_dtype(torch.float64)
+    x, y = torch.tensor(X), torch.tensor(Y)
+    model = torch.nn.Sequential(torch.nn.Linear(3, 1), torch.nn.Sigmoid())
+    loss_of = torch.nn.MSELoss()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+
+    def step():
+        optimizer.zero_grad()
+        loss = loss_of(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
+def micrograd():
+    from micrograd.engine import Value
+
+    w = [Value(v) for v in (0.1, 0.5, 0.9)]
+    b = Value(0.0)
+
+    def sigmoid(z):  # micrograd has no exp: e⁻ᶻ is the power z of the constant 1/e, both ways
+        e = Value(float(np.exp(-z.data)), (z,), "exp")
+
+        def back():
+            z.grad -= e.data * e.grad
+
+        e._backward = back
+        return (1 + e) ** -1
+
+    def step():
+        loss = 0
+        for x, (y,) in zip(X.tolist(), Y.tolist(), strict=True):
+            a = sigmoid(sum((wi * xi for wi, xi in zip(w, x, strict=True)), b))
+            loss = loss + (a - y) ** 2 * 0.25
+        for p in (*w, b):
+            p.grad = 0
+        loss.backward()
+        for p in (*w, b):
+            p.data -= p.grad
+        return loss
+
+    return step
+
+
+def main():
+    steps = {}
+    for make in (by_hand, ours, pytorch, micrograd):
+        try:
+            steps[make.__name__] = make()
+        except ImportError as error:
+            print(f"left out: {make.__name__} ({error})")
+    time = medians(steps, repeat=300)
+    for name, t in time.items():
+        print(f"{name:<12} {t * 1e6:8.2f} µs a step   {t / time['by_hand']:6.2f}x NumPy by hand")
+    print()
+    verdict("ours / NumPy by hand", time["ours"] / time["by_hand"], 1.5)
+    if "pytorch" in time:
+        verdict("PyTorch eager / ours", time["pytorch"] / time["ours"], 5, least=True)
+
+
+if __name__ == "__main__":
+    main()
