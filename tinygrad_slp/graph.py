@@ -369,7 +369,7 @@ def accumulate(x: Node, g: Any) -> None:
     if owner is None:
         return
     if isinstance(g, Node):
-        owner.grad = g if owner.grad is None else owner.grad + g
+        owner.grad = g if owner.grad is None else owner.grad + g  # type: ignore[operator]
     else:
         owner.grad = leaf(type(x), g if owner.grad is None else owner.grad.array + g)
 

@@ -503,7 +503,7 @@ class Tensor(Node):
         return apply(np.transpose, (self, order), NOTHING)  # type: ignore[no-any-return]
 
     def astype(self, dtype: Any) -> "Tensor":
-        """The same values in another dtype; the gradient comes back in this one, if both are floats."""
+        """The same values in another dtype; if both are floats, the gradient comes back in this."""
         if np.dtype(dtype).kind != "f":
             return leaf(Tensor, self.array.astype(dtype))
         return apply(cast, (self, dtype), NOTHING)  # type: ignore[no-any-return]
