@@ -187,7 +187,7 @@ def progress(epochs: int) -> Iterator[Callable[[int, float], None]]:
     if sys.stdout.isatty() and find_spec("tqdm"):
         from tqdm import tqdm
 
-        with tqdm(total=epochs, unit="epoch", leave=False, file=sys.stdout) as bar:
+        with tqdm(total=epochs, unit="epoch", file=sys.stdout) as bar:
 
             def show(epoch: int, loss: float) -> None:
                 bar.set_postfix_str(f"MSE {loss:.6f}", refresh=False)

@@ -77,7 +77,7 @@ def huber_loss(prediction: Any, target: Any, reduction: str = "mean", delta: flo
 
 def clamped_log(p: Any) -> Any:
     """log p, no lower than −100."""
-    return np.log(np.maximum(p, 4e-44)).clip(-100)
+    return np.where(p > 0, np.log(np.where(p > 0, p, 1)).clip(-100), -100.0)
 
 
 @differentiable(

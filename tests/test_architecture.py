@@ -1,0 +1,83 @@
+"""The house as docs/architecture.md draws it: which file may import which, read off the code."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tinygrad_slp
+from tinygrad_slp.rule import functions
+
+PACKAGE = Path(tinygrad_slp.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+ORDER = [
+    "rule", "graph", "tensor", "rules", "tree", "autodiff", "nn", "optim", "tutorial", "table",
+    "plot", "__init__", "cli", "__main__",
+]  # fmt: skip
+
+
+def room(path):
+    """The part of the house a file belongs to."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return parts[0]
+
+
+def imports(path):
+    """The other rooms that a file imports from."""
+    depth = len(path.relative_to(PACKAGE).parts)
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level == depth:
+            names = [node.module.split(".")[0]] if node.module else [a.name for a in node.names]
+            yield from ("__init__" if name.startswith("__") else name for name in names)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_one_way(path):
+    here = room(path)
+    for there in imports(path):
+        if here != "__init__":
+            assert ORDER.index(there) < ORDER.index(here) or there == here
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_no_import_inside_a_function_but_of_extras(path):
+    extras = {"matplotlib", "tqdm", "plot"}
+    tree = ast.parse(path.read_text("utf-8"))
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef):
+            for node in ast.walk(function):
+                if isinstance(node, ast.ImportFrom):
+                    assert node.module.split(".")[0] in extras
+                assert not isinstance(node, ast.Import)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_file_begins_with_a_sentence(path):
+    sentence = ast.get_docstring(ast.parse(path.read_text("utf-8")))
+    assert sentence
+    assert sentence.partition("\n\n")[0].rstrip().endswith((".", ")"))
+
+
+def test_import_needs_numpy_only():
+    code = "import sys, tinygrad_slp; print(*{m.partition('.')[0] for m in sys.modules})"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    extras = {"matplotlib", "tqdm", "pandas", "scipy", "torch", "pytest", "hypothesis"}
+    assert not extras & set(loaded.stdout.split())
+
+
+def test_every_rule_can_be_proven():
+    for rule in functions():
+        assert rule.examples is not None, rule.name
+        assert rule.formula.strip(), rule.name
+
+
+def test_every_public_name_exists_and_is_documented():
+    for module in (tinygrad_slp, tinygrad_slp.nn, tinygrad_slp.optim):
+        for name in module.__all__:
+            thing = getattr(module, name)
+            if callable(thing):
+                assert thing.__doc__, name

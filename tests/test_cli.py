@@ -1,0 +1,234 @@
+"""The command line, used as a new user would, with right and with wrong input."""
+
+import os
+import re
+import signal
+import struct
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tinygrad_slp.cli import main
+from tinygrad_slp.table import read_table, standardise
+
+PROGRAM = (sys.executable, "-m", "tinygrad_slp")
+
+
+@pytest.fixture(autouse=True)
+def empty_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def table(text, name="t.csv", encoding="utf-8"):
+    with open(name, "wb") as file:
+        file.write(text.encode(encoding))
+    return name
+
+
+def separable(n=60):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, 2))
+    rows = [f"{a:.3f},{b:.3f},{'yes' if a > b else 'no'}" for a, b in X]
+    return "height,width,good\n" + "\n".join(rows) + "\n"
+
+
+def test_the_tutorial(capsys):
+    assert main([]) == 0
+    said = capsys.readouterr().out
+    assert "x₁   x₂   x₃    y" in said
+    for h, a in re.findall(r"by hand ([+-][\d.]+)   autodiff ([+-][\d.]+)", said):
+        assert abs(float(h) - float(a)) < 1e-14
+    assert len(re.findall("by hand", said)) == 4
+    errors = [float(v) for v in re.findall(r"epochs   MSE ([\d.]+)", said)]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 0.002
+    assert re.search(r"\(0, 1, 0\) → 0\.0\d+   so 0", said)
+    assert re.search(r"\(1, 0, 1\) → 0\.9\d+   so 1", said)
+
+
+def test_the_seed_decides_and_epochs_count(capsys):
+    runs = []
+    for seed in ("1", "1", "2"):
+        assert main(["--seed", seed, "--epochs", "7", "--lr", "0.5"]) == 0
+        runs.append(capsys.readouterr().out)
+    assert runs[0] == runs[1] != runs[2]
+    assert "after      7 epochs" in runs[0]
+    assert "learning rate 0.5" in runs[0]
+
+
+def test_a_table_with_two_labels(capsys):
+    assert main([table(separable()), "--target", "good", "--epochs", "300"]) == 0
+    said = capsys.readouterr().out
+    assert "60 rows, 2 features" in said
+    assert "class 0 is 'no', class 1 is 'yes'" in said
+    assert "48 rows to train on, 12 held out" in said
+    train, test = re.findall(r"accuracy +([\d.]+)%", said)
+    assert float(train) > 95
+    assert float(test) > 80
+    weights = dict(re.findall(r"(height|width) +([+-][\d.]+)", said))
+    assert float(weights["height"]) > 1
+    assert float(weights["width"]) < -1
+
+
+def test_a_numeric_target(capsys):
+    rows = "\n".join(f"{x / 10},{1 / (1 + np.exp(-x / 5)):.4f}" for x in range(-20, 20))
+    assert main([table("x,p\n" + rows), "--target", "p", "--epochs", "500"]) == 0
+    said = capsys.readouterr().out
+    assert "a number from 0 to 1" in said
+    assert "accuracy" not in said
+    assert all(float(v) < 1e-3 for v in re.findall(r"(?:training|held out) +MSE ([\d.]+)", said))
+
+
+@pytest.mark.parametrize("text", ["\ufeff" + separable(), separable().replace("\n", "\r\n")])
+def test_bom_and_crlf_are_accepted(text, capsys):
+    assert main([table(text), "--target", "good", "--epochs", "2"]) == 0
+    assert "2 features" in capsys.readouterr().out
+
+
+def test_quoted_cells_and_blank_lines_keep_line_numbers(capsys):
+    text = 'a,"b, c",y\n1,2,0\n\n3,4,1\n5,6,0\n7,8,1\n9,x,0\n'
+    assert main([table(text), "--target", "y"]) == 2
+    assert "line 7, column 'b, c': 'x' is not a number" in capsys.readouterr().err
+
+
+def test_a_constant_column_does_no_harm(capsys):
+    text = "a,b,y\n" + "\n".join(f"{i},3.3,{i % 2}" for i in range(20))
+    assert main([table(text), "--target", "y", "--epochs", "5"]) == 0
+    X = read_table("t.csv", "y").X
+    scaled = standardise(X, np.arange(10))
+    np.testing.assert_array_equal(scaled[:, 1], 0)
+    np.testing.assert_allclose(scaled[:10, 0].mean(), 0, atol=1e-15)
+    np.testing.assert_allclose(scaled[:10, 0].std(), 1, rtol=1e-15)
+
+
+ROWS = "\n".join(f"{i},{i % 2}" for i in range(8))
+BAD = {
+    "empty file": ("", "is empty"),
+    "header only": ("a,y\n", "no rows"),
+    "missing column": (f"a,b\n{ROWS}", "no column 'y'; there are a, b"),
+    "wrong separator": ("a;y\n1;0\n", "separated by"),
+    "only the target": ("y\n0\n1\n0\n1\n0\n", "only column"),
+    "not a number": (f"a,y\n{ROWS}\nred,1", "line 10, column 'a': 'red' is not a number"),
+    "empty cell": (f"a,y\n{ROWS}\n,1", "line 10, column 'a': the cell is empty"),
+    "nan": (f"a,y\n{ROWS}\nnan,1", "line 10, column 'a': 'nan' is not a finite"),
+    "inf": (f"a,y\n{ROWS}\n-inf,1", "line 10, column 'a': '-inf' is not a finite"),
+    "target missing": (f"a,y\n{ROWS}\n5,NaN", "line 10, column 'y': no value"),
+    "ragged": (f"a,y\n{ROWS}\n5", "line 10: 1 cells, the header has 2"),
+    "duplicate name": (f"a,a,y\n{ROWS}", "2 columns named 'a'"),
+    "unnamed column": (f",y\n{ROWS}", "without a name"),
+    "one class": ("a,y\n" + "1,0\n" * 8, "one class only, '0'"),
+    "three classes": ("a,y\n" + "1,p\n1,q\n1,r\n" * 3, "has 3 classes"),
+    "out of range": ("a,y\n1,0\n1,0.5\n1,1\n1,7\n1,1\n", "line 5, column 'y': 7 is not between"),
+    "too few rows": ("a,y\n1,0\n2,1\n", "2 rows of data, too few"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_tables_get_one_clear_line(case, capsys):
+    text, message = BAD[case]
+    assert main([table(text), "--target", "y"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("tinygrad-slp: error: t.csv: ")
+    assert said.err.count("\n") == 1
+    assert message in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.csv", "--target", "y"], "No such file"), ([".", "--target", "y"], "directory"),
+        (["latin.csv", "--target", "y"], "not UTF-8"), (["t.csv"], "--target COLUMN"),
+        (["--target", "y"], "needs a table"), (["--epochs", "0"], "--epochs"),
+        (["--lr", "0"], "--lr"), (["--lr", "nan"], "--lr"), (["--lr", "-1"], "--lr"),
+        (["--seed", "-1"], "--seed"), (["--plot", "p.txt"], ".png"),
+        (["--plot", "no/p.png"], "cannot write"), (["--epochs", "many"], "invalid int"),
+        (["--colour"], "unrecognized"),
+    ],
+)  # fmt: skip
+def test_bad_options_get_one_clear_message(arguments, message, capsys):
+    table("größe,y\n1,0\n", "latin.csv", "latin-1")
+    assert main(arguments) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert message in said.err
+    assert "Traceback" not in said.err
+
+
+def test_divergence_is_said(capsys):
+    with np.errstate(over="ignore"):
+        assert main([table(separable()), "--target", "good", "--lr", "1e300"]) == 0
+    assert "MSE" in capsys.readouterr().out
+
+
+def test_version_and_help(capsys):
+    for option in ("--version", "--help"):
+        assert main([option]) == 0
+        assert "tinygrad-slp" in capsys.readouterr().out
+
+
+def test_plot(capsys):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra plot)")
+    assert main(["--epochs", "20", "--plot", "p.png"]) == 0
+    assert "wrote p.png" in capsys.readouterr().out
+    with open("p.png", "rb") as file:
+        assert file.read(8) == b"\x89PNG\r\n\x1a\n"
+
+
+def environment():
+    return {**os.environ, "PYTHONIOENCODING": "utf-8"}
+
+
+def test_ctrl_c_stops_and_still_prints_the_result():
+    program = subprocess.Popen(
+        [*PROGRAM, "--epochs", "100000000"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", env=environment(),
+    )  # fmt: skip
+    seen = ""
+    while "100 epochs" not in seen:
+        seen += program.stdout.readline()
+    program.send_signal(signal.SIGINT)
+    rest, errors = program.communicate(timeout=60)
+    assert program.returncode == 0
+    assert errors == ""
+    assert "stopped by Ctrl-C" in rest
+    assert "Predictions" in rest
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    program = subprocess.Popen(
+        [*PROGRAM, "--epochs", "3000"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", env=environment(),
+    )  # fmt: skip
+    program.stdout.readline()
+    program.stdout.close()
+    with program.stderr as errors:
+        assert errors.read() == ""
+    assert program.wait(timeout=60) == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX")
+def test_a_terminal_gets_a_bar():
+    pytest.importorskip("tqdm", reason="tqdm is not installed (extra cli)")
+    import fcntl
+    import pty
+    import termios
+
+    here, there = pty.openpty()
+    fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    program = subprocess.Popen(
+        [*PROGRAM, "--epochs", "2000"], stdout=there, stderr=there, env=environment()
+    )
+    os.close(there)
+    said = b""
+    try:
+        while part := os.read(here, 4096):
+            said += part
+    except OSError:  # how a terminal ends on Linux
+        pass
+    assert program.wait(timeout=60) == 0
+    os.close(here)
+    assert b"| 2000/2000 [" in said
+    assert b"Predictions" in said
