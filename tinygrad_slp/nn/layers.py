@@ -1,7 +1,7 @@
 """Layers: modules with parameters, and modules of modules."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,7 +11,8 @@ from ..rules import sigmoid
 from ..tensor import Tensor
 from .module import Module
 
-Seed = np.random.Generator | int | None
+if TYPE_CHECKING:  # looked at as code runs, np.random would be half the time of the import
+    Seed = np.random.Generator | int | None
 
 
 def rows(x: Any) -> Any:
@@ -53,9 +54,9 @@ class Linear(Module):
         out_features: int,
         bias: bool = True,
         *,
-        init: Callable[[np.random.Generator, tuple[int, int]], Any] | None = None,
+        init: Callable[..., Any] | None = None,
         dtype: Any = np.float64,
-        rng: Seed = None,
+        rng: "Seed" = None,
     ) -> None:
         if in_features < 1 or out_features < 1:
             raise ValueError(
@@ -98,7 +99,7 @@ class Perceptron(Module):
     (features,) gives one number.
     """
 
-    def __init__(self, features: int, *, dtype: Any = np.float64, rng: Seed = None) -> None:
+    def __init__(self, features: int, *, dtype: Any = np.float64, rng: "Seed" = None) -> None:
         if features < 1:
             raise ValueError(f"a Perceptron needs at least one feature, got {features}")
         rng = np.random.default_rng(rng)

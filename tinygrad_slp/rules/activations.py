@@ -4,10 +4,10 @@ Far out, e^(−|x|) underflows to the 0 that is meant: overflow and underflow ar
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.polynomial.chebyshev import chebval
 
 from ..graph import differentiable
 from ..rule import REAL
@@ -81,13 +81,22 @@ ERFC = (
 )  # fmt: skip
 
 
+def chebyshev(coefficients: Sequence[float], u: Array) -> Array:
+    """Σ cₖTₖ(u), by Clenshaw's recurrence."""
+    first, *rest = coefficients
+    a = b = 0 * u
+    for c in reversed(rest):
+        a, b = c + 2 * u * a - b, a
+    return first + u * a - b
+
+
 @differentiable(lambda g, y, x: g * normal_pdf(x), form="elementwise", domain=REAL)
 def normal_cdf(x: Array) -> Array:
     """Φ(x) = ½ erfc(−x/√2)      ∂x = g · φ(x)"""
     z = np.absolute(x) * math.sqrt(0.5)
     t = 2 / (2 + z)
     with silent():
-        tail = 0.5 * t * np.exp(chebval(2 * t - 1, ERFC).astype(z.dtype) - z * z)
+        tail = 0.5 * t * np.exp(chebyshev(ERFC, 2 * t - 1) - z * z)
     return np.where(x < 0, tail, 1 - tail)
 
 
