@@ -5,8 +5,10 @@
 Peers that are not installed are left out: PyTorch, micrograd. float64, 4 samples of 3 features.
 """
 
+from timing import medians, verdict  # before NumPy: it sets the number of threads
+
+# isort: split
 import numpy as np
-from timing import medians, verdict
 
 from tinygrad_slp import nn, optim
 
@@ -15,16 +17,19 @@ Y = np.array([[0.0], [1], [1], [0]])
 
 
 def by_hand():
-    """NumPy as a person writes it, loss and all."""
-    w, b = np.random.default_rng(0).uniform(size=(3, 1)), np.zeros(1)
+    """NumPy as a person writes it: the tutorial's matrix form, a loss and a learning rate."""
+    w, b, lr = np.random.default_rng(0).uniform(size=(3, 1)), np.zeros(1), 1.0
+
+    def sigmoid(z):
+        return 1 / (1 + np.exp(-z))
 
     def step():
         nonlocal w, b
-        a = 1 / (1 + np.exp(-(X @ w + b)))
+        a = sigmoid(X @ w + b)
         loss = np.mean((a - Y) ** 2)
         dz = 2 / len(X) * (a - Y) * a * (1 - a)
-        w = w - X.T @ dz
-        b = b - dz.sum(axis=0)
+        w -= lr * X.T @ dz
+        b -= lr * dz.sum()
         return loss
 
     return step

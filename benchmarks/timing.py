@@ -27,4 +27,4 @@ def verdict(name, value, bound, least=False):
     """One line: a ratio, its target and whether it is met."""
     met = value >= bound if least else value <= bound
     sign = "≥" if least else "≤"
-    print(f"{name:<44} {value:7.2f}x   target {sign} {bound}   {'met' if met else 'NOT MET'}")
+    print(f"{name:<44} {value:7.2f}x   target {sign} {bound:.3g}   {'met' if met else 'NOT MET'}")

@@ -22,8 +22,15 @@ Function = Callable[..., Any]
 class Linearized:
     """A function at a point: its value, and its Jacobian there as a map in both directions."""
 
-    def __init__(self, f: Function, args: Sequence[Any], kwargs: Any, argnums: Sequence[int]):
-        outer = is_recording()
+    def __init__(
+        self,
+        f: Function,
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+        argnums: Sequence[int],
+        has_aux: bool = False,
+    ) -> None:
+        self.outer = is_recording()
         args = list(args)
         self.inputs: list[Tensor] = []
         self.rebuild_inputs = []
@@ -31,32 +38,27 @@ class Linearized:
         for i in argnums:
             leaves, rebuild = flatten(args[i])
             self.plain &= not any(isinstance(x, Node) for x in leaves)
-            lifted = [lift(x, outer) for x in leaves]
+            lifted = [lift(x, self.outer) for x in leaves]
             args[i] = rebuild(lifted)
             self.inputs += lifted
             self.rebuild_inputs.append((len(leaves), rebuild))
         with recorded(True):
-            self.value = f(*args, **kwargs)
-        self.outer = outer
-
-    def split_aux(self, has_aux: bool) -> Any:
-        """Takes the auxiliary output of f off its value."""
-        if not has_aux:
-            return None
-        if not isinstance(self.value, tuple) or len(self.value) != 2:
-            raise TypeError("has_aux=True: the function must return a pair (value, aux)")
-        self.value, aux = self.value
-        return self.finished_tree(aux)
-
-    def settle(self) -> None:
-        """Reads the graph between inputs and outputs."""
-        leaves, self.rebuild_output = flatten(self.value)
+            value = f(*args, **kwargs)
+        aux = None
+        if has_aux:
+            if not isinstance(value, tuple) or len(value) != 2:
+                raise TypeError("has_aux=True: the function must return a pair (value, aux)")
+            value, aux = value
+        leaves, self.rebuild_output = flatten(value)
         self.outputs: list[Any] = [
             y if isinstance(y, Node) else leaf(Tensor, owned(y)) for y in leaves
         ]
         self.ends = {x.order for x in self.inputs}
         self.nodes, outside = between(self.outputs, self.inputs)
         self.create = self.outer and outside
+        self.value = self.rebuild_output([self.finished(y) for y in self.outputs])
+        leaves, rebuild = flatten(aux)
+        self.aux = rebuild([self.finished(x) if isinstance(x, Node) else x for x in leaves])
 
     def pull(self, cotangents: Sequence[Any]) -> list[Any]:
         """Cotangents of the inputs, given those of the outputs."""
@@ -87,17 +89,10 @@ class Linearized:
     def finished(self, x: Any) -> Any:
         """What the user gets: an array of their own, or a Tensor."""
         if isinstance(x, Node):
-            if x.tracked and self.outer and self.create:
+            if x.tracked and self.create:
                 return x
             x = x.array
         return np.array(x)[()] if self.plain else leaf(Tensor, x)
-
-    def finished_tree(self, tree: Any) -> Any:
-        leaves, rebuild = flatten(tree)
-        return rebuild([self.finished(x) if isinstance(x, Node) else x for x in leaves])
-
-    def finished_value(self) -> Any:
-        return self.rebuild_output([self.finished(y) for y in self.outputs])
 
 
 def lift(x: Any, outer: bool) -> Tensor:
@@ -155,9 +150,7 @@ def value_and_grad(
     @wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         many = not isinstance(argnums, int)
-        at = Linearized(f, args, kwargs, positions(argnums, args))
-        aux = at.split_aux(has_aux)
-        at.settle()
+        at = Linearized(f, args, kwargs, positions(argnums, args), has_aux)
         if len(at.outputs) != 1 or at.outputs[0].size != 1:
             shapes = [y.shape for y in at.outputs]
             raise TypeError(
@@ -165,8 +158,8 @@ def value_and_grad(
                 "Reduce it with np.sum or np.mean, or use jacobian or vjp"
             )
         gradients = at.input_trees(at.pull([np.ones_like(at.outputs[0].array)]))
-        value = at.finished_value()
-        return (value, aux) if has_aux else value, tuple(gradients) if many else gradients[0]
+        value = (at.value, at.aux) if has_aux else at.value
+        return value, tuple(gradients) if many else gradients[0]
 
     return value_and_gradient
 
@@ -188,15 +181,13 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
     Raises:
         ValueError: the pullback is given cotangents of other shapes than the output.
     """
-    at = Linearized(f, primals, {}, range(len(primals)))
-    aux = at.split_aux(has_aux)
-    at.settle()
+    at = Linearized(f, primals, {}, range(len(primals)), has_aux)
 
     def pullback(cotangents: Any) -> tuple[Any, ...]:
         flow = fitting("cotangent", flatten(cotangents)[0], at.outputs)
         return tuple(at.input_trees(at.pull(flow)))
 
-    return (at.finished_value(), pullback, aux) if has_aux else (at.finished_value(), pullback)
+    return (at.value, pullback, at.aux) if has_aux else (at.value, pullback)
 
 
 def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -209,9 +200,8 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     if not isinstance(primals, tuple | list) or not isinstance(tangents, tuple | list):
         raise TypeError("jvp takes tuples: jvp(f, (x,), (t,)) for a function of one argument")
     at = Linearized(f, primals, {}, range(len(primals)))
-    at.settle()
     flow = fitting("tangent", flatten(list(tangents))[0], at.inputs)
-    return at.finished_value(), at.rebuild_output(at.push(flow))
+    return at.value, at.rebuild_output(at.push(flow))
 
 
 def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
@@ -224,11 +214,10 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
     def derivative(*args: Any, **kwargs: Any) -> Any:
         many = not isinstance(argnums, int)
         at = Linearized(f, args, kwargs, positions(argnums, args))
-        at.settle()
         blocks = []
         for i, y in enumerate(at.outputs):
             rows = [at.pull(one_hot(at.outputs, i, j)) for j in range(y.size)]
-            columns = [joined(column, y.shape) for column in zip(*rows, strict=True)]
+            columns = [joined([row[k] for row in rows], y, x) for k, x in enumerate(at.inputs)]
             trees = at.input_trees(columns)
             blocks.append(tuple(trees) if many else trees[0])
         return at.rebuild_output(blocks)
@@ -284,6 +273,7 @@ def one_hot(outputs: Sequence[Node], i: int, j: int) -> list[Any]:
     return flow
 
 
-def joined(rows: Sequence[Any], shape: tuple[int, ...]) -> Any:
-    """The rows of a Jacobian as one array, the shape of the output first."""
-    return np.reshape(np.stack(rows), (*shape, *np.shape(rows[0])))
+def joined(rows: Sequence[Any], y: Any, x: Any) -> Any:
+    """The rows of the Jacobian of y by x as one array, of shape (*y.shape, *x.shape)."""
+    block = np.stack(rows) if rows else np.zeros((0, *x.shape), x.dtype)
+    return np.reshape(block, (*y.shape, *x.shape))

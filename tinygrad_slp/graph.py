@@ -280,12 +280,12 @@ def pull(
         xs: Sequence[Any] = inputs
         if not create:
             y, xs = node.array, [x.array if isinstance(x, Node) else x for x in inputs]
-        for k, x in enumerate(inputs):
-            if isinstance(x, Node) and x.tracked:
+        for x, vjp in zip(inputs, vjps, strict=False):
+            if isinstance(x, Node) and x.tracked and vjp is not None:
                 at = x.order
                 if at > order:
                     raise changed(node, x)
-                if at in nodes and (vjp := vjps[k]) is not None:
+                if at in nodes:
                     gx = vjp(g, y, *xs, **settings) if settings else vjp(g, y, *xs)
                     array = x.array
                     if gx.shape != array.shape or gx.dtype is not array.dtype:

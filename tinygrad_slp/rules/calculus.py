@@ -191,5 +191,5 @@ def clip(a, a_min=None, a_max=None, *, min=None, max=None):
 
 composite(
     np.clip, "min(max(x, low), high)", clip, domain=REAL,
-    examples=lambda f, x: [f(x(2, 3), -1, 1), f(x(2, 3), None, 0.5), f(x(2, 3), min=-0.25)],
+    examples=lambda f, x: [f(x(2, 3), -1, 1), f(x(2, 3), None, 0.5), f(x(2, 3), -0.25, None)],
 )  # fmt: skip
