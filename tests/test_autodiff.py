@@ -194,3 +194,14 @@ def test_second_order_through_a_module():
         w.data = moved
         penalty.append(np.sum(grad(lambda x: model(x).sum())(x).data ** 2))
     assert found == pytest.approx((penalty[0] - penalty[1]) / (2 * h), rel=1e-7)
+
+
+def test_tangents_and_cotangents_can_be_differentiated_by():
+    x, u = np.array([0.5, 2.0]), np.array([3.0, -1.0])
+    by_cotangent = grad(lambda v: np.sum(vjp(np.sin, x)[1](v)[0] ** 2))(u)
+    np.testing.assert_allclose(by_cotangent, 2 * u * np.cos(x) ** 2, rtol=1e-14)
+    _, pullback = vjp(np.sin, x)
+    outside = grad(lambda v: np.sum(pullback(v)[0] ** 2))(u)
+    np.testing.assert_array_equal(outside.data, by_cotangent)
+    by_tangent = grad(lambda t: np.sum(jvp(np.sin, (x,), (t,))[1] ** 2))(u)
+    np.testing.assert_allclose(by_tangent, 2 * u * np.cos(x) ** 2, rtol=1e-14)

@@ -351,6 +351,12 @@ def test_len_and_iteration_of_a_single_number_are_errors():
         iter(Tensor(1.0))
 
 
+def test_a_loss_can_be_formatted_and_a_list_activated():
+    assert f"{(leaf(1.0) * 1.23456).sum():.2f}" == "1.23"
+    assert f"{Tensor(1.5)}" == "Tensor(1.5)"
+    np.testing.assert_array_equal(tg.relu([-1.0, 2.0]), [0, 2])
+
+
 def test_copies_and_pickles_are_leaves():
     x = leaf(1.0, 2.0)
     for y in (copy.deepcopy(x), pickle.loads(pickle.dumps(x))):

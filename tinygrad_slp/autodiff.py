@@ -54,11 +54,15 @@ class Linearized:
             y if isinstance(y, Node) else leaf(Tensor, owned(y)) for y in leaves
         ]
         self.ends = {x.order for x in self.inputs}
-        self.nodes, outside = between(self.outputs, self.inputs)
-        self.create = self.outer and outside
-        self.value = self.rebuild_output([self.finished(y) for y in self.outputs])
+        self.nodes, self.outside = between(self.outputs, self.inputs)
+        kept = self.outer and self.outside
+        self.value = self.rebuild_output([self.finished(y, kept) for y in self.outputs])
         leaves, rebuild = flatten(aux)
-        self.aux = rebuild([self.finished(x) if isinstance(x, Node) else x for x in leaves])
+        self.aux = rebuild([self.finished(x, kept) if isinstance(x, Node) else x for x in leaves])
+
+    def create(self, given: Sequence[Any]) -> bool:
+        """Whether a walk with these (co)tangents is recorded: if somebody may differentiate it."""
+        return is_recording() and (self.outside or any(getattr(g, "tracked", 0) for g in given))
 
     def pull(self, cotangents: Sequence[Any]) -> list[Any]:
         """Cotangents of the inputs, given those of the outputs."""
@@ -66,17 +70,20 @@ class Linearized:
         for y, g in zip(self.outputs, cotangents, strict=True):
             if y.order in self.nodes:
                 flow[y.order] = flow[y.order] + g if y.order in flow else g
-        with recorded(self.create):
-            found = pull(self.nodes, flow, self.ends, retain=True, create=self.create)
-        return [self.finished(found.get(x.order, np.zeros_like(x.array))) for x in self.inputs]
+        create = self.create(cotangents)
+        with recorded(create):
+            found = pull(self.nodes, flow, self.ends, retain=True, create=create)
+        zeros = np.zeros_like
+        return [self.finished(found.get(x.order, zeros(x.array)), create) for x in self.inputs]
 
     def push(self, tangents: Sequence[Any]) -> list[Any]:
         """Tangents of the outputs, given those of the inputs."""
         flow = dict(zip([x.order for x in self.inputs], tangents, strict=True))
-        create = self.create or (self.outer and any(getattr(t, "tracked", False) for t in tangents))
+        create = self.create(tangents)
         with recorded(create):
             push(self.nodes, flow, create=create)
-        return [self.finished(flow.get(y.order, np.zeros_like(y.array))) for y in self.outputs]
+        zeros = np.zeros_like
+        return [self.finished(flow.get(y.order, zeros(y.array)), create) for y in self.outputs]
 
     def input_trees(self, leaves: list[Any]) -> list[Any]:
         """One tree for each differentiated argument, of these leaves."""
@@ -86,10 +93,10 @@ class Linearized:
             at += n
         return trees
 
-    def finished(self, x: Any) -> Any:
+    def finished(self, x: Any, kept: bool) -> Any:
         """What the user gets: an array of their own, or a Tensor."""
         if isinstance(x, Node):
-            if x.tracked and self.create:
+            if x.tracked and kept:
                 return x
             x = x.array
         return np.array(x)[()] if self.plain else leaf(Tensor, x)
@@ -112,9 +119,10 @@ def lift(x: Any, outer: bool) -> Tensor:
 
 
 def between(outputs: Sequence[Node], inputs: Sequence[Node]) -> tuple[dict[int, Node], bool]:
-    """The nodes on a path from inputs to outputs, and whether others that are tracked join them."""
+    """The nodes on a path from inputs to outputs, and whether older tracked ones join them."""
     ends = {x.order for x in inputs}
-    found = ancestors(outputs, min(ends, default=0))
+    first = min(ends, default=0)
+    found = ancestors(outputs, first)
     nodes: dict[int, Node] = {}
     outside = any(x.inputs for x in inputs)
     for order in sorted(found):
@@ -128,7 +136,7 @@ def between(outputs: Sequence[Node], inputs: Sequence[Node]) -> tuple[dict[int, 
             if isinstance(x, Node) and x.tracked:
                 if x.order in nodes:
                     nodes[order] = node
-                else:
+                elif x.order < first:  # younger ones were made within, and nobody else has them
                     outside = True
     return nodes, outside
 

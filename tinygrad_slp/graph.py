@@ -151,6 +151,8 @@ def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any
             x = x.array
         else:
             raw = True
+            if isinstance(x, list | tuple):
+                x = np.array(x)
         arrays.append(x)
     if settings:
         settings = {k: frozen(v) for k, v in settings.items()}
