@@ -141,19 +141,18 @@ def apply(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, A
 
 def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any:
     """The function of a rule at these inputs: a node if one of them is a node, else an array."""
+    # Loops, here and in pull: in Python 3.11 each list comprehension costs a function call.
     cls = None
-    tracked = raw = False
+    tracked = False
     arrays = []
     for x in inputs:
         if isinstance(x, Node):
             cls = type(x)
-            tracked = tracked or x.tracked
-            x = x.array
+            if x.tracked:
+                tracked = True
+            arrays.append(x.array)
         else:
-            raw = True
-            if isinstance(x, list | tuple):
-                x = np.array(x)
-        arrays.append(x)
+            arrays.append(np.array(x) if isinstance(x, list | tuple) else x)
     if settings:
         settings = {k: frozen(v) for k, v in settings.items()}
         y = rule.run(*arrays, **settings)
@@ -162,9 +161,10 @@ def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any
     if cls is None:
         return y
     if tracked and is_recording():
-        if raw:
-            inputs = [x if isinstance(x, Node) else frozen(x) for x in inputs]
-        return made(cls, y, rule.function, tuple(inputs), settings)
+        kept = []
+        for x in inputs:
+            kept.append(x if isinstance(x, Node) else frozen(x))
+        return made(cls, y, rule.function, tuple(kept), settings)
     return leaf(cls, y)
 
 
@@ -281,13 +281,15 @@ def pull(
         y: Any = node
         xs: Sequence[Any] = inputs
         if not create:
-            y, xs = node.array, [x.array if isinstance(x, Node) else x for x in inputs]
-        for x, vjp in zip(inputs, vjps, strict=False):
-            if isinstance(x, Node) and x.tracked and vjp is not None:
+            y, xs = node.array, []
+            for x in inputs:
+                xs.append(x.array if isinstance(x, Node) else x)
+        for k, x in enumerate(inputs):
+            if isinstance(x, Node) and x.tracked:
                 at = x.order
                 if at > order:
                     raise changed(node, x)
-                if at in nodes:
+                if at in nodes and (vjp := vjps[k]) is not None:
                     gx = vjp(g, y, *xs, **settings) if settings else vjp(g, y, *xs)
                     array = x.array
                     if gx.shape != array.shape or gx.dtype is not array.dtype:

@@ -9,9 +9,8 @@ is diagonal; it is smooth on REAL. Everything else (eager backward passes, highe
 forward mode, the laws in the tests, the table in the manual) is a reading of these records.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from itertools import count
 from typing import Any, Literal, TypeVar
 
 Function = Callable[..., Any]
@@ -34,9 +33,6 @@ class Each:
 
     def __getitem__(self, k: int) -> Function:
         return partial(self.vjp, k)
-
-    def __iter__(self) -> Iterator[Function]:
-        return map(self.__getitem__, count())
 
 
 class Rule:

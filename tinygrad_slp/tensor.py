@@ -371,17 +371,17 @@ class Tensor(Node):
                 "backward() of a Tensor that does not depend on any leaf with requires_grad=True"
             )
         if gradient is None:
-            if self.size != 1:
+            if self.array.size != 1:
                 raise RuntimeError(
                     f"backward() of a Tensor of shape {self.shape}: give gradient= of that shape, "
                     "or reduce it to one number first, with .sum() or .mean()"
                 )
-            gradient = np.ones(self.shape, self.dtype) if self.ndim else self.dtype.type(1)
+            gradient = np.ones_like(self.array) if self.array.ndim else self.array.dtype.type(1)
         elif isinstance(gradient, Node):
             gradient = gradient if create_graph else gradient.array
         else:
             gradient = owned(gradient, self.dtype)
-        if gradient.shape != self.shape:
+        if gradient.shape != self.array.shape:
             raise ValueError(f"gradient of shape {gradient.shape} for output of {self.shape}")
         nodes = ancestors((self,))
         flow = {self.order: gradient}

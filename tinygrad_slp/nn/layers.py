@@ -79,7 +79,7 @@ class Linear(Module):
         weight = self.weight
         if not hasattr(x, "shape"):
             x = np.asarray(x, dtype=weight.dtype)
-        if x.ndim < 1 or x.shape[-1] != weight.array.shape[1]:
+        if x.shape[-1:] != weight.array.shape[1:]:
             raise ValueError(
                 f"{self!r} got an input of shape {x.shape}; its last axis should have "
                 f"{weight.shape[1]} features"
