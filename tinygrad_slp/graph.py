@@ -73,7 +73,7 @@ class Node:
         # CPython 3.13 drops a chain of objects by C recursion 10,000 deep, which overflows the
         # small stack of a thread. Taking a dying chain apart from here keeps the recursion flat.
         def __del__(self) -> None:
-            chain = [self.inputs]
+            chain = [getattr(self, "inputs", ())]  # none yet, if the data was refused
             self.inputs = ()
             while chain:
                 for x in chain.pop():
