@@ -60,6 +60,9 @@ def test_load_state_dict_is_all_or_nothing_and_names_every_problem():
         net.load_state_dict(state)
     for name, array in net.state_dict().items():
         np.testing.assert_array_equal(array, before[name])
+    with pytest.raises(ValueError, match="expected numbers"):
+        net.load_state_dict({"first.bias": [1.0, 2.0], "frozen": ["seven"]}, strict=False)
+    np.testing.assert_array_equal(net.first.bias.data, before["first.bias"])
     net.load_state_dict({"frozen": [7.0]}, strict=False)
     assert net.frozen.item() == 7
 

@@ -88,6 +88,11 @@ class Module:
             for path, array in new.items()
             if array.shape != here[path].shape
         ]
+        problems += [
+            f"{path}: {array.dtype}, expected numbers"
+            for path, array in new.items()
+            if array.dtype.kind not in "biuf"
+        ]
         if strict:
             problems += [f"{path}: missing" for path in here if path not in state]
             problems += [f"{path}: unexpected" for path in state if path not in here]
