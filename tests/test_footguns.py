@@ -322,6 +322,29 @@ def test_ufunc_methods_are_refused():
             use(*[leaf(1.0)] * (1 + (use.__name__ == "outer")))
 
 
+def test_modes_without_a_rule_are_refused():
+    for mode in ("mean", "linear_ramp", "maximum", "empty"):
+        with pytest.raises(TypeError, match=mode):
+            np.pad(leaf(1.0, 2.0), 1, mode=mode)
+    with pytest.raises(TypeError, match="nuc"):
+        np.linalg.norm(Tensor(np.eye(2), requires_grad=True), "nuc")
+    assert np.pad(Tensor(np.ones((0, 2))), 1).shape == (2, 4)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [np.sum, np.mean, np.prod, np.median, np.var, np.max, np.sort, np.cumsum, tg.softmax, np.flip,
+     lambda x, axis: np.take(x, [0], axis), lambda x, axis: np.split(x, 1, axis),
+     lambda x, axis: np.tensordot(x, x, (axis, 0)), lambda x, axis: np.concatenate([x, x], axis),
+     lambda x, axis: np.swapaxes(x, 0, axis), lambda x, axis: np.moveaxis(x, 0, axis),
+     lambda x, axis: np.expand_dims(x, axis), lambda x, axis: np.linalg.norm(x, axis=axis)],
+)  # fmt: skip
+@pytest.mark.parametrize("axis", [5, -4])
+def test_an_axis_that_is_not_there_is_an_error(f, axis):
+    with pytest.raises((ValueError, IndexError)):
+        f(Tensor(np.ones((2, 2)), requires_grad=True), axis=axis)
+
+
 def test_unknown_settings_are_named():
     with pytest.raises(TypeError, match="dtype"):
         np.sum(leaf(1.0), dtype=np.float32)

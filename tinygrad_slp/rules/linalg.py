@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..rule import REAL, Each, composite, linear
-from .movement import scatter
+from .movement import axis_of, scatter
 
 
 def matmul_left(g, y, a, b):
@@ -38,8 +38,8 @@ def tensordot(a, b, axes=2):
     """Transpose, reshape to matrices, multiply: as NumPy does it."""
     if isinstance(axes, int):
         axes = range(a.ndim - axes, a.ndim), range(axes)
-    over_a = [int(i) % a.ndim for i in np.atleast_1d(axes[0])]
-    over_b = [int(i) % b.ndim for i in np.atleast_1d(axes[1])]
+    over_a = [axis_of(i, a.ndim) for i in np.atleast_1d(axes[0])]
+    over_b = [axis_of(i, b.ndim) for i in np.atleast_1d(axes[1])]
     free_a = [i for i in range(a.ndim) if i not in over_a]
     free_b = [i for i in range(b.ndim) if i not in over_b]
     summed = [a.shape[i] for i in over_a]

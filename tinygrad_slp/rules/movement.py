@@ -10,6 +10,18 @@ from ..graph import differentiable
 from ..rule import REAL, Each, composite, declare, linear
 from ..tensor import cast
 
+
+def axis_of(axis, ndim):
+    """An axis counted from the front.
+
+    Raises:
+        AxisError: there is no such axis.
+    """
+    if not -ndim <= axis < ndim:
+        raise np.exceptions.AxisError(axis, ndim)
+    return int(axis) % ndim
+
+
 # --- reading and writing by index ---
 
 
@@ -58,7 +70,7 @@ linear(
 def take(x, indices, axis=None):
     if axis is None:
         return x.reshape(-1)[np.asarray(indices)]
-    return x[(slice(None),) * (axis % x.ndim) + (np.asarray(indices),)]
+    return x[(slice(None),) * axis_of(axis, x.ndim) + (np.asarray(indices),)]
 
 
 def take_along_axis(x, indices, axis=-1):
@@ -297,13 +309,19 @@ def diag(x, k=0):
 
 
 def pad(x, pad_width, mode="constant", *, constant_values=0):
-    positions = np.pad(np.arange(x.size).reshape(x.shape), pad_width, "edge") if x.size else None
-    if mode != "constant" or positions is None:
-        positions = np.pad(np.arange(x.size).reshape(x.shape), pad_width, mode)
-        return np.reshape(x, -1)[positions]
+    if mode not in ("constant", "edge", "reflect", "symmetric", "wrap"):
+        raise TypeError(
+            f"np.pad(mode={mode!r}) of a Tensor has no derivative rule; there are "
+            "'constant', 'edge', 'reflect', 'symmetric' and 'wrap', which only move elements"
+        )
+    where = np.arange(x.size).reshape(x.shape)
+    if mode != "constant":
+        return np.reshape(x, -1)[np.pad(where, pad_width, mode)]
     inside = np.pad(np.ones(x.shape, dtype=bool), pad_width)
+    start = tuple(np.min(np.nonzero(inside), axis=1)) if x.size else (0,) * x.ndim
+    index = tuple(slice(int(a), int(a) + n) for a, n in zip(start, x.shape, strict=True))
     filler = np.pad(np.zeros_like(x), pad_width, constant_values=constant_values)
-    return np.where(inside, np.reshape(x, -1)[positions], filler)
+    return np.where(inside, scatter(x, index=index, shape=inside.shape), filler)
 
 
 composite(

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..graph import differentiable
 from ..rule import POSITIVE, REAL, aliases, composite, declare, linear
+from .movement import axis_of
 
 Axis = int | tuple[int, ...] | None
 
@@ -70,7 +71,7 @@ def first(x, axis):
     """x with the axes to reduce flattened into one, and that one first."""
     if axis is None:
         return x.reshape(-1)
-    axes = [a % x.ndim for a in (axis if isinstance(axis, tuple) else (axis,))]
+    axes = [axis_of(a, x.ndim) for a in (axis if isinstance(axis, tuple) else (axis,))]
     rest = [a for a in range(x.ndim) if a not in axes]
     return np.transpose(x, [*axes, *rest]).reshape([-1, *(x.shape[a] for a in rest)])
 
