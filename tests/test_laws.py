@@ -27,8 +27,9 @@ def gradients(f, arrays):
 
 
 def error(found, expected):
-    """The largest deviation, on the scale of the expected values (at least 1)."""
-    return np.max(np.abs(found - expected), initial=0) / max(1, np.max(np.abs(expected), initial=0))
+    """The largest deviation, on the scale of the expected values; absolute where they are all 0."""
+    scale = np.max(np.abs(expected), initial=0)
+    return np.max(np.abs(found - expected), initial=0) / (scale if scale > 1e-9 else 1)
 
 
 def worst(call):
@@ -104,9 +105,13 @@ def test_gradients_keep_dtype_and_shape_and_inputs_stay_as_they_are(rule):
                 np.testing.assert_array_equal(x, old)
 
 
-@tg.differentiable(lambda g, y, x: g * (1 + 1e-6) + 1e-6, form="elementwise", domain=tg.REAL)
+# A factor leaves the zero slope of a step function as it is; those are given an offset instead.
+STEPS = {"np.sign", "np.floor", "np.ceil", "np.trunc", "np.rint", "np.round", "np.floor_divide"}
+
+
+@tg.differentiable(lambda g, y, x: g * (1 + 1e-6), form="elementwise", domain=tg.REAL)
 def wrong_identity(x):
-    """x, with a derivative that is off by a millionth"""
+    """x, with a derivative whose factor is off by a millionth"""
     return x
 
 
@@ -115,7 +120,8 @@ def wrong(rule):
     copy = object.__new__(Rule)
     for slot in Rule.__slots__:
         setattr(copy, slot, getattr(rule, slot))
-    off = lambda vjp: vjp and (lambda *args, **kwargs: vjp(*args, **kwargs) * (1 + 1e-6) + 1e-6)
+    offset = 1e-6 if rule.name in STEPS else 0
+    off = lambda vjp: vjp and (lambda *args, **kw: vjp(*args, **kw) * (1 + 1e-6) + offset)
     if rule.definition is not None:
         copy.definition = lambda *args, **kwargs: spoilt(rule.definition(*args, **kwargs))
     elif isinstance(rule.vjps, Each):

@@ -50,6 +50,7 @@ elementwise(
     domain=POSITIVE,
 )  # fmt: skip
 aliases(np.power, np.float_power)
+# Both jump where a/b is an integer: the domain is narrow, so that only a = b has to be avoided.
 elementwise(
     np.remainder, "a − b⌊a/b⌋",
     lambda g, y, a, b: g,
