@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from .graph import Node, ancestors, freed, is_recording, leaf, made, pull, push, recorded
+from .graph import Node, is_recording, leaf, made, recorded
 from .tensor import Tensor, owned
 from .tree import flatten
+from .walk import ancestors, freed, pull, push
 
 Function = Callable[..., Any]
 
@@ -66,13 +67,12 @@ class Linearized:
 
     def pull(self, cotangents: Sequence[Any]) -> list[Any]:
         """Cotangents of the inputs, given those of the outputs."""
-        flow: dict[int, Any] = {}
-        for y, g in zip(self.outputs, cotangents, strict=True):
-            if y.order in self.nodes:
-                flow[y.order] = flow[y.order] + g if y.order in flow else g
+        pairs = zip(self.outputs, cotangents, strict=True)
+        flow = [(y, g) for y, g in pairs if y.order in self.nodes]
         create = self.create(cotangents)
         with recorded(create):
-            found = pull(self.nodes, flow, self.ends, retain=True, create=create)
+            reached = pull(flow, self.ends, self.nodes, retain=True, create=create)
+        found = {x.order: g for x, g in reached}
         zeros = np.zeros_like
         return [self.finished(found.get(x.order, zeros(x.array)), create) for x in self.inputs]
 
@@ -106,7 +106,7 @@ def lift(x: Any, outer: bool) -> Tensor:
     """A fresh Tensor of the value of x to differentiate by, recorded if x itself is."""
     if isinstance(x, Node):
         if x.tracked and outer:
-            return made(Tensor, x.array, np.positive, (x,))
+            return made(Tensor, x.array, np.positive, (x.array,), (x,))
         array = x.array
     else:
         array = owned(x)
@@ -124,16 +124,16 @@ def between(outputs: Sequence[Node], inputs: Sequence[Node]) -> tuple[dict[int, 
     first = min(ends, default=0)
     found = ancestors(outputs, first)
     nodes: dict[int, Node] = {}
-    outside = any(x.inputs for x in inputs)
+    outside = any(x.parents for x in inputs)
     for order in sorted(found):
         node = found[order]
         if order in ends:
             nodes[order] = node
             continue
-        if node.function is not None and not node.inputs:
+        if node.function is not None and not node.parents:
             raise freed(node)
-        for x in node.inputs:
-            if isinstance(x, Node) and x.tracked:
+        for x in node.parents:
+            if x is not None:
                 if x.order in nodes:
                     nodes[order] = node
                 elif x.order < first:  # younger ones were made within, and nobody else has them

@@ -65,13 +65,18 @@ class Rule:
         formula: str,
         vjps: Sequence[Any],
         *,
-        domain: Interval,
+        domain: Interval | None = None,
         form: Form | None = None,
         examples: Function | None = None,
         run: Function | None = None,
         definition: Function | None = None,
         bind: Function | None = None,
     ) -> None:
+        if domain is None:
+            raise TypeError(
+                f"the rule of {name(function)} has no domain: say where it is smooth, as "
+                "domain=REAL, POSITIVE, UNIT or an interval (low, high)"
+            )
         self.function = function
         self.formula = formula
         self.vjps: Any = vjps[0] if len(vjps) == 1 and isinstance(vjps[0], Each) else vjps
@@ -146,11 +151,6 @@ def declare(function: F, formula: str, *vjps: Function | Each | None, **facts: A
     Raises:
         TypeError: domain or examples are missing, or the vjps do not fit the inputs.
     """
-    if "domain" not in facts:
-        raise TypeError(
-            f"the rule of {name(function)} has no domain: say where it is smooth, as "
-            "domain=REAL, POSITIVE, UNIT or an interval (low, high)"
-        )
     RULES[function] = Rule(function, formula, vjps, **facts)
     return function
 

@@ -10,18 +10,16 @@ import numpy as np
 from .graph import (
     NOTHING,
     Node,
-    accumulate,
-    ancestors,
     apply,
+    binary,
     clock,
-    hold_weakly,
     is_recording,
     leaf,
-    made,
-    pull,
     recorded,
+    unary,
 )
 from .rule import name
+from .walk import accumulate, ancestors, hold_weakly, pull
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -58,37 +56,13 @@ class no_grad(recorded):
         return quiet  # type: ignore[return-value]
 
 
-def unary(function: Callable[..., Any]) -> Callable[["Tensor"], "Tensor"]:
-    """An operator of one operand."""
+def operator_of(function: Callable[..., Any]) -> Callable[["Tensor", Any], Any]:
+    """The operator a ∘ b of a function, such as + of np.add."""
 
-    def operate(a: "Tensor") -> "Tensor":
-        y = function(a.array)
-        if a.tracked and is_recording():
-            return made(Tensor, y, function, (a,))
-        return leaf(Tensor, y)
+    def otherwise(a: "Tensor", b: Any) -> Any:
+        return apply(function, (a, b), NOTHING) if operand(b) else NotImplemented
 
-    return operate
-
-
-def binary(function: Callable[..., Any]) -> Callable[["Tensor", Any], "Tensor"]:
-    """An operator of two operands; spells out the common cases, for speed."""
-
-    def operate(a: "Tensor", b: Any) -> Any:
-        if type(b) is Tensor:
-            y = function(a.array, b.array)
-            tracked = a.tracked or b.tracked
-        elif type(b) is float or type(b) is int:
-            y = function(a.array, b)
-            tracked = a.tracked
-        elif operand(b):
-            return apply(function, (a, b), NOTHING)
-        else:
-            return NotImplemented
-        if tracked and is_recording():
-            return made(Tensor, y, function, (a, b))
-        return leaf(Tensor, y)
-
-    return operate
+    return binary(function, otherwise, function)
 
 
 def reflected(function: Callable[..., Any]) -> Callable[["Tensor", Any], "Tensor"]:
@@ -188,8 +162,8 @@ def cast(x: Any, dtype: Any) -> Any:
     return x.astype(dtype)
 
 
-square = unary(np.square)
-power = binary(np.power)
+square = unary(np.square, None, np.square)
+power = operator_of(np.power)
 
 
 class Tensor(Node):
@@ -213,7 +187,7 @@ class Tensor(Node):
         self.grad = None
         self.tracked = False
         self.function = None
-        self.inputs = ()
+        self.inputs = self.parents = ()
         self.settings = NOTHING
         self.order = clock()
         self.requires_grad = requires_grad
@@ -261,21 +235,11 @@ class Tensor(Node):
             )
         self.tracked = bool(value)
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.array.shape  # type: ignore[no-any-return]
-
-    @property
-    def ndim(self) -> int:
-        return self.array.ndim  # type: ignore[no-any-return]
-
-    @property
-    def size(self) -> int:
-        return self.array.size  # type: ignore[no-any-return]
-
-    @property
-    def dtype(self) -> Any:
-        return self.array.dtype
+    # Written in C, these cost half of what they would as Python functions.
+    shape = property(operator.attrgetter("array.shape"))
+    ndim = property(operator.attrgetter("array.ndim"))
+    size = property(operator.attrgetter("array.size"))
+    dtype = property(operator.attrgetter("array.dtype"))
 
     @property
     def T(self) -> "Tensor":
@@ -383,16 +347,14 @@ class Tensor(Node):
             gradient = owned(gradient, self.dtype)
         if gradient.shape != self.array.shape:
             raise ValueError(f"gradient of shape {gradient.shape} for output of {self.shape}")
-        nodes = ancestors((self,))
-        flow = {self.order: gradient}
         if not create_graph:
-            for order, g in pull(nodes, flow, retain=retain_graph, create=False).items():
-                accumulate(nodes[order], g)
+            for x, g in pull([(self, gradient)], retain=retain_graph, create=False):
+                accumulate(x, g)
             return
-        hold_weakly(nodes)
+        hold_weakly(ancestors((self,)))
         with recorded(True):
-            for order, g in pull(nodes, flow, retain=True, create=True).items():
-                accumulate(nodes[order], g)
+            for x, g in pull([(self, gradient)], retain=True, create=True):
+                accumulate(x, g)
 
     # --- NumPy's protocols ---
 
@@ -422,30 +384,30 @@ class Tensor(Node):
 
     # --- operators ---
 
-    __add__ = binary(np.add)
+    __add__ = operator_of(np.add)
     __radd__ = reflected(np.add)
     __iadd__ = in_place(np.add)
-    __sub__ = binary(np.subtract)
+    __sub__ = operator_of(np.subtract)
     __rsub__ = reflected(np.subtract)
     __isub__ = in_place(np.subtract)
-    __mul__ = binary(np.multiply)
+    __mul__ = operator_of(np.multiply)
     __rmul__ = reflected(np.multiply)
     __imul__ = in_place(np.multiply)
-    __truediv__ = binary(np.true_divide)
+    __truediv__ = operator_of(np.true_divide)
     __rtruediv__ = reflected(np.true_divide)
     __itruediv__ = in_place(np.true_divide)
-    __floordiv__ = binary(np.floor_divide)
+    __floordiv__ = operator_of(np.floor_divide)
     __rfloordiv__ = reflected(np.floor_divide)
-    __mod__ = binary(np.remainder)
+    __mod__ = operator_of(np.remainder)
     __rmod__ = reflected(np.remainder)
     __rpow__ = reflected(np.power)
-    __matmul__ = binary(np.matmul)
+    __matmul__ = operator_of(np.matmul)
     __rmatmul__ = reflected(np.matmul)
     __divmod__ = lambda self, other: (self // other, self % other)
     __rdivmod__ = lambda self, other: (other // self, other % self)
-    __neg__ = unary(np.negative)
-    __pos__ = unary(np.positive)
-    __abs__ = unary(np.absolute)
+    __neg__ = unary(np.negative, None, np.negative)
+    __pos__ = unary(np.positive, None, np.positive)
+    __abs__ = unary(np.absolute, None, np.absolute)
     __lt__ = compare(np.less)
     __le__ = compare(np.less_equal)
     __eq__ = compare(np.equal)
@@ -456,8 +418,8 @@ class Tensor(Node):
     def __pow__(self, exponent: Any) -> "Tensor":
         # x² is by far the most common power, and NumPy squares much faster than it takes powers.
         if type(exponent) is int and exponent == 2:
-            return square(self)
-        return power(self, exponent)
+            return square(self)  # type: ignore[no-any-return]
+        return power(self, exponent)  # type: ignore[no-any-return]
 
     def __getitem__(self, index: Any) -> "Tensor":
         return apply(operator.getitem, (self, index), NOTHING)  # type: ignore[no-any-return]

@@ -90,11 +90,14 @@ class SGD:
     def step(self) -> None:
         """Updates every parameter that has a gradient."""
         # Python floats, so that float32 parameters stay float32 whatever the settings are.
-        lr, momentum = float(self.lr), float(self.momentum)
-        rates = lr, momentum, float(self.dampening), self.nesterov, float(self.weight_decay)
+        lr, momentum, dampening = float(self.lr), float(self.momentum), float(self.dampening)
+        nesterov, decay, buffers = self.nesterov, float(self.weight_decay), self.buffers
         for k, p in enumerate(self.params):
-            if p.grad is not None:
-                w, self.buffers[k] = sgd(p.array, p.grad.array, self.buffers[k], *rates)
+            g = p.grad
+            if g is not None:
+                w, buffers[k] = sgd(
+                    p.array, g.array, buffers[k], lr, momentum, dampening, nesterov, decay
+                )
                 p.renew(w)
 
     def state_dict(self) -> dict[str, Any]:

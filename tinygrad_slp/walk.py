@@ -1,0 +1,199 @@
+"""The walks over a graph: back, with cotangents; forth, with tangents.
+
+The order of creation is a topological order, so to walk is to take the youngest node that waits,
+or the oldest, again and again; nothing recurses. Cotangents and tangents live in the walk, by the
+order of their node, so that graphs that share nodes can be walked at the same time.
+"""
+
+from collections.abc import Container, Iterable, Sequence
+from heapq import heappop, heappush
+from typing import Any
+from weakref import ref
+
+import numpy as np
+
+from .graph import Node, evaluate, leaf, recorded
+from .rule import RULES, name
+
+
+def ancestors(outputs: Iterable[Node], since: int = 0) -> dict[int, Node]:
+    """The tracked nodes that the outputs were made of, by order; none older than `since`."""
+    found = {y.order: y for y in outputs if y.tracked and y.order >= since}
+    stack = list(found.values())
+    while stack:
+        for x in stack.pop().parents:
+            if x is not None and x.order not in found and x.order >= since:
+                found[x.order] = x
+                stack.append(x)
+    return found
+
+
+def pull(
+    flow: Iterable[tuple[Node, Any]],
+    ends: Container[int] = (),
+    within: Container[int] | None = None,
+    *,
+    retain: bool,
+    create: bool,
+) -> list[tuple[Node, Any]]:
+    """Walks back, youngest node first; returns the leaves and ends reached, with their cotangents.
+
+    Args:
+        flow: outputs, with their cotangents.
+        ends: the orders of nodes where the walk ends though something made them.
+        within: the orders of the nodes that the walk may enter; None: of all.
+        retain: keep the graph, to walk it again. Else each node forgets its inputs.
+        create: run the rules on nodes, so that the walk itself is recorded.
+
+    Raises:
+        RuntimeError: the graph was freed, or a leaf was given a new array since it was built.
+    """
+    cotangents: dict[int, Any] = {}
+    waiting: list[tuple[int, Node]] = []  # a heap; no two orders are equal, so nodes never compared
+    reached = []
+    leaves = []
+    for x, g in flow:
+        if x.order in cotangents:
+            g = cotangents[x.order] + g
+        else:
+            heappush(waiting, (-x.order, x))
+        cotangents[x.order] = g
+    while waiting:
+        node = heappop(waiting)[1]
+        order, function, parents = node.order, node.function, node.parents
+        g = cotangents.pop(order)
+        if function is None or order in ends:
+            reached.append((node, g))
+            continue
+        if not parents:
+            raise freed(node)
+        vjps, settings = RULES[function].vjps, node.settings
+        y, xs = (node, recorded_inputs(node)) if create else (node.array, node.inputs)
+        arguments = g, y, *xs
+        k = -1
+        for x in parents:
+            k += 1
+            if x is None:
+                continue
+            at = x.order
+            if at > order:
+                raise changed(node, x)
+            vjp = vjps[k]
+            if vjp is None or (within is not None and at not in within):
+                continue
+            gx = vjp(*arguments, **settings) if settings else vjp(*arguments)
+            array = x.array
+            if gx.shape != array.shape or gx.dtype is not array.dtype:
+                gx = match(gx, array)
+            if at in cotangents:
+                gx = cotangents[at] + gx
+            elif x.function is None:
+                leaves.append(x)
+            else:
+                heappush(waiting, (-at, x))
+            cotangents[at] = gx
+        if not retain:
+            node.inputs = node.parents = ()
+    for x in leaves:
+        reached.append((x, cotangents[x.order]))
+    return reached
+
+
+def recorded_inputs(node: Node) -> list[Any]:
+    """What a node was made of, as nodes where gradients flow."""
+    pairs = zip(node.inputs, node.parents, strict=True)
+    return [value if parent is None else parent for value, parent in pairs]
+
+
+def push(nodes: dict[int, Node], tangents: dict[int, Any], *, create: bool) -> None:
+    """Walks forth, oldest node first, and adds the tangent of every node to `tangents`."""
+    for order in sorted(nodes):
+        node = nodes[order]
+        if order in tangents or node.function is None:
+            continue
+        if not node.parents:
+            raise freed(node)
+        total = None
+        for k, x in enumerate(node.parents):
+            if x is not None and x.order in tangents:
+                t = push_one(node, k, tangents[x.order], create)
+                total = t if total is None else total + t
+        if total is not None:
+            tangents[order] = total
+
+
+def push_one(node: Node, k: int, t: Any, create: bool) -> Any:
+    """The Jacobian of a node with respect to its input k, times the tangent t of that input."""
+    assert node.function is not None
+    rule, settings = RULES[node.function], node.settings
+    y: Any = node if create else node.array
+    xs: Sequence[Any] = recorded_inputs(node) if create else node.inputs
+    if rule.form == "linear":
+        t = evaluate(rule, (*xs[:k], t, *xs[k + 1 :]), settings)
+        return t if create else getattr(t, "array", t)
+    vjp = rule.vjps[k]
+    if vjp is None:
+        return np.zeros_like(node.array)
+    if rule.form == "elementwise":  # a diagonal matrix is its own transpose
+        t = t if t.shape == node.array.shape else np.broadcast_to(t, node.array.shape)
+        return vjp(t, y, *xs, **settings)
+    # The vjp is the linear map g -> Jᵀg; its own transpose, taken at any g, is J.
+    with recorded(True):
+        g = leaf(type(node), np.zeros_like(node.array), tracked=True)
+        back = vjp(g, y, *xs, **settings)
+    found = pull([(back, t)], within=ancestors([back], g.order), retain=create, create=create)
+    return found[0][1]
+
+
+def match(g: Any, x: Any) -> Any:
+    """The cotangent g in the shape and dtype of x: summed over what broadcasting repeated."""
+    if g.shape != x.shape:
+        lead = g.ndim - x.ndim
+        repeated = [lead + i for i, n in enumerate(x.shape) if n == 1]
+        g = g.sum(axis=(*range(lead), *repeated)).reshape(x.shape)
+    return g if g.dtype is x.dtype else g.astype(x.dtype)
+
+
+def hold_weakly(nodes: dict[int, Node]) -> None:
+    """Puts shadows in place of the leaves in a graph, which know their leaf by a weak reference.
+
+    A recorded gradient is made of the leaf that holds it in `.grad`: a cycle, but for this.
+    """
+    leaves = {k: x for k, x in nodes.items() if x.function is None and not x.settings}
+    shadows = {}
+    for order, x in leaves.items():
+        shadow = shadows[order] = leaf(type(x), x.array, x.tracked)
+        shadow.settings = {"leaf": ref(x)}
+        shadow.order = order
+    for node in nodes.values():
+        node.parents = tuple([None if x is None else shadows.get(x.order, x) for x in node.parents])
+
+
+def accumulate(x: Node, g: Any) -> None:
+    """Adds g to the gradient of a leaf, or of the leaf that x is the shadow of, if it still is."""
+    if x.settings:
+        x = x.settings["leaf"]()
+        if x is None:
+            return
+    if isinstance(g, Node):
+        x.grad = g if x.grad is None else x.grad + g  # type: ignore[operator]
+    else:
+        x.grad = leaf(type(x), g if x.grad is None else x.grad.array + g)
+
+
+def freed(node: Node) -> RuntimeError:
+    assert node.function is not None
+    return RuntimeError(
+        f"the graph behind the output of {name(node.function)} has been freed by an earlier "
+        "backward(); to walk it again write backward(retain_graph=True) the first time, or run the "
+        "forward pass again"
+    )
+
+
+def changed(node: Node, x: Node) -> RuntimeError:
+    assert node.function is not None
+    return RuntimeError(
+        f"a Tensor of shape {x.array.shape} was given new data after {name(node.function)} had "
+        "used it, so the gradient would be wrong: call backward() before changing the data, or run "
+        "the forward pass again"
+    )
