@@ -209,20 +209,20 @@ def binary(run: Function, otherwise: Function, function: Function | None = None)
 
     def call(a: Any, b: Any) -> Any:
         if isinstance(a, Node):
-            x = a.array
-            if isinstance(b, Node):
+            cls, x = type(a), a.array
+            kind = type(b)
+            if kind is cls:
                 w = b.array
                 if (a.tracked or b.tracked) and is_recording():
                     parents = a if a.tracked else None, b if b.tracked else None
-                    return made(type(a), run(x, w), function or call, (x, w), parents)
-                return leaf(type(a), run(x, w))
-            kind = type(b)
+                    return made(cls, run(x, w), function or call, (x, w), parents)
+                return leaf(cls, run(x, w))
             if kind is float or kind is int or kind is np.ndarray:
                 y = run(x, b)
                 if a.tracked and is_recording():
                     w = frozen(b) if kind is np.ndarray else b
-                    return made(type(a), y, function or call, (x, w), (a, None))
-                return leaf(type(a), y)
+                    return made(cls, y, function or call, (x, w), (a, None))
+                return leaf(cls, y)
         return otherwise(a, b)
 
     return call
