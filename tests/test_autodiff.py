@@ -116,6 +116,35 @@ def test_closed_over_tensors_are_differentiated_through():
         assert type(grad(lambda x: np.sum(w * x**2))(np.ones(2))) is np.ndarray
 
 
+def test_a_closed_over_tensor_that_is_itself_a_result_keeps_its_gradient():
+    as_value = lambda z: value_and_grad(lambda x: z)(1.0)[0]
+    as_part = lambda z: vjp(lambda x: (2 * x, z), 1.0)[0][1]
+    as_aux = lambda z: grad(lambda x: (x, {"seen": z * 1}), has_aux=True)(1.0)[1]["seen"]
+    without_inputs = lambda z: vjp(lambda: z)[0]
+    for inner in (as_value, as_part, as_aux, without_inputs):
+        assert grad(lambda w, inner=inner: inner(w * w))(3.0) == 6
+    assert type(as_aux(2.0)) is not Tensor
+
+
+def test_dicts_are_matched_by_name_and_structures_compared():
+    _, pullback = vjp(lambda a: {"a": 2 * a, "b": (3 * a, None)}, 1.0)
+    assert pullback({"b": (1.0, None), "a": 0.0}) == (3,)
+    for wrong in ({"a": 0.0}, {"a": 0.0, "c": (1.0, None)}, {"a": 0.0, "b": [1.0, None]}, 1.0):
+        with pytest.raises(ValueError, match=r"cotangents: got .*, expected {'a': ·, 'b': \(·, None\)}"):  # fmt: skip  # noqa: E501
+            pullback(wrong)
+    product = lambda d: d["x"] * d["y"]
+    assert jvp(product, ({"x": 2.0, "y": 5.0},), ({"y": 1.0, "x": 0.0},))[1] == 2
+    model = tg.nn.Linear(2, 1, rng=0)
+    with pytest.raises(ValueError, match=r"Linear\(weight, bias\)"):
+        jvp(lambda m: m(np.ones(2)), (model,), (tg.nn.Linear(2, 1, bias=False),))
+
+
+@pytest.mark.parametrize("argnums", [np.int64(1), (np.int64(1),), range(1, 2), -1])
+def test_argnums_may_be_any_integers(argnums):
+    found = grad(lambda a, b: a * b, argnums)(2.0, 3.0)
+    assert found == (2 if np.ndim(argnums) == 0 else (2,))
+
+
 def test_gradients_of_closed_over_tensors_are_left_alone():
     w = Tensor([2.0, 3.0], requires_grad=True)
     grad(lambda x: np.sum(w * x))(np.ones(2))
@@ -149,8 +178,10 @@ def test_what_does_not_fit_is_refused():
         jvp(np.sin, (x,), (np.ones(3),))
     with pytest.raises(TypeError, match=r"jvp\(f, \(x,\), \(t,\)\)"):
         jvp(np.sin, x, x)
-    with pytest.raises(ValueError, match="expected 1"):
+    with pytest.raises(ValueError, match=r"tangents: got the structure \(·, ·\), expected \(·\)"):
         jvp(np.sin, (x,), (x, x))
+    with pytest.raises(TypeError, match="twice"):
+        grad(lambda a, b: a * b, (0, -2))(1.0, 2.0)
 
 
 def test_names_and_docs_are_kept():

@@ -164,6 +164,26 @@ def test_views_given_as_gradients_are_not_written_into():
     np.testing.assert_array_equal(b, [1, 1])
 
 
+def test_an_array_that_is_read_only_for_a_while_is_copied():
+    x, c = leaf(1.0, 2.0), np.array([3.0, 4.0])
+    c.flags.writeable = False
+    y = (x * c).sum()
+    c.flags.writeable = True
+    c[:] = 0
+    y.backward()
+    np.testing.assert_array_equal(x.grad.data, [3, 4])
+
+
+def test_a_tensor_is_no_value_to_fill_an_array_with():
+    x, w = np.zeros(2), leaf(2.0)
+    with pytest.raises(TypeError, match=r"np\.stack"):
+        x[:] = w
+    for fill in (lambda: np.full_like(w, w.sum()), lambda: np.full_like(w, fill_value=w.sum())):
+        with pytest.raises(TypeError, match="drop its gradient"):
+            fill()
+    assert np.full_like(w, 3.0) == [3]
+
+
 # --- the graph ---
 
 
@@ -389,6 +409,20 @@ def test_copies_and_pickles_are_leaves():
         copy.copy(x * 2)
 
 
+def test_complex_numbers_are_refused_where_they_would_be_differentiated():
+    f = lambda t: np.absolute(np.exp(t * (1 + 1j)) + 1)
+    for use in (
+        lambda: grad(f)(0.5),
+        lambda: tg.jvp(f, (0.5,), (1.0,)),
+        lambda: np.absolute(leaf(0.5).astype(complex)).sum().backward(),
+    ):
+        with pytest.raises(TypeError, match="complex numbers are not differentiated"):
+            use()
+    with pytest.raises(TypeError, match=r"np\.multiply"):
+        grad(f)(0.5)
+    assert f(Tensor(0.0)).item() == 2
+
+
 # --- numbers at the edge ---
 
 
@@ -492,6 +526,36 @@ def test_no_grad_as_context_manager_and_decorator():
     assert (x * 2).requires_grad
 
 
+def test_one_no_grad_may_be_entered_again_and_by_several_threads():
+    x, quiet = leaf(1.0), no_grad()
+    with quiet:
+        with quiet:
+            thread = threading.Thread(target=quiet.__enter__)
+            thread.start()
+            thread.join()
+        assert not (x * 2).requires_grad
+    assert (x * 2).requires_grad
+
+
+def test_no_grad_decorates_coroutines_and_refuses_generators():
+    x = leaf(1.0)
+
+    @no_grad()
+    async def forward():
+        await asyncio.sleep(0)
+        return x * 2
+
+    async def asynchronous():
+        yield x * 2
+
+    assert not asyncio.run(forward()).requires_grad
+    for generator in (lambda: (yield x * 2), asynchronous):
+        with pytest.raises(TypeError, match="generator"):
+            no_grad()(generator)
+    with pytest.raises(TypeError, match=r"@no_grad\(\)"):
+        no_grad(lambda: x * 2)
+
+
 def test_no_grad_ends_with_an_exception():
     with pytest.raises(ZeroDivisionError), no_grad():
         raise ZeroDivisionError
@@ -556,6 +620,22 @@ def test_a_rule_without_a_domain_is_an_error():
 def test_a_rule_with_too_few_vjps_is_an_error():
     with pytest.raises(TypeError, match="one vjp for each"):
         tg.declare(np.heaviside, "step", lambda g, y, a, b: g * 0, domain=tg.REAL)
+
+
+def test_a_cotangent_of_another_shape_is_an_error():
+    @tg.differentiable(lambda g, y, x, c: g.T, None, domain=tg.REAL)
+    def wrong(x, c):
+        """x·c"""
+        return x * c
+
+    x = Tensor(np.ones((2, 3)), requires_grad=True)
+    try:
+        with pytest.raises(ValueError, match=r"wrong.*\(3, 2\) for input 0 of shape \(2, 3\)"):
+            wrong(x, 1.0).sum().backward()
+        with pytest.raises(ValueError, match=r"\(2, 1\) for input 0 of shape \(1, 2\)"):
+            wrong(Tensor(np.ones((1, 2)), requires_grad=True), 1.0).sum().backward()
+    finally:
+        del RULES[wrong]
 
 
 def test_an_own_rule_has_higher_derivatives_and_forward_mode():

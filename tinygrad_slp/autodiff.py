@@ -6,7 +6,9 @@ they give Tensors. A result that depends on a Tensor that requires grad, closed 
 a Tensor through which gradients flow, so that all of them nest; under `no_grad()` it does not.
 """
 
-from collections.abc import Callable, Sequence
+import math
+import operator
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -14,7 +16,7 @@ import numpy as np
 
 from .graph import Node, is_recording, leaf, made, recorded
 from .tensor import Tensor, owned
-from .tree import flatten
+from .tree import flatten, leaves_like
 from .walk import ancestors, freed, pull, push
 
 Function = Callable[..., Any]
@@ -59,6 +61,8 @@ class Linearized:
         kept = self.outer and self.outside
         self.value = self.rebuild_output([self.finished(y, kept) for y in self.outputs])
         leaves, rebuild = flatten(aux)
+        nodes = [x for x in leaves if isinstance(x, Node)]
+        kept = self.outer and between(nodes, self.inputs)[1]
         self.aux = rebuild([self.finished(x, kept) if isinstance(x, Node) else x for x in leaves])
 
     def create(self, given: Sequence[Any]) -> bool:
@@ -121,10 +125,10 @@ def lift(x: Any, outer: bool) -> Tensor:
 def between(outputs: Sequence[Node], inputs: Sequence[Node]) -> tuple[dict[int, Node], bool]:
     """The nodes on a path from inputs to outputs, and whether older tracked ones join them."""
     ends = {x.order for x in inputs}
-    first = min(ends, default=0)
+    first = min(ends, default=math.inf)
     found = ancestors(outputs, first)
     nodes: dict[int, Node] = {}
-    outside = any(x.parents for x in inputs)
+    outside = any(x.parents for x in inputs) or any(y.tracked and y.order < first for y in outputs)
     for order in sorted(found):
         node = found[order]
         if order in ends:
@@ -157,7 +161,7 @@ def value_and_grad(
 
     @wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
-        many = not isinstance(argnums, int)
+        many = np.ndim(argnums) > 0
         at = Linearized(f, args, kwargs, positions(argnums, args), has_aux)
         if len(at.outputs) != 1 or at.outputs[0].size != 1:
             shapes = [y.shape for y in at.outputs]
@@ -192,7 +196,7 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
     at = Linearized(f, primals, {}, range(len(primals)), has_aux)
 
     def pullback(cotangents: Any) -> tuple[Any, ...]:
-        flow = fitting("cotangent", flatten(cotangents)[0], at.outputs)
+        flow = fitting("cotangent", cotangents, at.value, at.outputs)
         return tuple(at.input_trees(at.pull(flow)))
 
     return (at.value, pullback, at.aux) if has_aux else (at.value, pullback)
@@ -208,7 +212,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     if not isinstance(primals, tuple | list) or not isinstance(tangents, tuple | list):
         raise TypeError("jvp takes tuples: jvp(f, (x,), (t,)) for a function of one argument")
     at = Linearized(f, primals, {}, range(len(primals)))
-    flow = fitting("tangent", flatten(list(tangents))[0], at.inputs)
+    flow = fitting("tangent", tuple(tangents), tuple(primals), at.inputs)
     return at.value, at.rebuild_output(at.push(flow))
 
 
@@ -220,7 +224,7 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
 
     @wraps(f)
     def derivative(*args: Any, **kwargs: Any) -> Any:
-        many = not isinstance(argnums, int)
+        many = np.ndim(argnums) > 0
         at = Linearized(f, args, kwargs, positions(argnums, args))
         blocks = []
         for i, y in enumerate(at.outputs):
@@ -249,20 +253,25 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
 
 
 def positions(argnums: int | Sequence[int], args: Sequence[Any]) -> list[int]:
-    """argnums as a list of positions that exist."""
-    chosen = [argnums] if isinstance(argnums, int) else list(argnums)
-    for i in chosen:
-        if not -len(args) <= i < len(args):
-            raise TypeError(f"argnums={argnums!r}, but the function got {len(args)} arguments")
+    """argnums as a list of positions that exist, each once, counted from the front."""
+    given = argnums if isinstance(argnums, Iterable) else [argnums]
+    chosen = [operator.index(i) for i in given]
+    if not all(-len(args) <= i < len(args) for i in chosen):
+        raise TypeError(f"argnums={argnums!r}, but the function got {len(args)} arguments")
+    chosen = [i % len(args) for i in chosen]
+    if len(set(chosen)) < len(chosen):
+        raise TypeError(f"argnums={argnums!r} names an argument twice")
     return chosen
 
 
-def fitting(kind: str, given: list[Any], nodes: Sequence[Node]) -> list[Any]:
-    """Tangents or cotangents as arrays in the shapes and dtypes of these nodes."""
-    if len(given) != len(nodes):
-        raise ValueError(f"expected {len(nodes)} {kind}s, one for each array; got {len(given)}")
+def fitting(kind: str, given: Any, reference: Any, nodes: Sequence[Node]) -> list[Any]:
+    """Tangents or cotangents as arrays, in the shapes and dtypes of the leaves of a reference."""
+    try:
+        leaves = leaves_like(given, reference)
+    except ValueError as error:
+        raise ValueError(f"{kind}s: {error}") from None
     flow: list[Any] = []
-    for t, x in zip(given, nodes, strict=True):
+    for t, x in zip(leaves, nodes, strict=True):
         if not (isinstance(t, Node) and t.tracked):
             t = owned(t, x.array.dtype)
         if np.shape(t) != x.array.shape:

@@ -28,21 +28,28 @@ NOTHING: dict[str, Any] = {}
 clock = count(1).__next__
 recording: ContextVar[bool] = ContextVar("recording", default=True)
 is_recording = recording.get
+before: ContextVar[tuple[Any, ...]] = ContextVar("before", default=())
 
 
 class recorded:
-    """Within it, operations on tracked nodes are recorded, or not; for this thread and task."""
+    """Within it, operations on tracked nodes are recorded, or not; for this thread and task.
 
-    __slots__ = ("on", "token")
+    What was before is remembered by thread and task too, so that one object serves many of them.
+    """
+
+    __slots__ = ("on",)
 
     def __init__(self, on: bool) -> None:
         self.on = on
 
     def __enter__(self) -> None:
-        self.token = recording.set(self.on)
+        before.set((recording.get(), before.get()))
+        recording.set(self.on)
 
     def __exit__(self, *exception: object) -> None:
-        recording.reset(self.token)
+        on, further = before.get()
+        recording.set(on)
+        before.set(further)
 
 
 class Node:
@@ -229,9 +236,9 @@ def binary(run: Function, otherwise: Function, function: Function | None = None)
 
 
 def frozen(value: Any) -> Any:
-    """A value that nobody can change: what may be written into is copied."""
+    """A value that nobody else can change: a copy, if it is an array or a list."""
     if isinstance(value, np.ndarray):
-        return value.copy() if value.flags.writeable or not immutable(value) else value
+        return value.copy()
     if isinstance(value, Node):
         return value.array
     if isinstance(value, tuple):
@@ -239,15 +246,6 @@ def frozen(value: Any) -> Any:
     if isinstance(value, list):
         return np.array(value)
     return value
-
-
-def immutable(array: np.ndarray) -> bool:
-    """Whether neither the array nor any array whose memory it shows can be written into."""
-    while isinstance(array, np.ndarray):
-        if array.flags.writeable:
-            return False
-        array = array.base  # type: ignore[assignment]
-    return array is None
 
 
 def differentiable(*vjps: Callable[..., Any] | None, **facts: Any) -> Callable[[F], F]:

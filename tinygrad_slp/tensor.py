@@ -3,6 +3,7 @@
 import operator
 from collections.abc import Callable, Iterator
 from functools import wraps
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from typing import Any, TypeVar
 
 import numpy as np
@@ -44,16 +45,30 @@ class no_grad(recorded):
 
     __slots__ = ()
 
-    def __init__(self) -> None:
+    def __init__(self, function: None = None) -> None:
+        if function is not None:
+            raise TypeError("no_grad() takes nothing; as a decorator write @no_grad()")
         super().__init__(False)
 
     def __call__(self, function: F) -> F:
+        if isgeneratorfunction(function) or isasyncgenfunction(function):
+            raise TypeError(
+                f"@no_grad() on the generator {function.__name__} would end before its first "
+                "yield: write with no_grad(): inside it, around parts without a yield"
+            )
+
         @wraps(function)
         def quiet(*args: Any, **kwargs: Any) -> Any:
             with no_grad():
                 return function(*args, **kwargs)
 
-        return quiet  # type: ignore[return-value]
+        @wraps(function)
+        async def quiet_later(*args: Any, **kwargs: Any) -> Any:
+            with no_grad():
+                return await function(*args, **kwargs)
+
+        chosen: Any = quiet_later if iscoroutinefunction(function) else quiet
+        return chosen  # type: ignore[no-any-return]
 
 
 def operator_of(function: Callable[..., Any]) -> Callable[["Tensor", Any], Any]:
@@ -273,6 +288,11 @@ class Tensor(Node):
         return np.array(self.data, dtype=dtype, copy=copy)
 
     def __float__(self) -> float:
+        """A plain number, without its gradient: float(t), and math.exp(t) and x[0] = t alike.
+
+        NumPy fills an element of an array by asking for a float, which cannot be told from this.
+        To keep the gradient, join Tensors with np.stack.
+        """
         return float(self.item())
 
     def __int__(self) -> int:
@@ -379,6 +399,8 @@ class Tensor(Node):
                     "np.where(condition, f(x), other) for where="
                 )
         if function in DISCRETE:
+            if function is np.full_like:  # np.asarray refuses values that a gradient flows to
+                np.asarray(kwargs["fill_value"] if "fill_value" in kwargs else args[1])
             return function(*unwrapped(args), **{k: unwrapped(v) for k, v in kwargs.items()})
         return apply(function, args, kwargs)
 
@@ -469,6 +491,6 @@ class Tensor(Node):
 
     def astype(self, dtype: Any) -> "Tensor":
         """The same values in another dtype; if both are floats, the gradient comes back in this."""
-        if np.dtype(dtype).kind != "f":
+        if np.dtype(dtype).kind not in "fc":  # complex numbers are refused by the walk
             return leaf(Tensor, self.array.astype(dtype))
         return apply(cast, (self, dtype), NOTHING)  # type: ignore[no-any-return]

@@ -24,6 +24,43 @@ def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
     return [tree], lambda leaves: leaves[0]
 
 
+def leaves_like(tree: Any, reference: Any) -> list[Any]:
+    """The leaves of a tree, in the order of those of a reference: dicts are matched by name.
+
+    Raises:
+        ValueError: the structures differ.
+    """
+    given, expected = structure(tree), structure(reference)
+    if given != expected:
+        raise ValueError(f"got the structure {given}, expected {expected}")
+    return in_order(tree, reference)
+
+
+def in_order(tree: Any, reference: Any) -> list[Any]:
+    if isinstance(reference, dict):
+        tree, reference = [tree[key] for key in reference], list(reference.values())
+    if isinstance(reference, tuple | list):
+        parts = zip(tree, reference, strict=True)
+        return [x for part, other in parts for x in in_order(part, other)]
+    return flatten(tree)[0]
+
+
+def structure(tree: Any) -> str:
+    """A tree as text, with · for each leaf, such as (·, {'a': ·, 'b': [·]})."""
+    if tree is None:
+        return "None"
+    if hasattr(tree, "with_parameters"):
+        return f"{type(tree).__name__}({', '.join(dict(tree.named_parameters()))})"
+    if isinstance(tree, dict):
+        return f"{{{', '.join(sorted(f'{k!r}: {structure(x)}' for k, x in tree.items()))}}}"
+    if isinstance(tree, tuple | list):
+        parts = ", ".join(map(structure, tree))
+        if isinstance(tree, list):
+            return f"[{parts}]"
+        return f"{type(tree).__name__ if hasattr(tree, '_fields') else ''}({parts})"
+    return "·"
+
+
 def flatten_sequence(tree: Any) -> tuple[list[Any], Rebuild]:
     parts = [flatten(branch) for branch in tree]
 

@@ -16,7 +16,7 @@ from .graph import Node, evaluate, leaf, recorded
 from .rule import RULES, name
 
 
-def ancestors(outputs: Iterable[Node], since: int = 0) -> dict[int, Node]:
+def ancestors(outputs: Iterable[Node], since: float = 0) -> dict[int, Node]:
     """The tracked nodes that the outputs were made of, by order; none older than `since`."""
     found = {y.order: y for y in outputs if y.tracked and y.order >= since}
     stack = list(found.values())
@@ -84,7 +84,7 @@ def pull(
             gx = vjp(*arguments, **settings) if settings else vjp(*arguments)
             array = x.array
             if gx.shape != array.shape or gx.dtype is not array.dtype:
-                gx = match(gx, array)
+                gx = match(gx, array, function, k)
             if at in cotangents:
                 gx = cotangents[at] + gx
             elif x.function is None:
@@ -119,7 +119,10 @@ def push(nodes: dict[int, Node], tangents: dict[int, Any], *, create: bool) -> N
                 t = push_one(node, k, tangents[x.order], create)
                 total = t if total is None else total + t
         if total is not None:
-            tangents[order] = total
+            dtype = node.array.dtype
+            if dtype.kind == "c":
+                raise TypeError(f"{name(node.function)}: {NOT_COMPLEX}")
+            tangents[order] = total if total.dtype is dtype else total.astype(dtype)
 
 
 def push_one(node: Node, k: int, t: Any, create: bool) -> Any:
@@ -145,13 +148,39 @@ def push_one(node: Node, k: int, t: Any, create: bool) -> Any:
     return found[0][1]
 
 
-def match(g: Any, x: Any) -> Any:
-    """The cotangent g in the shape and dtype of x: summed over what broadcasting repeated."""
+NOT_COMPLEX = "complex numbers are not differentiated; write real and imaginary parts as arrays"
+
+
+def match(g: Any, x: Any, function: Any = None, k: int = 0) -> Any:
+    """The cotangent g in the shape and dtype of x: summed over what broadcasting repeated.
+
+    Args:
+        g: what the rule of `function` gave for its input number k, counted from 0.
+        x: that input.
+
+    Raises:
+        ValueError: g has another shape than x, and x was not broadcast to it.
+        TypeError: g is complex and x is not.
+    """
     if g.shape != x.shape:
         lead = g.ndim - x.ndim
         repeated = [lead + i for i, n in enumerate(x.shape) if n == 1]
-        g = g.sum(axis=(*range(lead), *repeated)).reshape(x.shape)
-    return g if g.dtype is x.dtype else g.astype(x.dtype)
+        total = g.sum(axis=(*range(lead), *repeated), keepdims=True) if lead >= 0 else g
+        if lead < 0 or total.shape[lead:] != x.shape:
+            raise ValueError(
+                f"{named(function)}: the rule gave a cotangent of shape {g.shape} for input {k} "
+                f"of shape {x.shape}; expected that shape, or one that broadcasting made of it"
+            )
+        g = total.reshape(x.shape)
+    if g.dtype is x.dtype:
+        return g
+    if g.dtype.kind == "c" and x.dtype.kind != "c":
+        raise TypeError(f"{named(function)}: {NOT_COMPLEX}")
+    return g.astype(x.dtype)
+
+
+def named(function: Any) -> str:
+    return "a derivative" if function is None else name(function)
 
 
 def hold_weakly(nodes: dict[int, Node]) -> None:
