@@ -13,7 +13,8 @@ from tinygrad_slp.rule import functions
 PACKAGE = Path(tinygrad_slp.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 ORDER = [
-    "rule", "graph", "walk", "tensor", "rules", "tree", "autodiff", "nn", "optim", "tutorial",
+    "rule", "graph", "walk", "tensor", "rules", "tree", "autodiff", "nn", "optim", "check",
+    "tutorial",
     "table", "plot", "__init__", "cli", "__main__",
 ]  # fmt: skip
 

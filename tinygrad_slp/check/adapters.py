@@ -1,0 +1,92 @@
+"""What the checker must know of each framework: its arrays, and how it differentiates.
+
+A framework is recognised by the type of what is given; nothing is imported that the caller has not
+imported already.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..autodiff import vjp
+from ..graph import Node
+from ..tensor import Tensor
+
+
+class Framework(Protocol):
+    """Arrays of some library, to and from NumPy, and its automatic differentiation."""
+
+    name: str
+
+    def array(self, x: Any) -> Any:
+        """Its array or number as one of NumPy's, which may share memory."""
+
+    def like(self, array: np.ndarray, x: Any) -> Any:
+        """A NumPy array as what x is."""
+
+    def gradient(self, f: Callable[..., Any], xs: Sequence[Any], weights: Any) -> list[Any]:
+        """The cotangents of the arguments of f, given those of its output."""
+
+
+class Numpy:
+    """NumPy's arrays, Python's numbers, and Tensors."""
+
+    name = "NumPy"
+
+    def array(self, x: Any) -> Any:
+        return np.asarray(x.array if isinstance(x, Node) else x)
+
+    def like(self, array: np.ndarray, x: Any) -> Any:
+        if isinstance(x, Node):
+            return Tensor(array, requires_grad=x.tracked)
+        return array if isinstance(x, np.ndarray) else array[()]
+
+    def gradient(self, f: Callable[..., Any], xs: Sequence[Any], weights: Any) -> list[Any]:
+        _, pull = vjp(f, *[self.array(x) for x in xs])
+        return list(pull(weights))
+
+
+class Torch:
+    name = "PyTorch"
+
+    def array(self, x: Any) -> Any:
+        return x.detach().cpu().numpy() if hasattr(x, "detach") else np.asarray(x)
+
+    def like(self, array: np.ndarray, x: Any) -> Any:
+        torch = sys.modules["torch"]
+        return torch.as_tensor(array.copy(), dtype=x.dtype, device=x.device)
+
+    def gradient(self, f: Callable[..., Any], xs: Sequence[Any], weights: Any) -> list[Any]:
+        torch = sys.modules["torch"]
+        leaves = [x.detach().clone().requires_grad_() for x in xs]
+        y = f(*leaves)
+        g = torch.as_tensor(weights, dtype=y.dtype, device=y.device).reshape(y.shape)
+        found = torch.autograd.grad(y, leaves, g, allow_unused=True)
+        pairs = zip(found, leaves, strict=True)
+        return [torch.zeros_like(x) if gx is None else gx for gx, x in pairs]
+
+
+class Jax:
+    name = "JAX"
+
+    def array(self, x: Any) -> Any:
+        return np.asarray(x)
+
+    def like(self, array: np.ndarray, x: Any) -> Any:
+        return sys.modules["jax"].numpy.asarray(array, dtype=x.dtype)
+
+    def gradient(self, f: Callable[..., Any], xs: Sequence[Any], weights: Any) -> list[Any]:
+        jax = sys.modules["jax"]
+        y, pull = jax.vjp(f, *xs)
+        return list(pull(jax.numpy.asarray(weights, dtype=y.dtype).reshape(y.shape)))
+
+
+BY_MODULE: dict[str, Framework] = {"torch": Torch(), "jax": Jax(), "jaxlib": Jax()}
+NUMPY = Numpy()
+
+
+def framework_of(x: Any) -> Framework:
+    """The framework that an array belongs to."""
+    return BY_MODULE.get(type(x).__module__.split(".")[0], NUMPY)

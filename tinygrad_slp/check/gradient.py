@@ -1,0 +1,149 @@
+"""check_gradient: a gradient against measured slopes, element by element or along directions."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Literal
+
+import numpy as np
+
+from ..tree import flatten
+from .claim import Claim
+from .measuring import Directions, Elements
+from .point import Point
+from .report import Report, gravest, ordered
+from .search import Draw, Measured, Search
+from .slips import Traced
+from .verdict import Finding, Verdict
+
+Method = Literal["auto", "elements", "directions"]
+Function = Callable[[Any], Any]
+EXPLAINED = 10_000  # the mistake is looked for among up to so many numbers
+FEW = 256  # up to so many numbers are checked one by one
+
+
+def check_gradient(
+    f: Function,
+    x: Any,
+    grad: Any = None,
+    *,
+    method: Method = "auto",
+    seconds: float | None = None,
+    seed: int = 0,
+    name: str = "gradient",
+    explain: bool = True,
+    variable: str = "x",
+) -> Report:
+    """Whether a gradient of f is right at x, by measured slopes with error bars.
+
+    Args:
+        f: a function of x to one number; to an array is checked through Σ v·f(x) for a fixed
+            random v.
+        x: an array, number, tuple, list, dict or Module of arrays: NumPy's, Tensors, PyTorch's or
+            JAX's. It is given to f and to grad as it is. What is not floating-point is constant.
+        grad: the gradient to check: a function of x that returns it in the structure of x, or the
+            gradient itself. By default that of the framework that x belongs to (ours, for NumPy).
+        method: "elements" measures every slope; "directions" three random ones, and looks for the
+            wrong element if one disagrees; "auto" chooses by size and by what a call costs.
+        seconds: stop measuring after this time; what was not measured makes it CANNOT TELL.
+        seed: of the directions.
+        name: in the report.
+        explain: if it is wrong, look for the mistake.
+        variable: what x is called in the report.
+
+    Raises:
+        TypeError: there are no numbers in x, or f cannot be differentiated automatically.
+    """
+    began = time.perf_counter()
+    point = Point(f, x, variable)
+    if reason := point.impurity():
+        return finished(point, name, [], began, notes=[reason], verdict=Verdict.NOT_A_FUNCTION)
+    if not point.size:
+        notes = ["x has no elements, so there is nothing to check"]
+        return finished(point, name, [], began, notes=notes, verdict=Verdict.CANNOT_TELL)
+    if not np.isfinite(point.value):
+        notes = [f"the function is {float(point.value)} at the point itself: check another one"]
+        return finished(point, name, [], began, notes=notes, verdict=Verdict.CANNOT_TELL)
+    claim = Claim(point, grad)
+    if claim.misfit:
+        return finished(point, name, [], began, notes=[claim.misfit], verdict=Verdict.WRONG)
+    deadline = began + seconds if seconds else np.inf
+    checker = Elements if chosen(method, point, began) == "elements" else Directions
+    check = checker(point, claim, deadline, seed)
+    findings = check.findings()
+    report = finished(point, name, findings, began, check.notes, checked=check.checked)
+    small = point.size <= EXPLAINED
+    if explain and small and report.verdict == Verdict.WRONG and callable(grad):
+        explained(report, point, grad)
+        report.seconds = time.perf_counter() - began
+    return report
+
+
+def finished(
+    point: Point,
+    name: str,
+    findings: Sequence[Finding],
+    began: float,
+    notes: Sequence[str] = (),
+    verdict: Verdict | None = None,
+    checked: str = "",
+) -> Report:
+    """The report of these findings."""
+    return Report(
+        verdict or gravest(findings),
+        name,
+        ordered(findings),
+        notes=[*point.notes, *notes],
+        calls=point.calls,
+        seconds=time.perf_counter() - began,
+        checked=checked,
+    )
+
+
+def chosen(method: Method, point: Point, began: float) -> str:
+    """How to measure: every element, if these are few and calls are quick."""
+    if method not in ("auto", "elements", "directions"):
+        raise ValueError(f'method should be "auto", "elements" or "directions", got {method!r}')
+    if method != "auto":
+        return method
+    a_call = (time.perf_counter() - began) / point.calls
+    return "elements" if point.size <= FEW and 12 * a_call * point.size < 60 else "directions"
+
+
+FRESH = 10  # points near by on which an explanation has to hold
+
+
+def explained(report: Report, point: Point, grad: Function) -> Report:
+    """The report with the mistake, looked for at generic points near the given one."""
+    worst = report.findings[0]
+    if worst.index is None:
+        return report
+    wrt = worst.index[0]
+    rng = np.random.default_rng(0)
+    sizes = {str(n): n for a in point.arrays for n in a.shape if n > 1}
+    draws = [Draw([near(a, rng) for a in point.arrays], sizes) for _ in range(FRESH)]
+
+    def loss(*arrays: Any) -> Any:
+        return point.f(point.tree(arrays))
+
+    def claimed(*arrays: Any) -> Any:
+        leaves = flatten(grad(point.tree(arrays)))[0]
+        k = point.moving[wrt] if len(leaves) == len(point.leaves) else wrt
+        return point.framework.array(leaves[k])
+
+    # Whatever f and grad raise: either f does not take Tensors, and its slopes have to be measured,
+    # or it is not defined near by, and nothing can be said.
+    with suppress(Exception):
+        search = Search(Traced, loss, claimed, wrt, draws, point.names)
+        return search.diagnose().added_to(report)
+    if point.arrays[wrt].size <= FEW:
+        with suppress(Exception):
+            search = Search(Measured, loss, claimed, wrt, draws[:3], point.names)
+            return search.diagnose().added_to(report)
+    return report
+
+
+def near(x: Any, rng: np.random.Generator) -> Any:
+    """A generic array near x, of the same signs."""
+    moved = x * rng.uniform(0.7, 1.3, x.shape)
+    return np.where(x == 0, rng.uniform(-0.3, 0.3, x.shape), moved).astype(x.dtype)

@@ -1,0 +1,238 @@
+"""A claimed gradient beside measured slopes: of every element, or along random directions."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from .claim import Claim
+from .point import Point
+from .slope import Slope, measure
+from .verdict import Finding, Verdict, grain_of, judge
+
+
+class Elements:
+    """The slope of every element."""
+
+    def __init__(self, point: Point, claim: Claim, deadline: float, seed: int) -> None:
+        self.point = point
+        self.claim = claim
+        self.deadline = deadline
+        self.notes: list[str] = []
+        self.checked = f"{point.size} elements"
+        sizes = [np.abs(g[np.isfinite(g)]).max(initial=0.0) for g in claim.arrays]
+        self.typical = float(max(sizes, default=0.0))
+
+    def findings(self) -> list[Finding]:
+        """One for each element, undecided and small differences measured again in wider dtypes."""
+        places = [(k, i) for k, a in enumerate(self.point.arrays) for i in np.ndindex(a.shape)]
+        slopes: list[Slope] = []
+        for k, i in progress(places, "measuring slopes"):
+            if time.perf_counter() > self.deadline:
+                break
+            slopes.append(slope_of_element(self.point, k, i, self.typical))
+        if len(slopes) < len(places):
+            self.notes.append(
+                f"stopped after the given time: {len(slopes)} of {len(places)} elements measured; "
+                'raise seconds=, or use method="directions"'
+            )
+            slopes += [Slope("unknown", why="not measured: out of time")] * (
+                len(places) - len(slopes)
+            )
+        measured = [abs(s.value) for s in slopes if s.kind in ("smooth", "kink")]
+        self.typical = float(max(measured, default=0.0))
+        found = [
+            self.judged(self.point, self.claim.arrays, k, i, slope)
+            for (k, i), slope in zip(places, slopes, strict=True)
+        ]
+        return self.sharpened(found)
+
+    def judged(
+        self, point: Point, claims: Sequence[Any], k: int, i: tuple[int, ...], slope: Slope
+    ) -> Finding:
+        where = point.names[k] + (f"[{', '.join(map(str, i))}]" if i else "")
+        eps = max(self.claim.eps, point.eps)
+        finding = judge(where, claims[k][i], slope, eps, self.typical)
+        finding.index = k, i
+        finding.remeasure = lambda: measure_element(point, k, i, 0.0, self.typical)
+        return finding
+
+    def sharpened(self, findings: list[Finding]) -> list[Finding]:
+        """The findings with those that rounding may have blurred decided in wider dtypes."""
+        point: Point | None = self.point
+        while any(blurred(f, self.claim) for f in findings) and self.in_time():
+            point = point.wider() if point else None
+            if point is None:
+                break
+            claims = self.claim.at(point)
+            for n, f in enumerate(findings):
+                if blurred(f, self.claim) and f.index:
+                    k, i = f.index
+                    slope = slope_of_element(point, k, i, self.typical)
+                    again = self.judged(point, claims, k, i, slope)
+                    findings[n] = decided(f, again)
+            self.point.calls += point.calls
+        return findings
+
+    def in_time(self) -> bool:
+        return time.perf_counter() < self.deadline
+
+
+def blurred(f: Finding, claim: Claim) -> bool:
+    """Whether a wider dtype may change this finding: undecided, or wrong by very little."""
+    if f.verdict in (Verdict.CANNOT_TELL, Verdict.AT_A_KINK, Verdict.JUMP):
+        return f.slope.kind != "vertical" and "time" not in f.why
+    size = max(abs(f.claimed), abs(f.slope.value), f.typical)
+    return f.verdict == Verdict.WRONG and abs(f.claimed - f.slope.value) < 1e-2 * size
+
+
+def decided(first: Finding, again: Finding) -> Finding:
+    """Which of two findings counts: the second, in a wider dtype, if it could tell."""
+    if again.verdict == Verdict.CANNOT_TELL:
+        return first
+    if first.verdict == Verdict.WRONG and again.verdict == Verdict.RIGHT:
+        # The formula is right, and its value was off by rounding only, if by little.
+        again.why = "right in a wider dtype: the difference was rounding"
+    return again
+
+
+def slope_of_element(point: Point, k: int, i: tuple[int, ...], typical: float) -> Slope:
+    """The slope of f in one element of array k, as sharp as it has to be."""
+    return measure_element(point, k, i, 5 * grain_of(point.eps), typical)
+
+
+def measure_element(
+    point: Point, k: int, i: tuple[int, ...], sharp: float, typical: float
+) -> Slope:
+    """The same, by as many steps as it takes to get below `sharp`; by all, if that is 0."""
+    phi = point.along_element(k, i)
+    here = abs(float(point.arrays[k][i]))
+    slope = measure(phi, power_of_two(max(here, 1.0)), point.eps, sharp, 0.1 * typical)
+    if here and here < 2.0**-10 and not (slope.kind == "smooth" and slope.bar <= sharp * typical):
+        closer = measure(phi, power_of_two(here) / 2, point.eps, sharp, 0.1 * typical)
+        if closer.kind == "smooth" and not (slope.kind == "smooth" and closer.bar > slope.bar):
+            return closer
+    return slope
+
+
+def power_of_two(x: float) -> float:
+    """The power of two next to x: such steps make no rounding error of their own."""
+    return float(2.0 ** round(np.log2(x)))
+
+
+class Directions:
+    """The slopes along three random directions; if one disagrees, the element that is wrong.
+
+    Directions are normal draws rounded to eighths, so that x + t·u is exact for small t.
+    """
+
+    def __init__(self, point: Point, claim: Claim, deadline: float, seed: int) -> None:
+        self.point = point
+        self.claim = claim
+        self.deadline = deadline
+        self.rng = np.random.default_rng(seed)
+        self.notes: list[str] = []
+        self.checked = f"{point.size} elements along 3 random directions"
+
+    def findings(self) -> list[Finding]:
+        found = []
+        for n in progress(range(3), "measuring directions"):
+            if time.perf_counter() > self.deadline:
+                self.notes.append("stopped after the given time: raise seconds=")
+                found.append(judge("", 0.0, Slope("unknown", why="not measured"), 1.0, 0.0))
+                break
+            u = self.direction()
+            finding = self.along(u, f"along random direction {n}")
+            found.append(finding)
+            if finding.verdict == Verdict.WRONG:
+                return [self.bisected(u, finding)]
+        return found
+
+    def direction(self) -> list[Any]:
+        length = power_of_two(np.sqrt(self.point.size))
+        u = []
+        for a in self.point.arrays:
+            scale = power_of_two(max(1.0, float(np.sqrt(np.mean(a.astype(float) ** 2)))))
+            draw = np.round(8 * self.rng.standard_normal(a.shape)) / 8
+            u.append(draw * (scale / length))
+        return u
+
+    def along(self, u: Sequence[Any], where: str) -> Finding:
+        """The claimed slope along u beside the measured one, in a wider dtype if need be."""
+        point: Point | None = self.point
+        claims = self.claim.arrays
+        kept: Finding | None = None
+        while point is not None:
+            terms = [np.asarray(g, np.longdouble) * d for g, d in zip(claims, u, strict=True)]
+            claimed = float(sum(t.sum() for t in terms))
+            typical = float(np.sqrt(sum((t**2).sum() for t in terms)))
+            slope = measure(point.along(u), 1.0, point.eps, 5 * grain_of(point.eps), typical)
+            eps = max(self.claim.eps, point.eps)
+            finding = judge(where, claimed, slope, eps, typical)
+            finding.remeasure = partial(measure, point.along(u), 1.0, point.eps, 0.0)
+            kept = finding if kept is None else decided(kept, finding)
+            if not blurred(kept, self.claim):
+                break
+            wider = point.wider()
+            if wider is not None:
+                claims = self.claim.at(wider)
+                self.point.calls += wider.calls
+            point = wider
+        assert kept is not None
+        return kept
+
+    def bisected(self, u: Sequence[Any], finding: Finding) -> Finding:
+        """The element that is wrong, by halving the direction; the finding, if none stands out."""
+        flat = np.concatenate([np.ravel(d) for d in u])
+        inside = np.arange(flat.size)
+        wanted = abs(finding.claimed - finding.slope.value)
+        while len(inside) > 1 and time.perf_counter() < self.deadline:
+            half = inside[: len(inside) // 2]
+            mask = np.zeros_like(flat)
+            mask[half] = 1
+            there = self.discrepancy(self.split(flat * mask), wanted)
+            if there >= wanted / 2:
+                inside, wanted = half, there
+            else:
+                inside = inside[len(half) :]
+        if len(inside) > 1:
+            return finding
+        k, i = self.place(int(inside[0]))
+        elements = Elements(self.point, self.claim, self.deadline, 0)
+        slope = slope_of_element(self.point, k, i, elements.typical)
+        found = elements.sharpened([elements.judged(self.point, self.claim.arrays, k, i, slope)])
+        return found[0] if found[0].verdict == Verdict.WRONG else finding
+
+    def discrepancy(self, u: Sequence[Any], wanted: float) -> float:
+        """How far claimed and measured slope differ along u, well enough to see `wanted`."""
+        claimed = float(sum(np.vdot(g, d) for g, d in zip(self.claim.arrays, u, strict=True)))
+        slope = measure(self.point.along(u), 1.0, self.point.eps, 1e-2, wanted)
+        return abs(claimed - slope.value)
+
+    def split(self, flat: np.ndarray) -> list[Any]:
+        """One long vector as arrays in the shapes of x."""
+        ends = np.cumsum([a.size for a in self.point.arrays])[:-1]
+        parts = np.split(flat, ends)
+        return [p.reshape(a.shape) for p, a in zip(parts, self.point.arrays, strict=True)]
+
+    def place(self, at: int) -> tuple[int, tuple[int, ...]]:
+        """Which array, and where in it, an index into all numbers of x is."""
+        for k, a in enumerate(self.point.arrays):
+            if at < a.size:
+                return k, tuple(int(j) for j in np.unravel_index(at, a.shape))
+            at -= a.size
+        raise IndexError(at)
+
+
+def progress(items: Iterable[Any], what: str) -> Iterator[Any]:
+    """A progress bar on a terminal, if it takes more than a second and tqdm is installed."""
+    if find_spec("tqdm") is None:
+        return iter(items)
+    bar: Iterator[Any] = iter(
+        import_module("tqdm").tqdm(items, what, delay=1, leave=False, disable=None)
+    )
+    return bar

@@ -1,0 +1,62 @@
+"""The picture of a report: claimed and measured slope against the step, with the error bars."""
+
+from typing import Any
+
+import numpy as np
+
+from .report import Report
+from .verdict import Finding
+
+
+def draw(report: Report, path: str) -> None:
+    """Writes the picture of the worst finding: see `Report.plot`."""
+    finding = next((f for r in (report, *report.reports.values()) for f in r.findings), None)
+    if finding is None or not finding.slope.steps:
+        raise ValueError("there are no measured slopes to draw in this report")
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise ImportError(
+            "report.plot needs matplotlib: pip install 'tinygrad-slp[plot]'"
+        ) from None
+    slope = finding.remeasure() if finding.remeasure else finding.slope
+    steps = np.array(slope.steps, dtype=float)
+    figure = Figure(figsize=(7, 6.4), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True)
+    above.set_title(f"{report.name}, {finding.where}: {finding.verdict}")
+    draw_slopes(above, finding, steps)
+    draw_errors(below, finding, steps)
+    figure.savefig(path, dpi=130)
+
+
+def draw_slopes(axes: Any, finding: Finding, steps: Any) -> None:
+    """The slopes on both sides at each step, with what noise does to them; the claim as a line."""
+    h, left, right, noise = steps.T
+    size = max(map(abs, (finding.claimed, finding.slope.value)), default=0.0)
+    shown = noise < 0.3 * size if size else noise < np.median(noise)
+    for color, side, values in (("C0", "left", left), ("C1", "right", right)):
+        axes.errorbar(h[shown], values[shown], yerr=noise[shown], fmt="o", ms=3.5, lw=1,
+                      color=color, label=f"slope on the {side} at this step ± noise")  # fmt: skip
+    axes.axhline(finding.claimed, color="C3", ls="--", label=f"claimed {finding.claimed:.9g}")
+    if finding.slope.kind == "smooth":
+        label = f"measured {finding.slope.value:.9g} ± {finding.slope.bar:.0e}"
+        axes.axhline(finding.slope.value, color="C2", lw=1, label=label)
+    axes.set_ylabel("slope")
+    axes.legend(fontsize=8)
+
+
+def draw_errors(axes: Any, finding: Finding, steps: Any) -> None:
+    """The V: truncation falls with the step, and noise rises as the step gets small."""
+    h, left, right, noise = steps.T
+    off = np.abs((left + right) / 2 - finding.slope.value)
+    axes.loglog(h, np.where(off > 0, off, np.nan), "o", ms=3.5, color="C0",
+                label="|central difference − measured slope|")  # fmt: skip
+    axes.loglog(h, noise, color="C7", lw=1, label="noise of the function / step")
+    wrong = abs(finding.claimed - finding.slope.value)
+    if wrong > 0:
+        axes.axhline(wrong, color="C3", ls="--", label="|claimed − measured|")
+    if np.isfinite(finding.tolerance) and finding.tolerance > 0:
+        axes.axhline(finding.tolerance, color="C2", lw=1, label="tolerance: ten error bars")
+    axes.set_xlabel("step h")
+    axes.set_ylabel("error of the slope")
+    axes.legend(fontsize=8)

@@ -1,0 +1,168 @@
+"""A function at a point: its numbers as flat arrays, and its value near by, whatever made them."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..graph import Node
+from ..tree import flatten
+from .adapters import Framework, framework_of
+from .slope import Long
+
+WIDER = {np.dtype(np.float16): np.float32, np.dtype(np.float32): np.float64}
+Function = Callable[[Any], Any]
+
+
+def leaf_names(tree: Any, name: str) -> list[str]:
+    """x, x[0], x['W'], x.weight: one for each leaf of `flatten(tree)`, in its order."""
+    if tree is None:
+        return []
+    if hasattr(tree, "named_parameters") and hasattr(tree, "with_parameters"):
+        return [path for path, _ in tree.named_parameters()]
+    if isinstance(tree, dict):
+        return [n for k, part in tree.items() for n in leaf_names(part, f"{name}[{k!r}]")]
+    if isinstance(tree, tuple | list):
+        return [n for i, part in enumerate(tree) for n in leaf_names(part, f"{name}[{i}]")]
+    return [name]
+
+
+class Point:
+    """f at x: x is a tree of arrays and numbers, of NumPy's, ours, PyTorch's or JAX's.
+
+    Attributes:
+        arrays: the floating-point leaves of x as NumPy arrays of our own.
+        names: of these leaves.
+        value: f(x), contracted with fixed weights if it is not one number.
+        eps: the spacing of the numbers that f returns, next to 1.
+        notes: what the report should mention.
+        calls: how often f has been called.
+    """
+
+    def __init__(self, f: Function, x: Any, name: str = "x", arrays: Any = None) -> None:
+        self.f = f
+        self.x = x
+        self.name = name
+        self.notes: list[str] = []
+        self.calls = 0
+        self.leaves, self.rebuild = flatten(x)
+        self.frameworks: list[Framework] = [framework_of(leaf) for leaf in self.leaves]
+        given = [np.array(fw.array(v)) for fw, v in zip(self.frameworks, self.leaves, strict=True)]
+        self.moving = [k for k, a in enumerate(given) if a.dtype.kind == "f"]
+        if not self.moving and any(a.dtype.kind in "iu" for a in given):
+            self.moving = [k for k, a in enumerate(given) if a.dtype.kind in "iu"]
+            self.notes.append(f"{name} holds integers; checked as float64")
+            given = [a.astype(np.float64) if a.dtype.kind in "iu" else a for a in given]
+        elif held := [
+            n for n, a in zip(leaf_names(x, name), given, strict=True) if a.dtype.kind != "f"
+        ]:
+            self.notes.append(f"held constant, as they are not floating-point: {', '.join(held)}")
+        self.arrays = [given[k] for k in self.moving] if arrays is None else arrays
+        self.names = [leaf_names(x, name)[k] for k in self.moving]
+        self.shape: tuple[int, ...] = ()
+        self.weights: Any = None
+        y = self.output(self.arrays)
+        self.shape = y.shape
+        self.eps = float(np.finfo(y.dtype).eps) if y.dtype.kind == "f" else 2.0**-52
+        self.dtype = y.dtype
+        if y.shape:
+            rng = np.random.default_rng(0)
+            self.weights = rng.integers(1, 9, y.shape) / 4 * rng.choice([-1, 1], y.shape)
+            self.notes.append(
+                f"{name} ↦ output of shape {y.shape}: checked through Σ v·f(x), v fixed and random"
+            )
+        self.value = self.contract(y)
+
+    @property
+    def framework(self) -> Framework:
+        return self.frameworks[self.moving[0]] if self.moving else framework_of(0.0)
+
+    @property
+    def size(self) -> int:
+        return sum(a.size for a in self.arrays)
+
+    def tree(self, arrays: Sequence[Any]) -> Any:
+        """x with these arrays, or Tensors, in the place of its floating-point leaves."""
+        leaves = list(self.leaves)
+        for k, array in zip(self.moving, arrays, strict=True):
+            leaf = self.leaves[k]
+            leaves[k] = array if isinstance(array, Node) else self.frameworks[k].like(array, leaf)
+        return self.rebuild(leaves)
+
+    def output(self, arrays: Sequence[Any]) -> np.ndarray:
+        """What f returns, as an array."""
+        self.calls += 1
+        with np.errstate(all="ignore"):
+            y = self.f(self.tree(arrays))
+        return np.asarray(framework_of(y).array(y))
+
+    def contract(self, y: np.ndarray) -> Any:
+        return Long(y.reshape(())) if self.weights is None else np.sum(self.weights * Long(y))
+
+    def __call__(self, arrays: Sequence[Any]) -> Any:
+        """The value of f at these arrays; NaN where f raises an error."""
+        try:
+            y = self.output(arrays)
+        except Exception:  # any error of theirs says that f is not defined there
+            return Long(np.nan)
+        return self.contract(y) if y.shape == self.shape else Long(np.nan)
+
+    def impurity(self) -> str:
+        """Why this is not a function: called twice, it should give the same and change nothing."""
+        arrays = [a.copy() for a in self.arrays]
+        trees = [self.tree(arrays), self.tree(arrays)]
+        results = []
+        for tree in trees:
+            self.calls += 1
+            with np.errstate(all="ignore"):
+                y = self.f(tree)
+            results.append(np.array(framework_of(y).array(y)))
+            leaves, _ = flatten(tree)
+            for k, array, name in zip(self.moving, self.arrays, self.names, strict=True):
+                after = self.frameworks[k].array(leaves[k])
+                if not np.array_equal(after, array, equal_nan=True):
+                    return f"it changes its input {name}: work on a copy"
+        if not np.array_equal(results[0], results[1], equal_nan=True):
+            return (
+                f"two calls at the same point gave {results[0]} and {results[1]}: fix the random "
+                "seed inside the function, or keep its state out of it"
+            )
+        return ""
+
+    def wider(self) -> "Point | None":
+        """The same function at the same point in a wider dtype, if it computes in that dtype."""
+        if self.framework.name != "NumPy" or not self.arrays:
+            return None
+        arrays = [a.astype(WIDER.get(a.dtype, Long)) for a in self.arrays]
+        try:
+            point = Point(self.f, self.x, self.name, arrays)
+        except Exception:  # it does not take such numbers
+            return None
+        return point if point.eps < self.eps else None
+
+    def along(self, u: Sequence[Any]) -> Callable[[float], tuple[Any, float]]:
+        """t ↦ f(x + t·u), and the step t."""
+
+        def phi(t: float) -> tuple[Any, float]:
+            if t == 0:
+                return self.value, 0.0
+            step = [a + np.asarray(t * d, a.dtype) for a, d in zip(self.arrays, u, strict=True)]
+            return self(step), t
+
+        return phi
+
+    def along_element(self, k: int, index: tuple[int, ...]) -> Callable[[float], tuple[Any, float]]:
+        """t ↦ f at x with t added to one element of array k, and the step that rounding leaves."""
+        arrays = [a.copy() for a in self.arrays]
+        here = arrays[k][index]
+
+        def phi(t: float) -> tuple[Any, float]:
+            if t == 0:
+                return self.value, 0.0
+            there = here + here.dtype.type(t)
+            arrays[k][index] = there
+            value = self(arrays)
+            arrays[k][index] = here
+            return value, float(Long(there) - Long(here))
+
+        return phi

@@ -1,0 +1,103 @@
+"""What a measured slope says about a claimed one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+
+from .slope import Slope
+
+
+class Verdict(StrEnum):
+    """The six answers; a report has the gravest of its findings."""
+
+    RIGHT = "RIGHT"
+    AT_A_KINK = "AT A KINK"
+    CANNOT_TELL = "CANNOT TELL"
+    JUMP = "JUMP"
+    WRONG = "WRONG"
+    NOT_A_FUNCTION = "NOT A FUNCTION"
+
+
+GRAVITY = list(Verdict)
+
+
+@dataclass
+class Finding:
+    """A claimed slope beside the measured one.
+
+    Attributes:
+        where: W[2, 0], or the direction.
+        index: of the leaf, and within it; None for a direction.
+        tolerance: how far the claim may be off: ten error bars, and the rounding of the claim.
+        typical: the size of slopes beside this one, which small ones are judged by.
+        remeasure: measures the slope once more, by every step.
+    """
+
+    where: str
+    claimed: float
+    slope: Slope
+    tolerance: float
+    typical: float
+    verdict: Verdict
+    why: str = ""
+    index: tuple[int, tuple[int, ...]] | None = None
+    remeasure: Callable[[], Slope] | None = field(default=None, repr=False)
+
+    @property
+    def resolution(self) -> float:
+        """The smallest error that would have been seen, relative to the slopes that matter."""
+        size = max(abs(self.claimed), abs(self.slope.value), self.typical)
+        return self.tolerance / size if size and np.isfinite(self.tolerance) else self.tolerance
+
+
+def grain_of(eps: float) -> float:
+    """The relative error that a claim may have from its own rounding."""
+    return max(1e-8, 64 * eps)
+
+
+def judge(where: str, claimed: float, slope: Slope, eps: float, typical: float) -> Finding:
+    """Compares a claimed slope with the measured one.
+
+    WRONG, if they differ by more than ten error bars and the rounding of the claim. RIGHT, if that
+    is sharp enough: to 100 roundings of the slope itself, or to 10 of those that are typical here.
+
+    Args:
+        eps: the spacing of the numbers the claim was computed in, next to 1.
+    """
+    grain = grain_of(eps)
+    own = max(abs(claimed), abs(slope.value))
+    tolerance = float(10 * slope.bar + grain * own)
+
+    def finding(verdict: Verdict, why: str = "") -> Finding:
+        return Finding(where, claimed, slope, tolerance, typical, verdict, why)
+
+    if slope.kind == "unknown":
+        return finding(Verdict.CANNOT_TELL, slope.why)
+    if slope.kind == "jump":
+        return finding(Verdict.JUMP, "the function jumps here: it has no slope")
+    if slope.kind == "vertical":
+        if np.isinf(claimed) and np.sign(claimed) == np.sign(slope.value):
+            return finding(Verdict.RIGHT, "the slope grows without bound, as claimed")
+        return finding(
+            Verdict.CANNOT_TELL,
+            "the slope grows without bound: there is no finite gradient; check a point beside it",
+        )
+    if not np.isfinite(claimed):
+        return finding(Verdict.WRONG, f"the claim is {claimed}, but the slope is finite")
+    if slope.kind == "kink":
+        low, high = sorted((slope.left, slope.right))
+        tolerance = float(10 * slope.bar + grain * max(abs(claimed), abs(low), abs(high)))
+        if low - tolerance <= claimed <= high + tolerance:
+            return finding(Verdict.AT_A_KINK, "the claim lies between the slopes on both sides")
+        return finding(Verdict.WRONG, "a kink, and the claim is not between the slopes beside it")
+    if not abs(claimed - slope.value) <= tolerance:
+        return finding(Verdict.WRONG)
+    if tolerance <= max(100 * grain * own, 10 * grain * typical):
+        return finding(Verdict.RIGHT)
+    return finding(
+        Verdict.CANNOT_TELL,
+        f"the claim agrees, but only to ± {tolerance:.1e}: rounding in the function hides more; "
+        "check a point where it is less flat, or in a wider dtype",
+    )
