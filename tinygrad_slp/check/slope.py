@@ -119,7 +119,22 @@ class Line:
                     found = max(found, np.sqrt(factor * np.mean(row**2)))
             quieter = min(quieter, float(found))
         if np.isfinite(quieter):
-            self.noise = max(self.noise, quieter)
+            self.noise = max(self.noise, min(quieter, self.unsteadiness()))
+
+    def unsteadiness(self) -> float:
+        """How much φ moves by chance at the smallest steps, at most.
+
+        Close to an edge the difference table takes the edge for noise; the slopes themselves,
+        steady to the smallest steps, know better.
+        """
+        moves = []
+        for sign in (1, -1):
+            ks = range(self.levels - 5, self.levels)
+            slopes = [self.one_sided(k, sign) for k in ks]
+            steps = [self.side(k, sign)[1] for k in ks]
+            jumps = [abs(b - a) * h for (a, b), h in zip(pairwise(slopes), steps, strict=False)]
+            moves.append(float(np.median(jumps)))
+        return 2 * max((m for m in moves if np.isfinite(m)), default=np.inf)
 
 
 def measure(phi: Phi, scale: float, eps: float, sharp: float, size: float = 0.0) -> Slope:
@@ -248,7 +263,7 @@ def shrinking(gaps: Sequence[Any], shakes: Sequence[float]) -> float:
 def smooth_from(gaps: Sequence[Any], line: Line, ks: Sequence[int]) -> int:
     """The largest step from which on the gap keeps shrinking: where the smooth radius begins."""
     for i in reversed(range(len(gaps) - 1)):
-        if gaps[i + 1] > 0.75 * gaps[i] + 4 * line.shake(ks[i + 1]):
+        if gaps[i + 1] > 0.75 * gaps[i] + 8 * line.shake(ks[i + 1]):
             return i + 1
     return 0
 
