@@ -17,6 +17,7 @@ from tinygrad_slp.check import (
     check_second,
 )
 from tinygrad_slp.check.slope import measure
+from tinygrad_slp.rule import RULES
 
 rng = np.random.default_rng(5)
 X = rng.normal(size=(5, 3))
@@ -291,36 +292,46 @@ def test_the_method_is_checked():
 # --- our own: rules, modules, second derivatives ---
 
 
-@tg.differentiable(lambda g, y, x: g * np.cos(x) * 1.01, form="elementwise", domain=tg.REAL)
-def sloppy_sine(x):
-    """sin x"""
-    return np.sin(x)
+@pytest.fixture
+def sloppy_sine():
+    """A rule off by a hundredth; it leaves the table again, whose rules are all under the laws."""
+
+    @tg.differentiable(lambda g, y, x: g * np.cos(x) * 1.01, form="elementwise", domain=tg.REAL)
+    def sloppy_sine(x):
+        """sin x"""
+        return np.sin(x)
+
+    yield sloppy_sine
+    del RULES[sloppy_sine]
 
 
-def test_check_rule():
+def test_check_rule(sloppy_sine):
     assert check_rule(np.matmul).verdict == "RIGHT"
     assert check_rule(sloppy_sine).verdict == "WRONG"
     with pytest.raises(TypeError, match="no rule"):
         check_rule(np.fmod)
 
 
-class Sloppy(nn.Module):
+class Apply(nn.Module):
+    def __init__(self, function):
+        self.function = function
+
     def forward(self, x):
-        return sloppy_sine(x)
+        return self.function(x)
 
 
-def test_check_module_names_the_layer_and_the_operation():
+def test_check_module_names_the_layer_and_the_operation(sloppy_sine):
     x, y = rng.normal(size=(5, 3)), rng.normal(size=(5, 2))
     right = nn.Sequential(nn.Linear(3, 4, rng=0), nn.ReLU(), nn.Linear(4, 2, rng=1))
     assert check_module(right, nn.mse_loss, (x, y)).verdict == "RIGHT"
-    wrong = nn.Sequential(nn.Linear(3, 4, rng=0), Sloppy(), nn.Linear(4, 2, rng=1))
+    wrong = nn.Sequential(nn.Linear(3, 4, rng=0), Apply(sloppy_sine), nn.Linear(4, 2, rng=1))
     report = check_module(wrong, nn.mse_loss, (x, y))
     assert report["0.weight"].verdict == "WRONG" and report["2.weight"].verdict == "RIGHT"
     assert "sloppy_sine" in report.where and "test_check.py" in report.where
     assert "layer 1" in report.where
 
 
-def test_check_second():
+def test_check_second(sloppy_sine):
     f = lambda w: np.mean((sigmoid(X @ w) - Y) ** 2)
     report = check_second(f, AT["w"])
     assert report.verdict == "RIGHT" and "symmetric" in str(report)

@@ -58,6 +58,12 @@ def test_the_seed_decides_and_epochs_count(capsys):
     assert "learning rate 0.5" in runs[0]
 
 
+def test_labels_that_are_the_same_number_are_one_class():
+    read = read_table(table("x,y\n1,0\n2,1.0\n\n3,1\n   \n4,0.0\n5,1\n"), "y")
+    assert read.classes == ("0", "1.0")
+    np.testing.assert_array_equal(read.y, [0, 1, 1, 0, 1])
+
+
 def test_a_table_with_two_labels(capsys):
     assert main([table(separable()), "--target", "good", "--epochs", "300"]) == 0
     said = capsys.readouterr().out

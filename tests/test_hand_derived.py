@@ -189,9 +189,10 @@ def test_hessian_of_the_perceptron(data):
 def test_hessian_of_logistic_regression(data):
     """H = (1/n)·Xᵀ diag(a(1 − a)) X: no sample counts negatively, so the loss is convex."""
     X, y, w, b = data
-    a = σ(X @ w + b)
-    H = X.T @ np.diag(a * (1 - a)) @ X / len(X)
-    scale = np.abs(X).T @ np.diag(a * (1 - a)) @ np.abs(X) / len(X)
+    a = σ(-(X @ w + b))  # a(1 − a) is the same at −z, where the loss computes it
+    D = np.diag(a * (1 - a))
+    H = X.T @ D @ X / len(X)
+    scale = np.abs(X).T @ D @ np.abs(X) / len(X)
     loss = lambda w: nn.binary_cross_entropy_with_logits(X @ w + b, y)
     assert close(tg.hessian(loss)(w), H, scale)
 

@@ -98,7 +98,9 @@ def test_gradients_keep_dtype_and_shape_and_inputs_stay_as_they_are(rule):
             for x in arrays:
                 x.flags.writeable = False
             y, pullback = tg.vjp(call, *arrays)
-            assert y.dtype == dtype or rule.name == "cast"
+            assert y.dtype == dtype or rule.name in ("cast", "np.float_power")
+            _, tangent = tg.jvp(call, arrays, arrays)
+            assert tangent.dtype == y.dtype
             for x, g, old in zip(arrays, pullback(np.ones_like(y)), before, strict=True):
                 assert g.shape == x.shape
                 assert g.dtype == dtype
@@ -132,7 +134,9 @@ def wrong(rule):
 
 
 def spoilt(y):
-    return [wrong_identity(part) for part in y] if isinstance(y, list) else wrong_identity(y)
+    return (
+        [wrong_identity(part) for part in y] if isinstance(y, list | tuple) else wrong_identity(y)
+    )
 
 
 @every_rule

@@ -118,6 +118,41 @@ def test_shared_parameters_stay_shared_under_grad():
     np.testing.assert_array_equal(grads.tied.data, np.full((2, 3), 3.0))
 
 
+def test_forward_is_looked_up_when_a_module_is_called():
+    class Doubled:
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    class Identity(nn.Module):
+        def forward(self, x):
+            return x
+
+    class Both(Doubled, Identity):
+        pass
+
+    assert Both()(3) == 6
+    layer = Identity()
+    layer.forward = lambda x: -x
+    assert layer(3) == -3
+
+
+def test_a_module_that_holds_itself_says_so():
+    model = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+    model.layers[1].model = model
+    with pytest.raises(ValueError, match="holds itself"):
+        list(model.parameters())
+
+
+def test_cross_entropy_with_logits_keeps_its_digits_where_it_is_small():
+    loss = nn.binary_cross_entropy_with_logits(np.array([40.0]), np.array([1.0]))
+    assert loss == pytest.approx(np.exp(-40), rel=1e-15)
+
+
+def test_targets_in_a_list_have_the_dtype_of_the_prediction():
+    p = np.ones(2, dtype=np.float32)
+    assert nn.mse_loss(Tensor(p), [0, 1]).dtype == np.float32
+
+
 def test_modules_can_be_copied():
     net = Net()
     twin = copy.deepcopy(net)

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from functools import wraps
+from inspect import CO_VARKEYWORDS
 from itertools import count
 from typing import Any, Self, TypeVar
 
@@ -140,16 +141,38 @@ def apply(function: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> An
     """
     rule = RULES.get(function)
     if rule is None:
+        operands = "a, b" if getattr(function, "nin", 1) == 2 else "x"
+        lambdas = ", ".join([f"lambda g, y, {operands}: g * ..."] * (1 + operands.count(",")))
         raise TypeError(
             f"{name(function)} has no derivative rule, so it cannot take a Tensor. Give it arrays "
             f"({name(function)}(t.data), which stops gradients), or declare its rule:\n"
             f"    tinygrad_slp.declare({name(function)}, 'its formula', "
-            "lambda g, y, x: g * ..., domain=REAL)"
+            f"{lambdas}, domain=REAL)"
         )
+    if kwargs and not rule.keywords:
+        refuse_unknown(rule, kwargs)
     if rule.definition is not None:
         return rule.definition(*args, **kwargs)
     inputs, settings = rule.bind(*args, **kwargs)
     return evaluate(rule, inputs, settings)
+
+
+def refuse_unknown(rule: Rule, kwargs: dict[str, Any]) -> None:
+    """Names settings that the definition of a rule, or its `bind`, does not know.
+
+    Raises:
+        TypeError: there are some.
+    """
+    code = getattr(rule.definition or rule.bind, "__code__", None)
+    if code is None or code.co_flags & CO_VARKEYWORDS:
+        return
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    unknown = [k for k in kwargs if k not in names]
+    if unknown:
+        raise TypeError(
+            f"{rule.name} of a Tensor does not take {', '.join(unknown)}=; "
+            f"it takes {', '.join(names)}"
+        )
 
 
 def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any:
@@ -244,7 +267,7 @@ def frozen(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple([frozen(v) for v in value])
     if isinstance(value, list):
-        return np.array(value)
+        return np.array(value) if np.size(value) else np.array(value, dtype=int)  # as an index
     return value
 
 

@@ -77,7 +77,8 @@ def read_rows(path: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file)
-            lines = [(reader.line_num, [c.strip() for c in row]) for row in reader if row]
+            lines = [(reader.line_num, [c.strip() for c in row]) for row in reader]
+            lines = [(line, row) for line, row in lines if row not in ([], [""])]
     except UnicodeDecodeError as error:
         raise BadInput(f"{path}: not UTF-8 text (byte {error.start})") from None
     except csv.Error as error:
@@ -113,6 +114,14 @@ def number(path: str, line: int, column: str, cell: str) -> float:
     return value
 
 
+def value(label: str) -> float | str:
+    """A label as a number, if it is one."""
+    try:
+        return float(label)
+    except ValueError:
+        return label
+
+
 def read_target(
     path: str, target: str, cells: Sequence[tuple[int, str]]
 ) -> tuple[np.ndarray, tuple[str, str] | None]:
@@ -120,15 +129,17 @@ def read_target(
     for line, cell in cells:
         if cell.lower() in ("", "nan", "na", "null", "none"):
             raise BadInput(f"{path}: line {line}, column {target!r}: no value ({cell!r})")
-    labels = list(dict.fromkeys(cell for _, cell in cells))
+    spelled: dict[float | str, str] = {}  # each value as it is first written: 1 and 1.0 are one
+    for _, cell in cells:
+        spelled.setdefault(value(cell), cell)
     try:
-        labels.sort(key=float)
+        labels = sorted(spelled.values(), key=float)
     except ValueError:
-        labels.sort()
+        labels = sorted(spelled.values())
     if len(labels) == 1:
         raise BadInput(f"{path}: column {target!r} has one class only, {labels[0]!r}; expected two")
     if len(labels) == 2:
-        y = np.array([float(cell == labels[1]) for _, cell in cells])
+        y = np.array([float(value(cell) == value(labels[1])) for _, cell in cells])
         return y, (labels[0], labels[1])
     for line, cell in cells:
         try:

@@ -37,6 +37,10 @@ DISCRETE: set[Callable[..., Any]] = {
 }  # fmt: skip
 
 
+# Settings that change nothing, wherever they are given.
+DEFAULTS = {"out": None, "where": True, "dtype": None}
+
+
 class no_grad(recorded):
     """Within it, as a context manager or a decorator, nothing is recorded for backward.
 
@@ -301,6 +305,9 @@ class Tensor(Node):
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else str(self)
 
+    def __round__(self, decimals: int | None = None) -> "Tensor":
+        return apply(np.round, (self, decimals or 0), NOTHING)  # type: ignore[no-any-return]
+
     def __bool__(self) -> bool:
         return bool(self.array)
 
@@ -380,7 +387,7 @@ class Tensor(Node):
 
     def __array_ufunc__(self, ufunc: np.ufunc, how: str, *inputs: Any, **settings: Any) -> Any:
         if how == "reduce" and ufunc is np.add:
-            return apply(np.sum, inputs, {"axis": 0, **settings})
+            return self.__array_function__(np.sum, (), inputs, {"axis": 0, **settings})
         if how != "__call__":
             raise TypeError(
                 f"{name(ufunc)}.{how} does not take a Tensor; "
@@ -391,8 +398,10 @@ class Tensor(Node):
     def __array_function__(
         self, function: Callable[..., Any], types: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
+        if kwargs:
+            kwargs = {k: v for k, v in kwargs.items() if DEFAULTS.get(k, kwargs) is not v}
         for refused in ("out", "where"):
-            if kwargs.get(refused) is not None:
+            if refused in kwargs:
                 raise TypeError(
                     f"{name(function)}({refused}=...) would write past the graph of a Tensor; "
                     "write y = f(x) for out= (and a = a + t for a += t), "

@@ -17,7 +17,7 @@ from .module import Module
 def arrays(loss: str, prediction: Any, target: Any) -> tuple[Any, Any]:
     """Prediction and target with shapes that are equal, or an error that shows both."""
     p = prediction if hasattr(prediction, "shape") else np.asarray(prediction, dtype=float)
-    t = target if hasattr(target, "shape") else np.asarray(target, dtype=float)
+    t = target if hasattr(target, "shape") else np.asarray(target, dtype=p.dtype)
     if p.shape != t.shape:
         hint = "reshape one of them to the shape of the other"
         if p.size == t.size:
@@ -109,9 +109,10 @@ def binary_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") 
 
 
 def binary_cross_entropy_with_logits(prediction: Any, target: Any, reduction: str = "mean") -> Any:
-    """−(t log σ(z) + (1 − t) log(1 − σ(z))) = softplus(z) − t·z, of logits z"""
+    """−(t log σ(z) + (1 − t) log(1 − σ(z))) = (1 − t)·z + softplus(−z), of logits z"""
     z, t = arrays("binary_cross_entropy_with_logits", prediction, target)
-    return reduce(softplus(z) - t * z, reduction)
+    # Not softplus(z) − t·z, which cancels where z is large and the target 1.
+    return reduce((1 - t) * z + softplus(-z), reduction)
 
 
 def class_indices(loss: str, scores: Any, target: Any) -> np.ndarray:
@@ -142,7 +143,7 @@ def cross_entropy(prediction: Any, target: Any, reduction: str = "mean") -> Any:
     """−Σ t log softmax(z), of logits z (B, C); target class indices (B,) or probabilities (B, C)"""
     z = prediction if hasattr(prediction, "shape") else np.asarray(prediction, dtype=float)
     t = target if hasattr(target, "shape") else np.asarray(target)
-    if t.shape == z.shape and t.dtype.kind == "f":
+    if z.ndim == 2 and t.shape == z.shape and t.dtype.kind == "f":
         return reduce(-(t * log_softmax(z)).sum(axis=-1), reduction)
     return nll_loss(log_softmax(z), class_indices("cross_entropy", z, t), reduction)
 

@@ -18,11 +18,6 @@ class Module:
 
     training = True
 
-    def __init_subclass__(cls) -> None:
-        # Calling a module is calling its forward, without a function call in between.
-        if "forward" in vars(cls) and "__call__" not in vars(cls):
-            cls.__call__ = cls.forward  # type: ignore[method-assign]
-
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.forward(*args, **kwargs)
 
@@ -146,12 +141,24 @@ class Module:
         return "\n".join([f"{head}({self.extra_repr()}", *lines, ")"])
 
 
-def walk(x: Any, path: str = "", into: bool = True) -> Iterator[tuple[str, Any]]:
+def walk(
+    x: Any, path: str = "", into: bool = True, above: tuple[int, ...] = ()
+) -> Iterator[tuple[str, Any]]:
     """What a module, list, tuple or dict holds, with dotted names, in order and depth first.
 
     Args:
         into: also walk the modules found.
+        above: the ids of what the walk is in.
+
+    Raises:
+        ValueError: something holds itself, as a layer with a field that is its model.
     """
+    if id(x) in above:
+        raise ValueError(
+            f"{path} is a {type(x).__name__} that holds itself; keep a reference back to it out of "
+            "the fields, for instance as a function: self.model = lambda: model"
+        )
+    above = (*above, id(x))
     if isinstance(x, Module):
         items = list(x.children().items())
     elif isinstance(x, Mapping):
@@ -165,9 +172,9 @@ def walk(x: Any, path: str = "", into: bool = True) -> Iterator[tuple[str, Any]]
         elif isinstance(part, Module):
             yield here, part
             if into:
-                yield from walk(part, here)
+                yield from walk(part, here, into, above)
         elif isinstance(part, Mapping | list | tuple):
-            yield from walk(part, here, into)
+            yield from walk(part, here, into, above)
 
 
 def replaced(x: Any, new: Mapping[int, Any]) -> Any:

@@ -16,15 +16,22 @@ from .reductions import kept
 Array = Any  # an array, or a Tensor: what goes in comes out
 
 
+FLOAT = np.dtype(float)
+
 silent = np.errstate(over="ignore", under="ignore")
 """Lets eˣ run to 0 and ∞ without a warning; both are what the formulas mean."""
+
+
+def real(x: Array) -> Array:
+    """x as floats: −x would leave the range of small or unsigned integers."""
+    return x if getattr(x, "dtype", FLOAT).kind == "f" else x * 1.0
 
 
 @differentiable(lambda g, y, x: g * (y * (1.0 - y)), form="elementwise", domain=REAL)
 @silent
 def sigmoid(x: Array) -> Array:
     """σ(x) = 1/(1 + e⁻ˣ)      ∂x = g · σ(1 − σ)"""
-    return 1.0 / (1.0 + np.exp(-x))  # NumPy takes a float sooner than an int
+    return 1.0 / (1.0 + np.exp(-real(x)))  # NumPy takes a float sooner than an int
 
 
 @differentiable(lambda g, y, x: g * (y > 0), form="elementwise", domain=REAL)
@@ -48,6 +55,7 @@ def leaky_relu(x: Array, slope: float = 0.01) -> Array:
 @silent
 def softplus(x: Array) -> Array:
     """log(1 + eˣ)      ∂x = g · σ(x)"""
+    x = real(x)
     return np.maximum(x, 0) + np.log1p(np.exp(-np.absolute(x)))
 
 
@@ -131,6 +139,7 @@ def over_axes(f, x):
 @silent
 def softmax(x: Array, axis: int | tuple[int, ...] = -1) -> Array:
     """eˣ / Σ eˣ      ∂x = y ⊙ (g − Σ g ⊙ y)"""
+    x = real(x)
     e = np.exp(x - np.max(x, axis=axis, keepdims=True))
     return e / np.add.reduce(e, axis=axis, keepdims=True)
 
@@ -160,6 +169,7 @@ def logsumexp(x: Array, axis: int | tuple[int, ...] | None = -1, keepdims: bool 
 
 def log_sum(x: Array, axis: int | tuple[int, ...] | None) -> Array:
     """log Σ eˣ, with the axes kept; an infinite maximum is the answer itself."""
+    x = real(x)
     top = np.max(x, axis=axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)
     with np.errstate(over="ignore", under="ignore", divide="ignore"):

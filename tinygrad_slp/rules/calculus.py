@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from ..graph import differentiable
-from ..rule import ABOVE_ONE, POSITIVE, REAL, UNIT, aliases, composite, elementwise
+from ..rule import ABOVE_ONE, POSITIVE, REAL, RULES, UNIT, aliases, composite, elementwise
 
 LN2 = math.log(2)
 LN10 = math.log(10)
@@ -49,7 +49,7 @@ elementwise(
     lambda g, y, a, b: g * y * np.log(np.where(np.equal(a, 0), 1, a)),
     domain=POSITIVE,
 )  # fmt: skip
-aliases(np.power, np.float_power)
+elementwise(np.float_power, "aᵇ, in float64", *RULES[np.power].vjps, domain=POSITIVE)
 # Both jump where a/b is an integer: the domain is narrow, so that only a = b has to be avoided.
 elementwise(
     np.remainder, "a − b⌊a/b⌋",
@@ -62,6 +62,11 @@ elementwise(
     lambda g, y, a, b: np.zeros_like(y),
     lambda g, y, a, b: np.zeros_like(y),
     domain=(1.1, 1.9),
+)  # fmt: skip
+composite(
+    np.divmod, "⌊a/b⌋ and a − b⌊a/b⌋",
+    lambda a, b: (np.floor_divide(a, b), np.remainder(a, b)),
+    domain=(1.1, 1.9), examples=lambda f, x: [f(x(2, 3), x(3))[1]],
 )  # fmt: skip
 elementwise(np.reciprocal, "1/x", lambda g, y, x: -g * y * y, domain=POSITIVE)
 elementwise(np.square, "x²", lambda g, y, x: g * 2 * x, domain=REAL)
@@ -89,13 +94,22 @@ elementwise(
 elementwise(np.sin, "sin x", lambda g, y, x: g * np.cos(x), domain=REAL)
 elementwise(np.cos, "cos x", lambda g, y, x: -g * np.sin(x), domain=REAL)
 elementwise(np.tan, "tan x", lambda g, y, x: g * (1 + y * y), domain=UNIT)
-elementwise(np.arcsin, "arcsin x", lambda g, y, x: g / np.sqrt(1 - x * x), domain=UNIT)
-elementwise(np.arccos, "arccos x", lambda g, y, x: -g / np.sqrt(1 - x * x), domain=UNIT)
+elementwise(np.arcsin, "arcsin x", lambda g, y, x: g / np.sqrt((1 - x) * (1 + x)), domain=UNIT)
+elementwise(np.arccos, "arccos x", lambda g, y, x: -g / np.sqrt((1 - x) * (1 + x)), domain=UNIT)
 elementwise(np.arctan, "arctan x", lambda g, y, x: g / (1 + x * x), domain=REAL)
+
+
+def over_square(p, a, b):
+    """p/(a² + b²) without overflow; p itself at the corner a = b = 0."""
+    y = np.hypot(a, b)
+    y = np.where(y == 0, 1, y)
+    return p / y / y
+
+
 elementwise(
     np.arctan2, "the angle of (b, a)",
-    lambda g, y, a, b: g * b / (a * a + b * b),
-    lambda g, y, a, b: -g * a / (a * a + b * b),
+    lambda g, y, a, b: g * over_square(b, a, b),
+    lambda g, y, a, b: -g * over_square(a, a, b),
     domain=POSITIVE,
 )  # fmt: skip
 elementwise(np.sinh, "sinh x", lambda g, y, x: g * np.cosh(x), domain=REAL)
@@ -105,7 +119,7 @@ elementwise(np.arcsinh, "arcsinh x", lambda g, y, x: g / np.sqrt(x * x + 1), dom
 elementwise(
     np.arccosh, "arccosh x", lambda g, y, x: g / np.sqrt((x - 1) * (x + 1)), domain=ABOVE_ONE
 )
-elementwise(np.arctanh, "arctanh x", lambda g, y, x: g / (1 - x * x), domain=UNIT)
+elementwise(np.arctanh, "arctanh x", lambda g, y, x: g / ((1 - x) * (1 + x)), domain=UNIT)
 elementwise(
     np.hypot, "√(a² + b²)",
     # At the corner a = b = 0 the slope is taken as 0.
@@ -121,7 +135,7 @@ aliases(np.rad2deg, np.degrees)
 # --- kinks and steps ---
 
 elementwise(np.absolute, "|x|", lambda g, y, x: g * np.sign(x), domain=REAL)  # 0 at 0
-aliases(np.absolute, np.fabs)
+elementwise(np.fabs, "|x|", lambda g, y, x: g * np.sign(x), domain=REAL)
 elementwise(np.sign, "sign x", zero, domain=REAL)
 elementwise(np.floor, "⌊x⌋", zero, domain=REAL)
 elementwise(np.ceil, "⌈x⌉", zero, domain=REAL)
@@ -187,7 +201,16 @@ def clamp(x, low, high):
 def clip(a, a_min=None, a_max=None, *, min=None, max=None):
     low = a_min if min is None else min
     high = a_max if max is None else max
-    return clamp(a, -np.inf if low is None else low, np.inf if high is None else high)
+    lowest, highest = limits(a)
+    return clamp(a, lowest if low is None else low, highest if high is None else high)
+
+
+def limits(x):
+    """Bounds that hold for all numbers of the dtype of x, and do not change it."""
+    kind = x.dtype.kind if hasattr(x, "dtype") else "f"
+    if kind == "b":
+        return False, True
+    return (np.iinfo(x.dtype).min, np.iinfo(x.dtype).max) if kind in "iu" else (-np.inf, np.inf)
 
 
 composite(

@@ -1,9 +1,16 @@
 """Derivatives of products of vectors, matrices and tensors, each linear in every factor."""
 
+import math
+
 import numpy as np
 
 from ..rule import REAL, Each, composite, linear
 from .movement import axis_of, scatter
+
+
+def shaped(x):
+    """x, or the array of a number or a list."""
+    return x if hasattr(x, "ndim") else np.asarray(x)
 
 
 def matmul_left(g, y, a, b):
@@ -36,6 +43,7 @@ linear(
 
 def tensordot(a, b, axes=2):
     """Transpose, reshape to matrices, multiply: as NumPy does it."""
+    a, b = shaped(a), shaped(b)
     if isinstance(axes, int):
         axes = range(a.ndim - axes, a.ndim), range(axes)
     over_a = [axis_of(i, a.ndim) for i in np.atleast_1d(axes[0])]
@@ -46,16 +54,16 @@ def tensordot(a, b, axes=2):
     if summed != [b.shape[i] for i in over_b]:
         raise ValueError(f"tensordot: shapes {a.shape} and {b.shape} do not match over {axes}")
     shape = [a.shape[i] for i in free_a] + [b.shape[i] for i in free_b]
-    n = int(np.prod(summed))
-    left = np.transpose(a, free_a + over_a).reshape(-1, n)
-    right = np.transpose(b, over_b + free_b).reshape(n, -1)
+    n = math.prod(summed)
+    left = np.transpose(a, free_a + over_a).reshape(math.prod(shape[: len(free_a)]), n)
+    right = np.transpose(b, over_b + free_b).reshape(n, math.prod(shape[len(free_a) :]))
     return (left @ right).reshape(shape)
 
 
 def dot(a, b):
     if not np.ndim(a) or not np.ndim(b):
         return a * b
-    return a @ b if b.ndim <= 2 else tensordot(a, b, (-1, -2))
+    return a @ b if np.ndim(b) <= 2 else tensordot(a, b, (-1, -2))
 
 
 def inner(a, b):
@@ -119,10 +127,10 @@ def einsum_vjp(k, g, y, *xs, subscripts):
 
     Operands of length 1 along a letter are broadcast; `match` in the graph sums those again.
     """
-    terms, out = spelled(subscripts, [x.shape for x in xs])
+    terms, out = spelled(subscripts, [np.shape(x) for x in xs])
     sizes: dict[str, int] = {}
     for term, x in zip(terms, xs, strict=True):
-        for letter, n in zip(term, x.shape, strict=True):
+        for letter, n in zip(term, np.shape(x), strict=True):
             sizes[letter] = max(n, sizes.get(letter, 1))
     mine = terms[k]
     letters = "".join(dict.fromkeys(mine))
@@ -147,5 +155,6 @@ linear(
         f("ij,jk->ik", x(2, 3), x(3, 2)), f("ij,jk", x(2, 3), x(3, 2)), f("ij->j", x(2, 3)),
         f("ii->i", x(3, 3)), f("ii", x(3, 3)), f("i,j,k->kji", x(2), x(3), x(2)),
         f("...ij,...j->...i", x(2, 2, 3), x(3)), f("bi,bj->", x(2, 3), x(2, 2)),
+        f(",i->i", x(), x(3)),
     ],
 )  # fmt: skip

@@ -74,13 +74,18 @@ def take(x, indices, axis=None):
 
 
 def take_along_axis(x, indices, axis=-1):
+    indices = np.asarray(indices)
     if axis is None:
-        return x.reshape(-1)[indices]
+        x, axis = x.reshape(-1), 0
+    if indices.ndim != x.ndim:
+        raise ValueError(
+            f"np.take_along_axis: indices of {indices.ndim} axes for an array of {x.ndim}"
+        )
     grid = [
         np.arange(n).reshape([-1 if a == b else 1 for b in range(x.ndim)])
         for a, n in enumerate(x.shape)
     ]
-    grid[axis] = np.asarray(indices)
+    grid[axis_of(axis, x.ndim)] = indices
     return x[tuple(grid)]
 
 
@@ -92,7 +97,7 @@ composite(
     np.take_along_axis, "x[indices] along an axis", take_along_axis, domain=REAL,
     examples=lambda f, x: [
         f(x(2, 3), np.array([[0, 0], [2, 1]]), axis=1), f(x(2, 3), np.array([[1, 0, 1]]), axis=0),
-        f(x(2, 2), np.array([3, 3]), axis=None),
+        f(x(2, 2), np.array([3, 3]), axis=None), f(x(3), np.array([2, 0]), axis=-1),
     ],
 )  # fmt: skip
 
@@ -106,7 +111,7 @@ linear(
 linear(
     np.transpose, "x with its axes in another order",
     lambda g, y, x, axes=None: np.transpose(
-        g, None if axes is None else np.argsort([a % x.ndim for a in axes])
+        g, None if axes is None else np.argsort([a % x.ndim for a in np.atleast_1d(axes)])
     ),
     domain=REAL,
     examples=lambda f, x: [f(x(2, 3)), f(x(2, 3, 4), (1, 2, 0)), f(x(2, 3, 4), axes=(-1, 0, 1))],
@@ -146,6 +151,7 @@ def moveaxis(x, source, destination):
 
 
 def swapaxes(x, axis1, axis2):
+    axis1, axis2 = axis_of(axis1, x.ndim), axis_of(axis2, x.ndim)
     order = list(range(x.ndim))
     order[axis1], order[axis2] = order[axis2], order[axis1]
     return np.transpose(x, order)
@@ -221,12 +227,12 @@ def array_split(x, indices_or_sections, axis=0):
 
 def parts(function, x, indices_or_sections, axis):
     """The slices that np.split makes, found by splitting the positions along the axis."""
-    before = (slice(None),) * (axis % x.ndim)
+    before = (slice(None),) * axis_of(axis, x.ndim)
     groups = function(np.arange(x.shape[axis]), indices_or_sections)
-    ends = np.cumsum([len(group) for group in groups])
+    starts = [int(group[0]) if len(group) else 0 for group in groups]
     return [
-        x[(*before, slice(int(end) - len(group), int(end)))]
-        for group, end in zip(groups, ends, strict=True)
+        x[(*before, slice(start, start + len(group)))]
+        for group, start in zip(groups, starts, strict=True)
     ]
 
 
@@ -288,19 +294,20 @@ def trace(x, offset=0, axis1=0, axis2=1):
 
 
 def lower(x, k):
-    rows, columns = x.shape[-2:]
-    return np.tri(rows, columns, k=k, dtype=bool)
+    return np.tril(np.ones(x.shape[-2:], dtype=bool), k)
 
 
 def tril(x, k=0):
-    return np.where(lower(x, k), x, 0)
+    return np.where(lower(x, k), x, np.zeros((), x.dtype))
 
 
 def triu(x, k=0):
-    return np.where(lower(x, k - 1), 0, x)
+    return np.where(lower(x, k - 1), np.zeros((), x.dtype), x)
 
 
 def diag(x, k=0):
+    if x.ndim not in (1, 2):
+        raise ValueError(f"np.diag takes a vector or a matrix, got an array of {x.ndim} axes")
     if x.ndim == 2:
         return np.diagonal(x, k)
     i = np.arange(x.size)
@@ -318,7 +325,7 @@ def pad(x, pad_width, mode="constant", *, constant_values=0):
     if mode != "constant":
         return np.reshape(x, -1)[np.pad(where, pad_width, mode)]
     inside = np.pad(np.ones(x.shape, dtype=bool), pad_width)
-    start = tuple(np.min(np.nonzero(inside), axis=1)) if x.size else (0,) * x.ndim
+    start = np.argwhere(inside)[0] if x.size else (0,) * x.ndim
     index = tuple(slice(int(a), int(a) + n) for a, n in zip(start, x.shape, strict=True))
     filler = np.pad(np.zeros_like(x), pad_width, constant_values=constant_values)
     return np.where(inside, scatter(x, index=index, shape=inside.shape), filler)

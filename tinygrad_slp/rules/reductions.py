@@ -4,6 +4,8 @@ A reduction over some axes sends its cotangent back to every element it read: `s
 axes back that the reduction removed.
 """
 
+import math
+
 import numpy as np
 
 from ..graph import differentiable
@@ -35,7 +37,8 @@ def count(x, axis):
     """How many elements of x each element of its reduction was made of."""
     if axis is None:
         return x.size
-    return int(np.prod([x.shape[a] for a in (axis if isinstance(axis, tuple) else (axis,))]))
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    return math.prod(x.shape[axis_of(a, x.ndim)] for a in axes)
 
 
 linear(
@@ -55,8 +58,8 @@ linear(
 
 
 def extremal(g, y, x, axis=None, *, keepdims=False):
-    """The cotangent goes to the extreme element; those in a tie share it evenly."""
-    chosen = np.equal(x, spread(y, x, axis, keepdims))
+    """The cotangent goes to the extreme element, or to NaN; those in a tie share it evenly."""
+    chosen = np.equal(x, spread(y, x, axis, keepdims)) | np.isnan(x)
     ties = np.add.reduce(chosen, axis=axis, keepdims=True)
     return np.where(chosen, spread(g, x, axis, keepdims) / np.maximum(ties, 1), 0)
 
@@ -73,11 +76,13 @@ def first(x, axis):
         return x.reshape(-1)
     axes = [axis_of(a, x.ndim) for a in (axis if isinstance(axis, tuple) else (axis,))]
     rest = [a for a in range(x.ndim) if a not in axes]
-    return np.transpose(x, [*axes, *rest]).reshape([-1, *(x.shape[a] for a in rest)])
+    return np.transpose(x, [*axes, *rest]).reshape([count(x, axis), *(x.shape[a] for a in rest)])
 
 
 def prod(x, axis=None, *, keepdims=False):
     """Halves multiplied together, so that all derivatives are right also where factors are 0."""
+    if x.dtype.kind in "biu":  # NumPy's choice: small integers are multiplied as large ones
+        x = x.astype(np.prod(np.ones(1, x.dtype)).dtype)
     y = first(x, axis)
     if not len(y):
         y = np.ones((1, *y.shape[1:]), dtype=x.dtype)
@@ -91,14 +96,23 @@ def prod(x, axis=None, *, keepdims=False):
 composite(np.prod, "Π x", prod, domain=REAL, examples=calls)
 
 
+def deviation(x, axis):
+    return x - np.mean(x, axis=axis, keepdims=True)
+
+
+def freedom(x, axis, ddof, correction):
+    """The number of independent deviations, by which their squares are divided."""
+    return max(count(x, axis) - (ddof if correction is None else correction), 0)
+
+
 def var(x, axis=None, *, ddof=0, correction=None, keepdims=False):
-    free = count(x, axis) - (ddof if correction is None else correction)
-    deviation = x - np.mean(x, axis=axis, keepdims=True)
-    return np.sum(np.square(deviation), axis=axis, keepdims=keepdims) / free
+    squares = np.square(deviation(x, axis))
+    return np.sum(squares, axis=axis, keepdims=keepdims) / freedom(x, axis, ddof, correction)
 
 
 def std(x, axis=None, *, ddof=0, correction=None, keepdims=False):
-    return np.sqrt(var(x, axis, ddof=ddof, correction=correction, keepdims=keepdims))
+    y = euclidean(deviation(x, axis), axis=axis, keepdims=keepdims)
+    return y / math.sqrt(freedom(x, axis, ddof, correction))
 
 
 def with_ddof(f, x):
@@ -109,10 +123,10 @@ composite(np.var, "Σ (x − mean x)² / n", var, domain=REAL, examples=with_ddo
 composite(np.std, "√(var x)", std, domain=REAL, examples=with_ddof)
 
 
-def sort(x, axis=-1, *, stable=None):
+def sort(x, axis=-1, kind=None, *, stable=None):
     if axis is None:
         x, axis = x.reshape(-1), -1
-    return np.take_along_axis(x, np.argsort(x, axis=axis, stable=stable), axis)
+    return np.take_along_axis(x, np.argsort(x, axis=axis, kind=kind, stable=stable), axis)
 
 
 composite(
@@ -124,7 +138,10 @@ composite(
 def median(x, axis=None, *, keepdims=False):
     ordered = np.sort(first(x, axis), axis=0)
     n = len(ordered)
-    y = (ordered[(n - 1) // 2] + ordered[n // 2]) / 2
+    if not n:
+        return np.mean(x, axis=axis, keepdims=keepdims)  # NaN, and NumPy's warning
+    y = ordered[(n - 1) // 2] / 2 + ordered[n // 2] / 2
+    y = np.where(np.isnan(ordered[-1]), ordered[-1], y)
     return kept(y, x, axis) if keepdims else y
 
 
@@ -157,13 +174,38 @@ def euclidean(x, axis=None, keepdims=False):
     return np.sqrt(np.add.reduce(x * x, axis=axis, keepdims=keepdims))
 
 
+def power_norm_slope(g, y, x, p=3, axis=None, keepdims=False):
+    """g · sign(x)·(|x|/y)ᵖ⁻¹, and 0 where x = 0."""
+    y = spread(y, x, axis, keepdims)
+    ratio = np.where(x == 0, 1, np.absolute(x)) / np.where(y == 0, 1, y)
+    return spread(g, x, axis, keepdims) * np.sign(x) * ratio ** (p - 1)
+
+
+@differentiable(
+    power_norm_slope,
+    domain=POSITIVE,
+    examples=lambda f, x: [f(x(3)), f(x(2, 3), p=1.5, axis=0), f(x(2, 3), -1, -1, keepdims=True)],
+)
+def power_norm(x, p=3, axis=None, keepdims=False):
+    """(Σ |x|ᵖ)^(1/p)"""
+    return np.add.reduce(np.absolute(x) ** p, axis=axis, keepdims=keepdims) ** (1 / p)
+
+
 def norm(x, ord=None, axis=None, keepdims=False):
     """Vector norms of every order; of matrices, Frobenius, 1 and ∞."""
-    matrix = (isinstance(axis, tuple) and len(axis) == 2) or (axis is None and x.ndim == 2)
+    if x.dtype.kind in "biu":
+        x = x.astype(float)
+    given = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    axes = [axis_of(a, x.ndim) for a in given]
+    if len(axes) not in (1, 2) and not (ord is None and axis is None):
+        raise ValueError(
+            f"np.linalg.norm is of one axis (a vector) or two (a matrix), not of {axes}"
+        )
+    matrix = len(axes) == 2
     if ord is None or (ord == "fro" and matrix) or (ord == 2 and not matrix):
         return euclidean(x, axis=axis, keepdims=keepdims)
     if matrix and ord in (1, -1, np.inf, -np.inf):
-        rows, columns = (0, 1) if axis is None else (axis[0] % x.ndim, axis[1] % x.ndim)
+        rows, columns = axes
         inner, outer = (rows, columns) if abs(ord) == 1 else (columns, rows)
         y = np.sum(np.absolute(x), axis=inner, keepdims=True)
         y = (np.max if ord > 0 else np.min)(y, axis=outer, keepdims=True)
@@ -175,7 +217,9 @@ def norm(x, ord=None, axis=None, keepdims=False):
         )
     if abs(ord) == np.inf:
         return (np.max if ord > 0 else np.min)(np.absolute(x), axis=axis, keepdims=keepdims)
-    return np.sum(np.absolute(x) ** ord, axis=axis, keepdims=keepdims) ** (1 / ord)
+    if ord == 0:  # how many are not 0
+        return np.sum(np.where(x == 0, 0 * x, 1), axis=axis, keepdims=keepdims)
+    return power_norm(x, p=ord, axis=axis, keepdims=keepdims)
 
 
 composite(

@@ -1,0 +1,114 @@
+"""A Tensor of any dtype and shape gives what the array in it gives, or the same kind of error."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+import tinygrad_slp as tg
+from tinygrad_slp import Tensor
+
+ARRAYS = {
+    "floats": np.array([1.0, 2.0, 3.0]),
+    "ints": np.array([3, 1, 2]),
+    "bytes": np.array([3, 1, 200], dtype=np.uint8),
+    "small ints": np.array([-3, 1, 100], dtype=np.int8),
+    "booleans": np.array([True, False, True]),
+    "nothing": np.array([]),
+    "with NaN": np.array([1.0, np.nan, 2.0]),
+    "a number": np.array(2.0),
+    "a matrix": np.arange(6.0).reshape(2, 3),
+    "no rows": np.zeros((0, 3)),
+    "no columns": np.zeros((2, 0)),
+    "three axes": np.arange(12.0).reshape(2, 3, 2),
+}
+CALLS = {
+    **{f.__name__: f for f in (
+        np.sum, np.prod, np.mean, np.var, np.std, np.max, np.min, np.median, np.cumsum, np.sort,
+        np.fabs, np.absolute, np.negative, np.sqrt, np.sign, np.square, np.reciprocal, np.floor,
+        np.round, np.tril, np.triu, np.diag, np.transpose, np.flip, np.squeeze, np.trace, np.argmax,
+        np.argsort, np.linalg.norm,
+    )},
+    "max over 0": lambda t: np.max(t, axis=0),
+    "mean over 0": lambda t: np.mean(t, axis=0),
+    "sum over -4": lambda t: np.sum(t, axis=-4),
+    "var over no axes": lambda t: np.var(t, axis=()),
+    "var without freedom": lambda t: np.var(t, ddof=5),
+    "std of 3 without freedom": lambda t: np.std(t, ddof=3),
+    "norm 1": lambda t: np.linalg.norm(t, 1) if t.size else t,
+    "norm 0": lambda t: np.linalg.norm(t, 0),
+    "norm -inf": lambda t: np.linalg.norm(t, -np.inf),
+    "float power": lambda t: np.float_power(t, 2),
+    "clip above": lambda t: np.clip(t, None, 2),
+    "clip below": lambda t: np.clip(t, 1, None),
+    "split backwards": lambda t: np.array_split(t, [2, 1]),
+    "split": lambda t: np.array_split(t, 2),
+    "pad": lambda t: np.pad(t, 1),
+    "pad with the edge": lambda t: np.pad(t, (1, 0), mode="edge"),
+    "swap": lambda t: np.swapaxes(t, 0, 3),
+    "take along": lambda t: np.take_along_axis(t, np.array([0]), 0),
+    "inner": lambda t: np.inner(t, t),
+    "tensordot": lambda t: np.tensordot(t, t, 0),
+    "outer": lambda t: np.outer(t, t),
+    "dot": lambda t: np.dot(t, t),
+    "repeat": lambda t: np.repeat(t, 2),
+    "no elements": lambda t: t[[]],
+    "concatenate": lambda t: np.concatenate([t, t]),
+    "vstack": lambda t: np.vstack([t, t]),
+    "divmod": lambda t: np.divmod(t, 2)[1],
+    "one transposed axis": lambda t: t.transpose(0),
+    "defaults": lambda t: np.sum(t, dtype=None, out=None, where=True) if t.ndim else t,
+}  # fmt: skip
+
+
+def outcome(f, x):
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return f(x)
+    except Exception as error:
+        return error
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("array", ARRAYS)
+def test_like_numpy(call, array):
+    expected = outcome(CALLS[call], ARRAYS[array])
+    found = outcome(CALLS[call], Tensor(ARRAYS[array]))
+    if isinstance(expected, Exception):
+        # AxisError is a ValueError and an IndexError; either says it.
+        assert isinstance(found, ValueError | IndexError | TypeError), found
+        return
+    assert not isinstance(found, Exception), found
+    if not isinstance(expected, list):
+        expected, found = [expected], [found]
+    for a, b in zip(expected, found, strict=True):
+        b = b.data if isinstance(b, Tensor) else b
+        assert np.asarray(b).dtype == np.asarray(a).dtype
+        np.testing.assert_allclose(b, a, rtol=1e-15, atol=0)
+
+
+@pytest.mark.parametrize(
+    "f", [tg.sigmoid, tg.softplus, tg.softmax, tg.log_softmax, tg.logsumexp, tg.silu, tg.gelu]
+)
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.bool_])
+def test_activations_of_small_integers_are_those_of_floats(f, dtype):
+    x = np.array([0, 1, 1, 100]).astype(dtype)
+    np.testing.assert_allclose(f(x), f(x.astype(float)), rtol=1e-14)
+
+
+CORNERS = {
+    "deviation of constants": (np.std, np.ones(3), np.zeros(3)),
+    "norm at zero": (lambda t: np.linalg.norm(t, 3), np.zeros(3), np.zeros(3)),
+    "angle of nothing": (lambda t: np.arctan2(t[0], t[1]), np.zeros(2), np.zeros(2)),
+    "angle far out": (
+        lambda t: np.arctan2(t[0], t[1]), np.array([1e200, 1e200]), np.array([5e-201, -5e-201])
+    ),
+    "largest of NaN": (np.max, np.array([1, np.nan, 2.0]), np.array([0.0, 1.0, 0.0])),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("corner", CORNERS)
+def test_corners(corner):
+    f, x, expected = CORNERS[corner]
+    np.testing.assert_allclose(tg.grad(f)(x), expected, rtol=1e-14)
