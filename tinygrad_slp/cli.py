@@ -12,11 +12,15 @@ from typing import Any
 import numpy as np
 
 from . import __version__, nn, optim, tutorial
+from .check import command
 from .table import BadInput, Table, read_table, standardise
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code: 0, or 2 for bad input."""
+    """Runs the command; returns its exit code: 0, or 2 for bad input; see `check.command` too."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv and argv[0] == "check":
+        return command.main(argv[1:])
     try:
         options = parser().parse_args(argv)
     except SystemExit as stop:
@@ -38,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="tinygrad-slp",
         description="Train a single-layer perceptron: on the tutorial's data, or on a CSV table.",
+        epilog="To check a gradient derived by hand: tinygrad-slp check --help",
     )
     p.add_argument("file", nargs="?", metavar="FILE.csv", help="a table: header row, numeric cells")
     p.add_argument("--target", metavar="COLUMN", help="the column to predict: two classes, or 0…1")

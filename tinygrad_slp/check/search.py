@@ -189,7 +189,7 @@ class Search:
         yield (), lambda n: self.trace(n).gradient()
         if not self.same_shape():
             yield from self.unsummed()
-        singles = list(self.trace(0).slips())
+        singles = sorted(self.trace(0).slips(), key=lambda slip: not slip.common)
         for slip in singles:
             yield (slip.text,), self.with_slips(slip)
         yield from self.shifted_data()
@@ -208,9 +208,10 @@ class Search:
         return [table.get((s.text, s.edge), s) for s in slips]
 
     def shifted_data(self) -> Iterator[tuple[tuple[str, ...], Callable[[int], Any]]]:
-        """Data rolled by one, such as class numbers that count from 1."""
-        for k, x in enumerate(self.draws[0].inputs):
-            for axis in range(np.ndim(x)):
+        """Data rolled by one, such as class numbers that count from 1; targets, which are last,
+        before what they are the targets of: to shift either is often the same."""
+        for k, x in reversed(list(enumerate(self.draws[0].inputs))):
+            for axis in reversed(range(np.ndim(x))):
                 for by in (1, -1):
                     if k != self.wrt and np.shape(x)[axis] > 1:
                         text = f"{self.names[k]} is shifted by {by} along axis {axis}"

@@ -33,6 +33,7 @@ class Slip:
     text: str
     edge: Edge
     change: Change
+    common: bool = False  # tried first, and so named where other slips come to the same
 
 
 class Traced:
@@ -126,8 +127,10 @@ class Traced:
         if penalty:
             path = f"weight decay (the term of the parameter alone, into {rule.name})"
         if several or self.used_again(parent):
-            yield Slip(f"{path} is {'forgotten' if penalty else 'missing: detached'}", at, cut)
-            yield Slip(f"{path} is halved", at, scaled(0.5))
+            yield Slip(
+                f"{path} is {'forgotten' if penalty else 'missing: detached'}", at, cut, penalty
+            )
+            yield Slip(f"{path} is halved", at, scaled(0.5), penalty)
             yield Slip(f"{path} is counted twice", at, scaled(2.0))
             yield Slip(f"{path} has the wrong sign", at, scaled(-1.0))
 
