@@ -1,0 +1,23 @@
+"""Every derivation in the checker's library is right, in every regime it is tried in."""
+
+import numpy as np
+import pytest
+
+import tinygrad_slp as tg
+from tinygrad_slp.check.library import DERIVATIONS
+
+
+@pytest.mark.parametrize("known", DERIVATIONS, ids=lambda known: known.name)
+def test_the_gradients_are_those_of_the_loss(known):
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        inputs = known.shapes.fresh(rng, known.values).inputs
+        for name, gradient in known.gradients.items():
+            right = tg.grad(known.loss, known.shapes.names.index(name))(*inputs)
+            scale = np.abs(right).max()
+            np.testing.assert_allclose(gradient(*inputs), right, rtol=1e-10, atol=1e-13 * scale)
+
+
+def test_there_are_twelve_and_more():
+    assert len({known.name for known in DERIVATIONS}) >= 12
+    assert all(known.source and known.loss.__doc__ for known in DERIVATIONS)
