@@ -3,6 +3,7 @@ graph the first operation is whose own derivative is wrong."""
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ..nn.module import walk
 from ..rule import RULES, name
 from ..tree import flatten
 from ..walk import ancestors, match
+from .examples import Call, calls
 from .gradient import check_gradient
 from .report import Report, gravest, ordered
 from .verdict import GRAVITY, Verdict
@@ -31,33 +33,15 @@ def check_rule(function: Callable[..., Any], *, seed: int = 0) -> Report:
     rule = RULES.get(function)
     if rule is None:
         raise TypeError(f"{name(function)} has no rule to check; see tinygrad_slp.differentiable")
-    rng = np.random.default_rng(seed)
-    drawn: set[int] = set()
-
-    def x(*shape: int) -> np.ndarray:
-        array = rng.uniform(*rule.domain, shape)
-        drawn.add(id(array))
-        kept.append(array)
-        return array
-
-    kept: list[np.ndarray] = []
-    calls: list[tuple[Any, Any]] = []
-    assert rule.examples is not None
-    rule.examples(lambda *args, **kwargs: calls.append((args, kwargs)), x)
-    reports: dict[str, Report] = {}
-    for n, (args, kwargs) in enumerate(calls):
-        leaves, rebuild = flatten(list(args))
-        moving = [k for k, leaf in enumerate(leaves) if id(leaf) in drawn]
-
-        def f(xs: Any, leaves: Any = leaves, moving: Any = moving, rebuild: Any = rebuild,
-              kwargs: Any = kwargs) -> Any:  # fmt: skip
-            replaced = dict(zip(moving, xs, strict=True))
-            given = [replaced.get(k, leaf) for k, leaf in enumerate(leaves)]
-            return function(*rebuild(given), **kwargs)
-
-        inputs = [leaves[k] for k in moving]
-        reports[f"example {n}"] = check_gradient(f, inputs, name=f"example {n}")
+    reports = {}
+    for n, call in enumerate(calls(rule, seed)):
+        title = f"example {n}"
+        reports[title] = check_gradient(partial(applied, call), call.arrays, name=title)
     return joined(name(function), reports)
+
+
+def applied(call: Call, xs: Sequence[Any]) -> Any:
+    return call(*xs)
 
 
 def check_module(

@@ -41,6 +41,18 @@ class Slope:
     why: str = ""
     steps: Sequence[tuple[float, ...]] = field(default=(), repr=False)
 
+    @property
+    def flat(self) -> bool:
+        """Whether φ is constant near 0: it does not change by one bit, or first far off by a jump.
+
+        Where rounding hides a slope, what is seen first of it, on the way out, is one bit.
+        """
+        moved = [step for step in self.steps if step[1] or step[2]]
+        if len(self.steps) - len(moved) < 10:
+            return False
+        _, left, right, error = moved[-1] if moved else (0.0, 1.0, 1.0, 0.0)
+        return max(abs(left), abs(right)) > 100 * error
+
 
 class Line:
     """The values of φ at 0 and at ±h·2⁻ᵏ, each computed when it is first asked for.

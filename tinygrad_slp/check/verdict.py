@@ -96,6 +96,8 @@ def judge(where: str, claimed: float, slope: Slope, eps: float, typical: float) 
         return finding(Verdict.WRONG)
     if tolerance <= max(100 * grain * own, 10 * grain * typical):
         return finding(Verdict.RIGHT)
+    if claimed == 0 and slope.flat:
+        return finding(Verdict.RIGHT, "the function does not change here at all, as claimed")
     return finding(
         Verdict.CANNOT_TELL,
         f"the claim agrees, but only to ± {tolerance:.1e}: rounding in the function hides more; "
