@@ -345,3 +345,12 @@ def test_the_picture(tmp_path):
     path = tmp_path / "slope.png"
     check_gradient(loss, AT, spoiled(2)).plot(str(path))
     assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_slopes_that_do_not_add_up_are_no_gradient():
+    x = np.array([0.0, 0.0, 0.0, -1.0, 2.0])  # any one zero moves, and the median stays 0
+    report = check_gradient(np.median, x, lambda x: np.array([1.0, 0, 0, 0, 0]))
+    assert report.verdict == "CANNOT TELL"
+    assert "add up" in str(report)
+    beside = x + np.array([0.0, 1e-3, -1e-3, 0, 0])
+    assert check_gradient(np.median, beside, lambda x: np.array([1.0, 0, 0, 0, 0])).ok

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinygrad_slp as tg
-from tinygrad_slp.check.library import DERIVATIONS
+from tinygrad_slp.check.power.library import DERIVATIONS
 
 
 @pytest.mark.parametrize("known", DERIVATIONS, ids=lambda known: known.name)

@@ -15,7 +15,7 @@ class Drawer:
     def __init__(self, domain: Interval, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
         low, high = domain
-        strata = 48
+        strata = 64
         width = (high - low) / strata
         grid = low + width * (np.arange(strata) + self.rng.uniform(0.3, 0.7, strata))
         self.values = list(self.rng.permutation(grid[np.abs(4 * grid - np.rint(4 * grid)) > 0.05]))

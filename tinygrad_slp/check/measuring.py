@@ -14,6 +14,11 @@ from .point import Point
 from .slope import Slope, measure
 from .verdict import Finding, Verdict, grain_of, judge
 
+NOT_DIFFERENTIABLE = (
+    "the slopes along the axes do not add up to the slope along another direction: the function "
+    "is not differentiable here; check a point beside it"
+)
+
 
 class Elements:
     """The slope of every element."""
@@ -49,7 +54,34 @@ class Elements:
             self.judged(self.point, self.claim.arrays, k, i, slope)
             for (k, i), slope in zip(places, slopes, strict=True)
         ]
-        return self.sharpened(found)
+        found = self.sharpened(found)
+        if any(f.verdict == Verdict.WRONG for f in found) and not self.add_up(found):
+            for f in found:
+                if f.verdict == Verdict.WRONG and f.slope.kind == "smooth":
+                    f.verdict, f.why = Verdict.CANNOT_TELL, NOT_DIFFERENTIABLE
+        return found
+
+    def add_up(self, findings: Sequence[Finding]) -> bool:
+        """Whether the slopes of the elements make up the slope along a direction.
+
+        Where f is not differentiable, such as a median among equals, they need not: each element
+        alone may leave f as it is, and yet no claim be wrong.
+        """
+        rng = np.random.default_rng(0)
+        u = [np.zeros(a.shape) for a in self.point.arrays]
+        total = size = bar = 0.0
+        for f in findings:
+            if f.index and f.slope.kind == "smooth":
+                k, i = f.index
+                reach = near_zero(float(self.point.arrays[k][i])) or 1.0
+                d = u[k][i] = reach * rng.integers(4, 13) / 8 * rng.choice([-1, 1])
+                total += d * f.slope.value
+                size += abs(d * f.slope.value)
+                bar += abs(d) * f.slope.bar
+        slope = measure(self.point.along(u), 1.0, self.point.eps, 1e-8, size)
+        if slope.kind == "smooth":
+            return abs(slope.value - total) <= 10 * (slope.bar + bar) + 1e-6 * size
+        return slope.kind == "unknown"
 
     def judged(
         self, point: Point, claims: Sequence[Any], k: int, i: tuple[int, ...], slope: Slope
@@ -64,13 +96,13 @@ class Elements:
     def sharpened(self, findings: list[Finding]) -> list[Finding]:
         """The findings with those that rounding may have blurred decided in wider dtypes."""
         point: Point | None = self.point
-        while any(blurred(f, self.claim) for f in findings) and self.in_time():
+        while any(f.blunt or blurred(f, self.claim) for f in findings) and self.in_time():
             point = point.wider() if point else None
             if point is None:
                 break
             claims = self.claim.at(point)
             for n, f in enumerate(findings):
-                if blurred(f, self.claim) and f.index:
+                if (f.blunt or blurred(f, self.claim)) and f.index:
                     k, i = f.index
                     slope = slope_of_element(point, k, i, self.typical)
                     again = self.judged(point, claims, k, i, slope)
@@ -93,7 +125,7 @@ def blurred(f: Finding, claim: Claim) -> bool:
 def decided(first: Finding, again: Finding) -> Finding:
     """Which of two findings counts: the second, in a wider dtype, if it could tell."""
     if again.verdict == Verdict.CANNOT_TELL:
-        return first
+        return again if first.verdict == Verdict.JUMP and again.slope.kind == "smooth" else first
     if first.verdict == Verdict.WRONG and again.verdict == Verdict.RIGHT:
         # The formula is right, and its value was off by rounding only, if by little.
         again.why = "right in a wider dtype: the difference was rounding"
@@ -111,12 +143,19 @@ def measure_element(
     """The same, by as many steps as it takes to get below `sharp`; by all, if that is 0."""
     phi = point.along_element(k, i)
     here = abs(float(point.arrays[k][i]))
-    slope = measure(phi, power_of_two(max(here, 1.0)), point.eps, sharp, 0.1 * typical)
-    if here and here < 2.0**-10 and not (slope.kind == "smooth" and slope.bar <= sharp * typical):
-        closer = measure(phi, power_of_two(here) / 2, point.eps, sharp, 0.1 * typical)
+    size = 1e-3 * typical
+    slope = measure(phi, power_of_two(max(here, 1.0)), point.eps, sharp, size)
+    reach = near_zero(here)
+    if reach and not (slope.kind == "smooth" and slope.bar <= sharp * typical):
+        closer = measure(phi, reach, point.eps, sharp, size)
         if closer.kind == "smooth" and not (slope.kind == "smooth" and closer.bar > slope.bar):
             return closer
     return slope
+
+
+def near_zero(x: float) -> float:
+    """The step that does not cross 0, for small x; 0 for others, and at 0 itself."""
+    return power_of_two(abs(x)) / 2 if 0 < abs(x) < 2.0**-10 else 0.0
 
 
 def power_of_two(x: float) -> float:

@@ -27,6 +27,11 @@ def leaf_names(tree: Any, name: str) -> list[str]:
     return [name]
 
 
+def spacing(x: Any) -> float:
+    """The spacing of the numbers of an array, next to 1."""
+    return float(np.finfo(x.dtype).eps) if x.dtype.kind == "f" else 2.0**-52
+
+
 class Point:
     """f at x: x is a tree of arrays and numbers, of NumPy's, ours, PyTorch's or JAX's.
 
@@ -34,7 +39,7 @@ class Point:
         arrays: the floating-point leaves of x as NumPy arrays of our own.
         names: of these leaves.
         value: f(x), contracted with fixed weights if it is not one number.
-        eps: the spacing of the numbers that f returns, next to 1.
+        eps: the spacing of the numbers that f takes and returns, next to 1; the coarser counts.
         notes: what the report should mention.
         calls: how often f has been called.
     """
@@ -63,7 +68,7 @@ class Point:
         self.weights: Any = None
         y = self.output(self.arrays)
         self.shape = y.shape
-        self.eps = float(np.finfo(y.dtype).eps) if y.dtype.kind == "f" else 2.0**-52
+        self.eps = max([spacing(y), *map(spacing, self.arrays)])
         self.dtype = y.dtype
         if y.shape:
             rng = np.random.default_rng(0)

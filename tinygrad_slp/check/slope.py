@@ -42,6 +42,11 @@ class Slope:
     steps: Sequence[tuple[float, ...]] = field(default=(), repr=False)
 
     @property
+    def still(self) -> bool:
+        """Whether φ did not change by one bit at any step made."""
+        return all(left == right == 0 for _, left, right, _ in self.steps)
+
+    @property
     def flat(self) -> bool:
         """Whether φ is constant near 0: it does not change by one bit, or first far off by a jump.
 
@@ -114,12 +119,13 @@ class Line:
         """Raises the noise to what a difference table of 7 close points shows.
 
         Hamming, Introduction to Applied Numerical Analysis, 1971; Moré and Wild, Estimating
-        computational noise, 2011. The quieter side counts: a kink is not noise.
+        computational noise, 2011. The point itself is left out, where a kink or jump may be, and
+        the quieter side counts: a kink beside it is not noise.
         """
         spacing = self.scale * 2.0 ** round(0.5 * np.log2(self.eps))
         quieter = np.inf
         for sign in (1, -1):
-            row = np.array([Long(self.phi(sign * spacing * i)[0]) for i in range(7)])
+            row = np.array([Long(self.phi(sign * spacing * i)[0]) for i in range(1, 8)])
             if not np.isfinite(row).all():
                 continue
             found = Long(0)
@@ -203,7 +209,11 @@ def thorough(line: Line) -> Slope:
     ks = range(max(reach), line.levels)
     gaps = [line.gap(k) for k in ks]
     line.noise = max(line.noise, hidden_noise(gaps, line, ks))
-    trend = shrinking(gaps, [line.shake(k) for k in ks])
+    shakes = [line.shake(k) for k in ks]
+    trend = shrinking(gaps, shakes)
+    slopes = [abs(line.central(k)) for k in ks]
+    if slopes[-1] > 12 * shakes[-1] and (growth := shrinking(slopes, shakes)) > 1.25:
+        trend = growth  # the same on both sides: a jump like that of the sign, a root like cbrt
     steps = line.steps(ks)
     if trend > 0.75:
         right, left = (best(line, ks, sign) for sign in (1, -1))
@@ -245,14 +255,17 @@ def hidden_noise(gaps: Sequence[Any], line: Line, ks: Sequence[int]) -> float:
     """The noise of a function that rounds to fewer digits than it gives, such as through float32.
 
     The gap between left and right slope falls with the step, and from where the noise takes over
-    it grows again, like 1/h. More than a millionth of φ is no rounding, but a jump.
+    it grows again, like 1/h, until at the smallest steps all may round to the same. More than a
+    millionth of φ is no rounding, but a jump.
     """
+    seen = [i for i, gap in enumerate(gaps) if gap > 0]
+    gaps = gaps[: seen[-1] + 1] if seen else gaps
     turn = int(np.argmin(gaps))
     after = [gap for gap in gaps[turn + 1 :] if gap > 0][:10]
     if len(after) < 5 or np.median([b / a for a, b in pairwise(after)]) < 1.5:
         return 0.0
     steps = [line.scale * 2.0**-k for k in ks[turn + 1 :]]
-    noise = float(max(g * h for g, h in zip(gaps[turn + 1 :], steps, strict=True))) / 2
+    noise = float(max(g * h for g, h in zip(gaps[turn + 1 :], steps, strict=False))) / 2
     return noise if noise <= 1e-6 * float(abs(line.at_zero)) else 0.0
 
 

@@ -32,6 +32,7 @@ class Finding:
         index: of the leaf, and within it; None for a direction.
         tolerance: how far the claim may be off: ten error bars, and the rounding of the claim.
         typical: the size of slopes beside this one, which small ones are judged by.
+        blunt: right, but with more room than rounding needs: a wider dtype would see more.
         remeasure: measures the slope once more, by every step.
     """
 
@@ -42,6 +43,7 @@ class Finding:
     typical: float
     verdict: Verdict
     why: str = ""
+    blunt: bool = False
     index: tuple[int, tuple[int, ...]] | None = None
     remeasure: Callable[[], Slope] | None = field(default=None, repr=False)
 
@@ -50,6 +52,9 @@ class Finding:
         """The smallest error that would have been seen, relative to the slopes that matter."""
         size = max(abs(self.claimed), abs(self.slope.value), self.typical)
         return self.tolerance / size if size and np.isfinite(self.tolerance) else self.tolerance
+
+
+NEGLIGIBLE = 1e-12  # of the largest slope: smaller ones make no difference to anything
 
 
 def grain_of(eps: float) -> float:
@@ -61,7 +66,8 @@ def judge(where: str, claimed: float, slope: Slope, eps: float, typical: float) 
     """Compares a claimed slope with the measured one.
 
     WRONG, if they differ by more than ten error bars and the rounding of the claim. RIGHT, if that
-    is sharp enough: to 100 roundings of the slope itself, or to 10 of those that are typical here.
+    is sharp enough: to 50 roundings of the slope itself, or to a billionth (or 640 spacings) of
+    those that are typical here.
 
     Args:
         eps: the spacing of the numbers the claim was computed in, next to 1.
@@ -94,8 +100,10 @@ def judge(where: str, claimed: float, slope: Slope, eps: float, typical: float) 
         return finding(Verdict.WRONG, "a kink, and the claim is not between the slopes beside it")
     if not abs(claimed - slope.value) <= tolerance:
         return finding(Verdict.WRONG)
-    if tolerance <= max(100 * grain * own, 10 * grain * typical):
-        return finding(Verdict.RIGHT)
+    if tolerance <= max(50 * grain * own, max(1e-9, 640 * eps) * typical):
+        right = finding(Verdict.RIGHT)
+        right.blunt = tolerance > max(10 * grain * own, NEGLIGIBLE * typical) and not slope.still
+        return right
     if claimed == 0 and slope.flat:
         return finding(Verdict.RIGHT, "the function does not change here at all, as claimed")
     return finding(
