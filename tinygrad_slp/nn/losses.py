@@ -76,18 +76,19 @@ def huber_loss(prediction: Any, target: Any, reduction: str = "mean", delta: flo
 
 
 def clamped_log(p: Any) -> Any:
-    """log p, no lower than −100."""
-    return np.where(p > 0, np.log(np.where(p > 0, p, 1)).clip(-100), -100.0)
+    """log p, no lower than −100; NaN where p is negative."""
+    log = np.where(p > 0, np.log(np.where(p > 0, p, 1)).clip(-100), -100.0)
+    return np.where(p < 0, np.nan, log)
 
 
 @differentiable(
-    lambda g, y, p, t: g * (p - t) / np.maximum(p * (1 - p), 1e-12),
+    lambda g, y, p, t: g * ((1 - t) / np.maximum(1 - p, 1e-12) - t / np.maximum(p, 1e-12)),
     lambda g, y, p, t: g * (clamped_log(1 - p) - clamped_log(p)),
     form="elementwise",
     domain=(0.05, 0.95),
 )
 def bernoulli_surprise(p: Any, t: Any) -> Any:
-    """−(t log p + (1 − t) log(1 − p))      ∂p = g · (p − t)/(p(1 − p)), ∂t = g · log((1 − p)/p)"""
+    """−(t log p + (1 − t) log(1 − p))      ∂p = g · ((1 − t)/(1 − p) − t/p), ∂t = g · log((1 − p)/p)"""
     return -(t * clamped_log(p) + (1 - t) * clamped_log(1 - p))
 
 
