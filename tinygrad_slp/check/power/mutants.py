@@ -34,8 +34,14 @@ def mutants(case: Case, draw: Draw, rng: np.random.Generator) -> Iterator[Mutant
 
 
 def slipped(case: Case, slips: Sequence[Slip]) -> Callable[..., Any]:
-    """The gradient with slips on the way back through the graph."""
-    return lambda *inputs: Traced(case.loss, inputs, case.wrt).gradient(slips)
+    """The gradient with slips on the way back through the graph, whatever the sizes."""
+
+    def gradient(*inputs: Any) -> Any:
+        traced = Traced(case.loss, inputs, case.wrt)
+        there = {(slip.text, slip.edge): slip for slip in traced.slips()}
+        return traced.gradient([there[slip.text, slip.edge] for slip in slips])
+
+    return gradient
 
 
 def turned(case: Case, turn: Callable[[Any], Any]) -> Callable[..., Any]:
