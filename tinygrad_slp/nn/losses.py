@@ -88,7 +88,7 @@ def clamped_log(p: Any) -> Any:
     domain=(0.05, 0.95),
 )
 def bernoulli_surprise(p: Any, t: Any) -> Any:
-    """−t log p − (1 − t) log(1 − p)      ∂p = g · ((1 − t)/(1 − p) − t/p), ∂t = g · log((1 − p)/p)"""
+    """−t log p − (1 − t) log(1 − p)     ∂p = g ((1 − t)/(1 − p) − t/p), ∂t = g log((1 − p)/p)"""
     return -(t * clamped_log(p) + (1 - t) * clamped_log(1 - p))
 
 

@@ -57,7 +57,7 @@ def torch_gradcheck(f: Function, grad: Function, x: Any, fast: bool = False) -> 
         return torch.tensor(np.asarray(f(x.detach().numpy())))
 
     def backward(ctx: Any, g: Any) -> Any:
-        return g * torch.tensor(np.asarray(grad(ctx.saved_tensors[0].detach().numpy())))
+        return g * torch.tensor(np.array(grad(ctx.saved_tensors[0].detach().numpy()), order="C"))
 
     methods = {"forward": staticmethod(forward), "backward": staticmethod(backward)}
     function: Any = type("Ours", (torch.autograd.Function,), methods)
