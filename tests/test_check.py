@@ -354,3 +354,13 @@ def test_slopes_that_do_not_add_up_are_no_gradient():
     assert "add up" in str(report)
     beside = x + np.array([0.0, 1e-3, -1e-3, 0, 0])
     assert check_gradient(np.median, beside, lambda x: np.array([1.0, 0, 0, 0, 0])).ok
+
+
+def test_a_gradient_by_name_may_be_in_another_order():
+    x = {"w": np.array([1.0, 2.0]), "b": np.array([3.0])}
+    report = check_gradient(
+        lambda p: np.sum(p["w"] ** 2) * p["b"][0],
+        x,
+        lambda p: {"b": np.array([np.sum(p["w"] ** 2)]), "w": 2 * p["w"] * p["b"]},
+    )
+    assert report.verdict == "RIGHT"

@@ -19,6 +19,7 @@ class Framework(Protocol):
     """Arrays of some library, to and from NumPy, and its automatic differentiation."""
 
     name: str
+    wider: str  # how to get numbers of twice the precision
 
     def array(self, x: Any) -> Any:
         """Its array or number as one of NumPy's, which may share memory."""
@@ -34,6 +35,7 @@ class Numpy:
     """NumPy's arrays, Python's numbers, and Tensors."""
 
     name = "NumPy"
+    wider = ""
 
     def array(self, x: Any) -> Any:
         return np.asarray(x.array if isinstance(x, Node) else x)
@@ -50,6 +52,7 @@ class Numpy:
 
 class Torch:
     name = "PyTorch"
+    wider = "x.double()"
 
     def array(self, x: Any) -> Any:
         return x.detach().cpu().numpy() if hasattr(x, "detach") else np.asarray(x)
@@ -70,6 +73,7 @@ class Torch:
 
 class Jax:
     name = "JAX"
+    wider = 'jax.config.update("jax_enable_x64", True)'
 
     def array(self, x: Any) -> Any:
         return np.asarray(x)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..tree import flatten
+from ..tree import flatten, leaves_like, structure
 from .adapters import framework_of
 from .point import Point
 
@@ -43,7 +43,8 @@ class Claim:
 
     def fitted(self, found: Any, point: Point) -> list[Any]:
         """The leaves of a claimed gradient that belong to the floating-point leaves of x."""
-        leaves = flatten(found)[0]
+        same = structure(found) == structure(point.x)
+        leaves = leaves_like(found, point.x) if same else flatten(found)[0]
         n, moving = len(point.leaves), len(point.moving)
         if moving == 1 and len(leaves) != 1 and len(leaves) != n:
             leaves = [np.asarray(found, dtype=point.arrays[0].dtype)]  # a list for an array

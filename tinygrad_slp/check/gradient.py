@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..tree import flatten
 from .claim import Claim
 from .measuring import Directions, Elements
 from .point import Point
@@ -74,7 +73,7 @@ def check_gradient(
     report = finished(point, name, findings, began, check.notes, checked=check.checked)
     small = point.size <= EXPLAINED
     if explain and small and report.verdict == Verdict.WRONG and callable(grad):
-        explained(report, point, grad)
+        explained(report, point, claim)
         report.seconds = time.perf_counter() - began
     return report
 
@@ -113,7 +112,7 @@ def chosen(method: Method, point: Point, began: float) -> str:
 FRESH = 10  # points near by on which an explanation has to hold
 
 
-def explained(report: Report, point: Point, grad: Function) -> Report:
+def explained(report: Report, point: Point, claim: Claim) -> Report:
     """The report with the mistake, looked for at generic points near the given one."""
     worst = report.findings[0]
     if worst.index is None:
@@ -127,9 +126,8 @@ def explained(report: Report, point: Point, grad: Function) -> Report:
         return point.f(point.tree(arrays))
 
     def claimed(*arrays: Any) -> Any:
-        leaves = flatten(grad(point.tree(arrays)))[0]
-        k = point.moving[wrt] if len(leaves) == len(point.leaves) else wrt
-        return point.framework.array(leaves[k])
+        leaves = claim.fitted(claim.grad(point.tree(arrays)), point)
+        return point.framework.array(leaves[wrt])
 
     # Whatever f and grad raise: either f does not take Tensors, and its slopes have to be measured,
     # or it is not defined near by, and nothing can be said.

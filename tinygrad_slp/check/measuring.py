@@ -31,6 +31,7 @@ class Elements:
         self.checked = f"{point.size} elements"
         sizes = [np.abs(g[np.isfinite(g)]).max(initial=0.0) for g in claim.arrays]
         self.typical = float(max(sizes, default=0.0))
+        self.room = 1e-9 if point.can_be_wider else 1e-7
 
     def findings(self) -> list[Finding]:
         """One for each element, undecided and small differences measured again in wider dtypes."""
@@ -88,7 +89,7 @@ class Elements:
     ) -> Finding:
         where = point.names[k] + (f"[{', '.join(map(str, i))}]" if i else "")
         eps = max(self.claim.eps, point.eps)
-        finding = judge(where, claims[k][i], slope, eps, self.typical)
+        finding = judge(where, claims[k][i], slope, eps, self.typical, self.room)
         finding.index = k, i
         finding.remeasure = lambda: measure_element(point, k, i, 0.0, self.typical)
         return finding
@@ -192,7 +193,8 @@ class Directions:
         return found
 
     def direction(self) -> list[Any]:
-        length = power_of_two(np.sqrt(self.point.size))
+        # Shorter than normal draws, so that f bends little; longer than 1, for more than its noise.
+        length = power_of_two(self.point.size**0.25)
         u = []
         for a in self.point.arrays:
             scale = power_of_two(max(1.0, float(np.sqrt(np.mean(a.astype(float) ** 2)))))

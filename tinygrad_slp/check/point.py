@@ -12,6 +12,7 @@ from .slope import Long
 
 WIDER = {np.dtype(np.float16): np.float32, np.dtype(np.float32): np.float64}
 Function = Callable[[Any], Any]
+EPS64 = 2.0**-52
 
 
 def leaf_names(tree: Any, name: str) -> list[str]:
@@ -29,7 +30,7 @@ def leaf_names(tree: Any, name: str) -> list[str]:
 
 def spacing(x: Any) -> float:
     """The spacing of the numbers of an array, next to 1."""
-    return float(np.finfo(x.dtype).eps) if x.dtype.kind == "f" else 2.0**-52
+    return float(np.finfo(x.dtype).eps) if x.dtype.kind == "f" else EPS64
 
 
 class Point:
@@ -77,6 +78,10 @@ class Point:
                 f"{name} ↦ output of shape {y.shape}: checked through Σ v·f(x), v fixed and random"
             )
         self.value = self.contract(y)
+        if self.eps > EPS64 and self.framework.wider:
+            self.notes.append(
+                f"measured in float32; for a sharper answer in float64: {self.framework.wider}"
+            )
 
     @property
     def framework(self) -> Framework:
@@ -133,6 +138,11 @@ class Point:
                 "seed inside the function, or keep its state out of it"
             )
         return ""
+
+    @property
+    def can_be_wider(self) -> bool:
+        """Whether there are numbers with more digits than float64 has, for such arrays."""
+        return self.framework.name == "NumPy" and bool(np.finfo(Long).eps < EPS64)
 
     def wider(self) -> "Point | None":
         """The same function at the same point in a wider dtype, if it computes in that dtype."""

@@ -62,12 +62,14 @@ def grain_of(eps: float) -> float:
     return max(1e-8, 64 * eps)
 
 
-def judge(where: str, claimed: float, slope: Slope, eps: float, typical: float) -> Finding:
+def judge(
+    where: str, claimed: float, slope: Slope, eps: float, typical: float, room: float = 1e-7
+) -> Finding:
     """Compares a claimed slope with the measured one.
 
     WRONG, if they differ by more than ten error bars and the rounding of the claim. RIGHT, if that
-    is sharp enough: to 50 roundings of the slope itself, or to a billionth (or 640 spacings) of
-    those that are typical here.
+    is sharp enough: to 50 roundings of the slope itself, or to `room` of those that are typical
+    here, and in float32 to a thousandth of these.
 
     Args:
         eps: the spacing of the numbers the claim was computed in, next to 1.
@@ -100,7 +102,7 @@ def judge(where: str, claimed: float, slope: Slope, eps: float, typical: float) 
         return finding(Verdict.WRONG, "a kink, and the claim is not between the slopes beside it")
     if not abs(claimed - slope.value) <= tolerance:
         return finding(Verdict.WRONG)
-    if tolerance <= max(50 * grain * own, max(1e-9, 640 * eps) * typical):
+    if tolerance <= max(50 * grain * own, max(room, 8000 * eps) * typical):
         right = finding(Verdict.RIGHT)
         right.blunt = tolerance > max(10 * grain * own, NEGLIGIBLE * typical) and not slope.still
         return right

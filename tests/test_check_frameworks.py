@@ -1,0 +1,119 @@
+"""The checker on functions of PyTorch and JAX, and on pairs as SciPy takes them."""
+
+import numpy as np
+import pytest
+
+from tinygrad_slp.check import check_gradient
+
+
+def rosenbrock(x):
+    return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+
+def rosenbrock_slope(x):
+    g = np.zeros_like(x)
+    g[1:] += 200 * (x[1:] - x[:-1] ** 2)
+    g[:-1] += -400 * x[:-1] * (x[1:] - x[:-1] ** 2) - 2 * (1 - x[:-1])
+    return g
+
+
+def test_a_pair_as_for_scipy():
+    x = np.array([-1.2, 1.0, 0.5])
+    assert check_gradient(rosenbrock, x, rosenbrock_slope).verdict == "RIGHT"
+    report = check_gradient(rosenbrock, x, lambda x: -rosenbrock_slope(x))
+    assert "the sign is wrong" in report.explanation
+
+
+class TestTorch:
+    @pytest.fixture(autouse=True)
+    def torch(self):
+        self.torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+
+    def function(self, slope):
+        """tanh as an autograd.Function with this derivative, of g and y."""
+        torch = self.torch
+
+        class Ours(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                y = torch.tanh(x)
+                ctx.save_for_backward(y)
+                return y
+
+            @staticmethod
+            def backward(ctx, g):
+                return slope(g, *ctx.saved_tensors)
+
+        return Ours.apply
+
+    def test_a_function_of_tensors(self):
+        x = self.torch.randn(3, 2, dtype=self.torch.float64)
+        W = self.torch.randn(2, 4, dtype=self.torch.float64)
+        assert check_gradient(lambda p: (p[0] @ p[1]).sigmoid().mean(), [x, W]).verdict == "RIGHT"
+
+    def test_an_autograd_function(self):
+        x = self.torch.linspace(-1, 1, 5, dtype=self.torch.float64)
+        assert check_gradient(self.function(lambda g, y: g * (1 - y * y)), x).verdict == "RIGHT"
+        report = check_gradient(self.function(lambda g, y: g * (1 + y * y)), x)
+        assert report.verdict == "WRONG"
+
+    def test_a_gradient_that_is_given(self):
+        x = self.torch.linspace(-1, 1, 5, dtype=self.torch.float64)
+        report = check_gradient(lambda x: (x**3).sum(), x, lambda x: 3 * x**2)
+        assert report.verdict == "RIGHT"
+        report = check_gradient(lambda x: (x**3).sum(), x, lambda x: 6 * x**2)
+        assert report.verdict == "WRONG"
+        assert "a factor of 2 too much" in report.explanation
+
+    def test_float32_has_a_wider_bar(self):
+        x = self.torch.linspace(-1, 1, 5)
+        report = check_gradient(lambda x: x.exp().sum(), x)
+        assert report.verdict == "RIGHT"
+        assert report.resolution > 1e-6
+        assert "float32" in str(report) and "float64" in str(report)
+        wrong = check_gradient(self.function(lambda g, y: g * (1 + y * y)), x)
+        assert wrong.verdict == "WRONG"
+
+    def test_a_million_parameters(self):
+        x = self.torch.randn(1_000_000, dtype=self.torch.float64)
+        report = check_gradient(lambda x: (x.sin() * x).sum(), x)
+        assert report.verdict == "RIGHT"
+        assert report.calls < 100
+
+
+class TestJax:
+    @pytest.fixture(autouse=True)
+    def jax(self):
+        self.jax = pytest.importorskip("jax", reason="JAX is not installed")
+        self.jax.config.update("jax_enable_x64", True)
+        yield
+        self.jax.config.update("jax_enable_x64", False)
+
+    def function(self, slope):
+        """tanh with a custom_vjp, of g and y."""
+        tanh = self.jax.custom_vjp(self.jax.numpy.tanh)
+        tanh.defvjp(
+            lambda x: (self.jax.numpy.tanh(x),) * 2,
+            lambda y, g: (slope(g, y),),
+        )
+        return tanh
+
+    def test_a_function_of_a_tree(self):
+        x = {"w": self.jax.numpy.ones((2, 3)), "b": self.jax.numpy.zeros(3)}
+        f = lambda p: self.jax.nn.softmax(p["w"] + p["b"])[:, 0].sum()
+        assert check_gradient(f, x).verdict == "RIGHT"
+        assert check_gradient(f, x, self.jax.grad(f)).verdict == "RIGHT"
+
+    def test_a_custom_vjp(self):
+        x = self.jax.numpy.linspace(-1, 1, 5)
+        right, wrong = (self.function(s) for s in (lambda g, y: g * (1 - y * y), lambda g, y: g))
+        assert check_gradient(right, x).verdict == "RIGHT"
+        assert check_gradient(wrong, x).verdict == "WRONG"
+
+    def test_float32_has_a_wider_bar_and_a_hint(self):
+        self.jax.config.update("jax_enable_x64", False)
+        x = self.jax.numpy.linspace(-1, 1, 5)
+        report = check_gradient(lambda x: self.jax.numpy.exp(x).sum(), x)
+        assert report.verdict == "RIGHT"
+        assert report.resolution > 1e-6
+        assert 'jax.config.update("jax_enable_x64", True)' in str(report)
