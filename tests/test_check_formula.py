@@ -254,3 +254,13 @@ def test_the_command_with_bad_usage(model, capsys):
     assert cli.main(["check"]) == 2
     error = capsys.readouterr().err
     assert "nothing" in error and "no_such_module" in error and "MODULE:FUNCTION" in error
+
+
+def test_a_size_that_equals_another_factor_does_not_hide_the_slip():
+    """Where the first fresh inputs have d = 2, "1/d is missing" looks like a factor of 2."""
+    for seed in range(8):
+        report = check_formula(
+            lambda X, w: np.mean(X @ w), {"w": lambda X, w: len(w) * X.mean(axis=0)},
+            "X: n d; w: d", seed=seed,
+        )  # fmt: skip
+        assert report["w"].slips == ("1/d is missing: the gradient of the sum, not of the mean",)

@@ -79,7 +79,8 @@ class Elements:
                 total += d * f.slope.value
                 size += abs(d * f.slope.value)
                 bar += abs(d) * f.slope.bar
-        slope = measure(self.point.along(u), 1.0, self.point.eps, 1e-8, size)
+        point = self.point.wider() or self.point
+        slope = measure(point.along(u), 1.0, point.eps, 1e-8, size)
         if slope.kind == "smooth":
             return abs(slope.value - total) <= 10 * (slope.bar + bar) + 1e-6 * size
         return slope.kind == "unknown"

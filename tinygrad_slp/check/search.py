@@ -77,6 +77,19 @@ def distance(a: Any, b: Any) -> float:
     return float(off / scale) if scale and np.isfinite(off) else (np.inf if scale else 0.0)
 
 
+def named(
+    slips: tuple[str, ...], deviations: Sequence[float], near: Sequence[tuple[float, str]]
+) -> Diagnosis:
+    """The diagnosis of slips that explain a claim on all fresh inputs."""
+    text = " and ".join(slips) if slips else "it is right on fresh inputs"
+    evidence = (
+        f"equals the right gradient with this slip on {len(deviations)} fresh inputs, "
+        f"largest deviation {max(deviations):.0e}"
+    )
+    rejected = [f"{t} (off by {d:.0e})" for d, t in sorted(near) if t not in slips]
+    return Diagnosis(f"{text} ({evidence})", rejected[:4], slips)
+
+
 class Search:
     """Looks a claimed gradient up in the dictionary.
 
@@ -128,23 +141,13 @@ class Search:
         """The simplest slips whose gradient is the claim, on all fresh inputs."""
         near: list[tuple[float, str]] = []
         for texts, candidate in self.candidates():
-            found = self.fits(candidate, 0, near, texts)
-            if found is None:
-                continue
-            whole, turn = found
-            deviations = [
-                distance(turn(candidate(n), self.draws[n].sizes), self.claimed(n))
-                for n in range(len(self.draws))
-            ]
-            if max(deviations) <= self.graph.close:
-                slips = tuple(t for t in (*texts, whole) if t)
-                text = " and ".join(slips) if slips else "it is right on fresh inputs"
-                evidence = (
-                    f"equals the right gradient with this slip on {len(deviations)} fresh inputs, "
-                    f"largest deviation {max(deviations):.0e}"
-                )
-                rejected = [f"{t} (off by {d:.0e})" for d, t in sorted(near) if t not in slips]
-                return Diagnosis(f"{text} ({evidence})", rejected[:4], slips)
+            for whole, turn in self.fits(candidate, 0, near, texts):
+                deviations = [
+                    distance(turn(candidate(n), self.draws[n].sizes), self.claimed(n))
+                    for n in range(len(self.draws))
+                ]
+                if max(deviations) <= self.graph.close:
+                    return named((*texts, whole) if whole else texts, deviations, near)
         rejected = [f"{t} (off by {d:.0e})" for d, t in sorted(near)]
         text = "no known slip, nor two of them, explains it"
         return Diagnosis(f"{text}; {self.ratios()}", rejected[:4])
@@ -169,20 +172,19 @@ class Search:
         n: int,
         near: list[tuple[float, str]],
         texts: Sequence[str],
-    ) -> Whole | None:
-        """The slip of the whole gradient that makes a candidate the claim on draw n."""
+    ) -> Iterator[Whole]:
+        """The slips of the whole gradient that make a candidate the claim on draw n."""
         g, claim, sizes = candidate(n), self.claimed(n), self.draws[n].sizes
         if not np.isfinite(claim).all():
-            return None
+            return
         for text, turn in wholes(sizes, g, claim):
             if not text and not texts:
                 continue  # no slip at all
             off = distance(turn(g, sizes), claim)
             if off <= self.graph.close:
-                return text, turn
-            if len(texts) + bool(text) == 1 and off < 1:
+                yield text, turn
+            elif len(texts) + bool(text) == 1 and off < 1:
                 near.append((off, text or texts[0]))
-        return None
 
     def candidates(self) -> Iterator[tuple[tuple[str, ...], Callable[[int], Any]]]:
         """Gradients with no, one and two slips on the way, as functions of the draw."""
