@@ -651,3 +651,12 @@ def test_an_own_rule_has_higher_derivatives_and_forward_mode():
         assert cube(2.0) == 8
     finally:
         del RULES[cube]
+
+
+def test_slopes_where_nothing_moves_are_zero():
+    """Found by the checker: a norm that one zero holds at 0, and bounds that are equal."""
+    with np.errstate(divide="ignore"):
+        slope = tg.grad(lambda x: np.linalg.norm(x, -2))(np.array([0.0, 1.9, 3.4]))
+    np.testing.assert_array_equal(slope, [0.0, 0.0, 0.0])
+    assert tg.grad(lambda x: np.clip(x, 0.0, 0.0))(0.0) == 0.0
+    assert tg.grad(lambda x: np.clip(x, 0.0, 1.0))(0.0) == 1.0

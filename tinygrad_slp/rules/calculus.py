@@ -185,8 +185,9 @@ elementwise(
 
 
 # The slope is 1 on the bounds themselves, as in PyTorch: not a composite of maximum and minimum.
+# Between bounds that are equal nothing moves.
 @differentiable(
-    lambda g, y, x, low, high: g * np.equal(y, x),
+    lambda g, y, x, low, high: g * (np.equal(y, x) & np.not_equal(low, high)),
     lambda g, y, x, low, high: g * ((x < low) & (low <= high)),
     lambda g, y, x, low, high: g * ((x > high) | (low > high)),
     form="elementwise",

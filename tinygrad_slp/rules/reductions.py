@@ -175,10 +175,10 @@ def euclidean(x, axis=None, keepdims=False):
 
 
 def power_norm_slope(g, y, x, p=3, axis=None, keepdims=False):
-    """g · sign(x)·(|x|/y)ᵖ⁻¹, and 0 where x = 0."""
+    """g · sign(x)·(|x|/y)ᵖ⁻¹, and 0 where x = 0, or y = 0: for p < 0, where another x is."""
     y = spread(y, x, axis, keepdims)
     ratio = np.where(x == 0, 1, np.absolute(x)) / np.where(y == 0, 1, y)
-    return spread(g, x, axis, keepdims) * np.sign(x) * ratio ** (p - 1)
+    return spread(g, x, axis, keepdims) * np.sign(x) * np.not_equal(y, 0) * ratio ** (p - 1)
 
 
 @differentiable(
