@@ -66,7 +66,7 @@ class TestTorch:
         assert "a factor of 2 too much" in report.explanation
 
     def test_float32_has_a_wider_bar(self):
-        x = self.torch.linspace(-1, 1, 5)
+        x = self.torch.linspace(-1, 1, 5, dtype=self.torch.float32)
         report = check_gradient(lambda x: x.exp().sum(), x)
         assert report.verdict == "RIGHT"
         assert report.resolution > 1e-6
@@ -75,6 +75,7 @@ class TestTorch:
         assert wrong.verdict == "WRONG"
 
     def test_a_million_parameters(self):
+        self.torch.manual_seed(0)
         x = self.torch.randn(1_000_000, dtype=self.torch.float64)
         report = check_gradient(lambda x: (x.sin() * x).sum(), x)
         assert report.verdict == "RIGHT"

@@ -214,7 +214,7 @@ class Directions:
             typical = float(np.sqrt(sum((t**2).sum() for t in terms)))
             slope = measure(point.along(u), 1.0, point.eps, 5 * grain_of(point.eps), typical)
             eps = max(self.claim.eps, point.eps)
-            finding = judge(where, claimed, slope, eps, typical)
+            finding = judge(where, claimed, slope, eps, typical, room=1e-6)
             finding.remeasure = partial(measure, point.along(u), 1.0, point.eps, 0.0)
             kept = finding if kept is None else decided(kept, finding)
             if not blurred(kept, self.claim):
