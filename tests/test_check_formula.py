@@ -264,3 +264,17 @@ def test_a_size_that_equals_another_factor_does_not_hide_the_slip():
             "X: n d; w: d", seed=seed,
         )  # fmt: skip
         assert report["w"].slips == ("1/d is missing: the gradient of the sum, not of the mean",)
+
+
+def test_a_matrix_for_its_transpose():
+    """Only a square matrix lets it pass: other shapes do not fit."""
+
+    def loss(X, W, U):
+        return np.sum(np.tanh(X @ W) @ U)
+
+    def dw(X, W, U):
+        a = np.tanh(X @ W)
+        return X.T @ (np.ones_like(a) @ U * (1 - a**2))
+
+    report = check_formula(loss, {"W": dw}, "X: n d; W: d h; U: h h")["W"]
+    assert report.slips == ("W is used for Wᵀ in a product on the way back",)

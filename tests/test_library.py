@@ -1,4 +1,4 @@
-"""Every derivation in the checker's library is right, in every regime it is tried in."""
+"""Every derivation in the checker's library is right, and says where it can be read."""
 
 import numpy as np
 import pytest

@@ -98,13 +98,13 @@ class Elements:
     def sharpened(self, findings: list[Finding]) -> list[Finding]:
         """The findings with those that rounding may have blurred decided in wider dtypes."""
         point: Point | None = self.point
-        while any(f.blunt or blurred(f, self.claim) for f in findings) and self.in_time():
+        while any(f.blunt or blurred(f) for f in findings) and self.in_time():
             point = point.wider() if point else None
             if point is None:
                 break
             claims = self.claim.at(point)
             for n, f in enumerate(findings):
-                if (f.blunt or blurred(f, self.claim)) and f.index:
+                if (f.blunt or blurred(f)) and f.index:
                     k, i = f.index
                     slope = slope_of_element(point, k, i, self.typical)
                     again = self.judged(point, claims, k, i, slope)
@@ -116,7 +116,7 @@ class Elements:
         return time.perf_counter() < self.deadline
 
 
-def blurred(f: Finding, claim: Claim) -> bool:
+def blurred(f: Finding) -> bool:
     """Whether a wider dtype may change this finding: undecided, or wrong by very little."""
     if f.verdict in (Verdict.CANNOT_TELL, Verdict.AT_A_KINK, Verdict.JUMP):
         return f.slope.kind != "vertical" and "time" not in f.why
@@ -217,7 +217,7 @@ class Directions:
             finding = judge(where, claimed, slope, eps, typical, room=1e-6)
             finding.remeasure = partial(measure, point.along(u), 1.0, point.eps, 0.0)
             kept = finding if kept is None else decided(kept, finding)
-            if not blurred(kept, self.claim):
+            if not blurred(kept):
                 break
             wider = point.wider()
             if wider is not None:

@@ -264,8 +264,8 @@ def hidden_noise(gaps: Sequence[Any], line: Line, ks: Sequence[int]) -> float:
     after = [gap for gap in gaps[turn + 1 :] if gap > 0][:10]
     if len(after) < 5 or np.median([b / a for a, b in pairwise(after)]) < 1.5:
         return 0.0
-    steps = [line.scale * 2.0**-k for k in ks[turn + 1 :]]
-    noise = float(max(g * h for g, h in zip(gaps[turn + 1 :], steps, strict=False))) / 2
+    steps = [line.scale * 2.0**-k for k in ks[turn + 1 : len(gaps)]]
+    noise = float(max(g * h for g, h in zip(gaps[turn + 1 :], steps, strict=True))) / 2
     return noise if noise <= 1e-6 * float(abs(line.at_zero)) else 0.0
 
 

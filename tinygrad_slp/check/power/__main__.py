@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(prog="python -m tinygrad_slp.check.power", description=__doc__)
-    p.add_argument("--every", type=int, default=1, help="only every so manieth case and regime")
+    p.add_argument("--every", type=int, default=1, help="one in so many cases and regimes")
     p.add_argument("--seeds", type=int, default=1, help="points per right gradient and regime; "
                    "at the first of them it is made wrong too")  # fmt: skip
     p.add_argument("--pairs", type=int, default=20, help="pairs of slips per gradient to name")
@@ -92,22 +92,19 @@ def naming(n: int, pairs: int) -> Counter[tuple[str, str]]:
 
 def print_ledger(ledger: Ledger, peers: Sequence[str]) -> None:
     print("\nWrong gradients, by regime:\n")
-    rows = [
-        [title(regime), *(ledger.of(what, regime=title(regime)) for what in OF_WRONG)]
-        for regime in REGIMES
-    ]
-    table(["regime", *OF_WRONG], [*rows, ["all", *map(ledger.of, OF_WRONG)]])
+    print_outcomes(ledger, OF_WRONG)
     print("\nRight gradients, by regime:\n")
-    rows = [
-        [title(regime), *(ledger.of(what, regime=title(regime)) for what in OF_RIGHT)]
-        for regime in REGIMES
-    ]
-    table(["regime", *OF_RIGHT], [*rows, ["all", *map(ledger.of, OF_RIGHT)]])
+    print_outcomes(ledger, OF_RIGHT)
     print("\nBeside other checkers, on the same gradients at the same points:\n")
     table(
         ["checker", "killed", "passed in silence", "false alarms", "of right ones"],
         [summary(ledger, who) for who in [OURS, *peers]],
     )
+
+
+def print_outcomes(ledger: Ledger, outcomes: Sequence[str]) -> None:
+    rows = [[r, *(ledger.of(what, regime=r) for what in outcomes)] for r in map(title, REGIMES)]
+    table(["regime", *outcomes], [*rows, ["all", *map(ledger.of, outcomes)]])
 
 
 def summary(ledger: Ledger, who: str) -> list[object]:
