@@ -30,6 +30,8 @@ clock = count(1).__next__
 recording: ContextVar[bool] = ContextVar("recording", default=True)
 is_recording = recording.get
 before: ContextVar[tuple[Any, ...]] = ContextVar("before", default=())
+tracing: ContextVar[Any] = ContextVar("tracing", default=None)
+"""What watches the running step for `jit`, in this thread and task; None: nothing does."""
 
 
 class recorded:
@@ -51,6 +53,29 @@ class recorded:
         on, further = before.get()
         recording.set(on)
         before.set(further)
+
+
+class Live:
+    """A number of an object that may change between steps, such as `lr = Live()` of an optimizer.
+
+    A compiled step reads it anew each time; all other fields it takes as they are. It stands in an
+    array of its own, which a compiled step can read, and write, without asking Python.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, owner: Any, cls: type) -> Any:
+        if owner is None:
+            return self
+        cell, trace = vars(owner)[self.name], tracing.get()
+        # A Python float, so that float32 parameters stay float32 whatever they are multiplied by.
+        return float(cell) if trace is None else trace.read_number(cell)
+
+    def __set__(self, owner: Any, value: Any) -> None:
+        trace = tracing.get()
+        cell = vars(owner).setdefault(self.name, np.zeros(()))
+        cell[()] = value if trace is None else trace.write_number(cell, value)
 
 
 class Node:
@@ -258,10 +283,39 @@ def binary(run: Function, otherwise: Function, function: Function | None = None)
     return call
 
 
+def whole(function: F) -> F:
+    """Decorates a function that writes into arrays of its own: `jit` records it as one operation.
+
+    All other functions it records as the NumPy functions they call.
+    """
+
+    @wraps(function)
+    def call(*args: Any, **settings: Any) -> Any:
+        trace = tracing.get()
+        if trace is None:
+            return function(*args, **settings)
+        return trace.record_whole(call, function, args, settings)
+
+    return call  # type: ignore[return-value]
+
+
+def holds(condition: Callable[[Any], bool], x: Any) -> bool:
+    """Whether a condition is true of an array, or of the array of a Tensor.
+
+    For checks of what is given to a function: `jit` asks again for each replay, of its inputs.
+    """
+    array = x.array if isinstance(x, Node) else x
+    trace = tracing.get()
+    return condition(array) if trace is None else trace.require(condition, array)
+
+
 def frozen(value: Any) -> Any:
-    """A value that nobody else can change: a copy, if it is an array or a list."""
+    """A value that nobody else can change: a copy, if it is an array or a list.
+
+    A traced graph ends with its step, and has to know which array it was given.
+    """
     if isinstance(value, np.ndarray):
-        return value.copy()
+        return value.copy() if tracing.get() is None else value
     if isinstance(value, Node):
         return value.array
     if isinstance(value, tuple):

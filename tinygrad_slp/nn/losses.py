@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import differentiable
+from ..graph import Node, differentiable, holds
 from ..rule import REAL
 from ..rules import log_softmax, relu, softplus
 from .module import Module
@@ -99,8 +99,8 @@ def binary_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") 
         ValueError: a prediction outside [0, 1]: perhaps these are logits.
     """
     p, t = arrays("binary_cross_entropy", prediction, target)
-    values = getattr(p, "array", p)
-    if np.any((values < 0) | (values > 1)):
+    if not holds(lambda p: not np.any((p < 0) | (p > 1)), p):
+        values = getattr(p, "data", p)
         raise ValueError(
             "binary_cross_entropy takes probabilities in [0, 1], got values from "
             f"{np.min(values)} to {np.max(values)}; for logits use "
@@ -118,17 +118,19 @@ def binary_cross_entropy_with_logits(prediction: Any, target: Any, reduction: st
 
 def class_indices(loss: str, scores: Any, target: Any) -> np.ndarray:
     """The target as class indices of shape (B,) that exist among the scores of shape (B, C)."""
-    t = np.asarray(target)
+    t = target.array if isinstance(target, Node) else target
+    t = t if hasattr(t, "shape") else np.asarray(t)
     if scores.ndim != 2 or t.shape != scores.shape[:1] or t.dtype.kind not in "iu":
         raise ValueError(
             f"{loss} takes scores of shape (batch, classes) and integer class indices of shape "
             f"(batch,), got {scores.shape} and {t.dtype} of shape {t.shape}"
         )
-    wrong = (t < 0) | (t >= scores.shape[1])
-    if wrong.any():
+    classes = scores.shape[1]
+    if not holds(lambda t: not t.size or (t.min() >= 0 and t.max() < classes), t):
+        wrong = (t < 0) | (t >= classes)
         raise ValueError(
             f"{loss}: class {t[wrong][0]} in row {int(np.argmax(wrong))} of the target, "
-            f"but there are {scores.shape[1]} classes, numbered from 0"
+            f"but there are {classes} classes, numbered from 0"
         )
     return t
 
@@ -156,9 +158,9 @@ def hinge_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
         ValueError: another target.
     """
     p, t = arrays("hinge_loss", prediction, target)
-    values = getattr(t, "array", t)
-    if not np.all(np.absolute(values) == 1):
-        raise ValueError(f"hinge_loss takes targets −1 and 1, got {np.unique(values)[:5]}")
+    if not holds(lambda t: bool(np.all(np.absolute(t) == 1)), t):
+        values = np.unique(getattr(t, "data", t))
+        raise ValueError(f"hinge_loss takes targets −1 and 1, got {values[:5]}")
     return reduce(relu(1 - t * p), reduction)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..graph import Live, leaf
 from ..tensor import Tensor
 
 
@@ -44,6 +45,8 @@ class SGD:
         ValueError: no params, a parameter twice, or settings out of range.
     """
 
+    lr = Live()
+
     def __init__(
         self,
         params: Iterable[Tensor],
@@ -80,7 +83,7 @@ class SGD:
         self.dampening = dampening
         self.nesterov = nesterov
         self.weight_decay = weight_decay
-        self.buffers: list[Any] = [None] * len(self.params)
+        self.buffers: list[Tensor | None] = [None] * len(self.params)
 
     def zero_grad(self) -> None:
         """Forgets the gradients of all parameters."""
@@ -90,15 +93,19 @@ class SGD:
     def step(self) -> None:
         """Updates every parameter that has a gradient."""
         # Python floats, so that float32 parameters stay float32 whatever the settings are.
-        lr, momentum, dampening = float(self.lr), float(self.momentum), float(self.dampening)
+        lr, momentum, dampening = self.lr, float(self.momentum), float(self.dampening)
         nesterov, decay, buffers = self.nesterov, float(self.weight_decay), self.buffers
         for k, p in enumerate(self.params):
-            g = p.grad
-            if g is not None:
-                w, buffers[k] = sgd(
-                    p.array, g.array, buffers[k], lr, momentum, dampening, nesterov, decay
-                )
-                p.renew(w)
+            if p.grad is None:
+                continue
+            buffer = buffers[k]
+            v = None if buffer is None else buffer.array
+            w, v = sgd(p.array, p.grad.array, v, lr, momentum, dampening, nesterov, decay)
+            p.renew(w)
+            if buffer is not None:
+                buffer.renew(v)
+            elif v is not None:
+                buffers[k] = leaf(Tensor, v)
 
     def state_dict(self) -> dict[str, Any]:
         """The settings, and a copy of the momentum of every parameter, by number."""
@@ -108,7 +115,7 @@ class SGD:
             "dampening": self.dampening,
             "nesterov": self.nesterov,
             "weight_decay": self.weight_decay,
-            "buffers": [None if v is None else np.array(v) for v in self.buffers],
+            "buffers": [None if v is None else np.array(v.array) for v in self.buffers],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -128,4 +135,4 @@ class SGD:
         for name in expected:
             if name != "buffers":
                 setattr(self, name, state[name])
-        self.buffers = buffers
+        self.buffers = [None if v is None else leaf(Tensor, v) for v in buffers]

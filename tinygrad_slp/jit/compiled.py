@@ -1,0 +1,319 @@
+"""jit: a step that is traced once and then replayed, one call or thousands at a time."""
+
+import logging
+import warnings
+from collections.abc import Callable, Sequence
+from functools import update_wrapper
+from importlib.util import find_spec
+from inspect import Parameter, signature
+from threading import RLock
+from typing import Any
+
+import numpy as np
+
+from ..graph import tracing
+from ..tensor import Tensor
+from .scope import Scope, changes
+from .signature import Signature, difference, filled, sign
+from .trace import Recording, TraceError, trace
+from .variant import Variant
+
+BACKENDS = "auto", "numpy", "llvm"
+MOST_VARIANTS = 16
+MOST_TRACES = 8
+log = logging.getLogger("tinygrad_slp")
+
+
+def jit(
+    step: Callable[..., Any] | None = None,
+    *,
+    static_argnames: str | Sequence[str] = (),
+    backend: str = "auto",
+) -> Any:
+    """Compiles a function that computes with Tensors and arrays, such as a training step.
+
+        @jit
+        def step(x, y):
+            optimizer.zero_grad()
+            loss = mse_loss(model(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        loss = step(x, y)                   # one step
+        losses = step.loop(1000, x, y)      # 1000 steps of the same arguments
+        losses = step.scan(X, Y)            # a step for each x in X and y in Y
+
+    The first call runs the step as it stands and records what it computes; later calls replay the
+    record. Parameters, momentum and gradients are where they would be without jit, but for the
+    gradients of parameters that the step itself updates, which end as None. Python runs while
+    tracing only: prints and other side effects are not replayed.
+
+    Args:
+        step: the function; its arrays, Tensors and numbers may change from call to call.
+        static_argnames: arguments that decide what is computed; it is traced anew for each value.
+        backend: "numpy" replays with NumPy, bit for bit; "llvm" makes native code of it, with the
+            extra `jit`; "auto" does that where it can.
+
+    Raises:
+        TraceError: the step asks for a value while traced, or does what a replay could not do.
+    """
+    if backend not in BACKENDS:
+        raise ValueError(f"backend should be one of {', '.join(BACKENDS)}; got {backend!r}")
+    names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
+    if step is None:
+        return lambda step: Compiled(step, names, backend)
+    return Compiled(step, names, backend)
+
+
+def chosen(backend: str) -> str:
+    """The back end that is meant and there.
+
+    Raises:
+        ImportError: llvm is asked for and not installed.
+    """
+    there = find_spec("llvmlite") is not None
+    if backend == "llvm" and not there:
+        raise ImportError("backend='llvm' needs llvmlite: pip install 'tinygrad-slp[jit]'")
+    if backend == "auto" and not there:
+        say_once("jit replays with NumPy; for native code: pip install 'tinygrad-slp[jit]'")
+    return "llvm" if there and backend != "numpy" else "numpy"
+
+
+said: set[str] = set()
+
+
+def say_once(text: str) -> None:
+    if text not in said:
+        said.add(text)
+        log.warning(text)
+
+
+class Compiled:
+    """A function that is traced for each kind of arguments, and replayed: see `jit`."""
+
+    def __init__(self, step: Callable[..., Any], static: tuple[str, ...], backend: str) -> None:
+        self.step = step
+        self.backend = chosen(backend)
+        self.parameters = list(signature(step).parameters.values())
+        known = {p.name for p in self.parameters}
+        if unknown := [name for name in static if name not in known]:
+            raise ValueError(f"static_argnames={unknown}: the arguments are {', '.join(known)}")
+        self.static = frozenset(static)
+        self.variants: dict[Any, Variant] = {}
+        self.latest: Variant | None = None
+        self.traces = 0
+        self.unsettled = 0
+        self.lock = RLock()
+        update_wrapper(self, step)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if tracing.get() is not None:
+            return self.step(*args, **kwargs)  # within another step: a part of it
+        with self.lock:
+            found = self.signed(args, kwargs)
+            variant = self.variants.get(found.key)
+            if variant is None or not variant.holds():
+                return self.trace(found, args, kwargs)
+            self.latest = variant
+            if not variant.accepts(found.leaves):
+                return self.step(*args, **kwargs)  # which says what is wrong
+            return variant.run(found.leaves)
+
+    def loop(self, n: int, *args: Any, **kwargs: Any) -> Any:
+        """n steps of the same arguments; returns their n results, stacked.
+
+        Raises:
+            ValueError: n is below 0.
+        """
+        if n < 0:
+            raise ValueError(f"loop takes a number of steps, 0 or more; got {n}")
+        with self.lock:
+            first = []
+            while len(first) < n:
+                found = self.signed(args, kwargs)
+                variant = self.variants.get(found.key)
+                if variant is not None and variant.holds() and variant.accepts(found.leaves):
+                    self.latest = variant
+                    return joined(first, variant.loop(n - len(first), found.leaves))
+                first.append(self(*args, **kwargs))
+            return stacked(first)
+
+    def scan(
+        self, *args: Any, epochs: int | None = None, shuffle: Any = None
+    ) -> Any:
+        """One step for each index along the first axis of all arguments, as `jax.lax.scan` does.
+
+        Args:
+            args: arrays or Tensors of shapes (n, ...), of the same n.
+            epochs: how often to go through them.
+            shuffle: a Generator, or a seed: each epoch takes them in an order drawn anew.
+
+        Returns:
+            The results of all steps, stacked: of shapes (n, ...), or (epochs, n, ...).
+
+        Raises:
+            ValueError: the arguments have different lengths.
+        """
+        lengths = {len(x) for x in args}
+        if len(lengths) != 1:
+            raise ValueError(
+                "scan takes arrays of the same length along the first axis, got "
+                f"{', '.join(str(np.shape(x)) for x in args) or 'none'}"
+            )
+        n, rng = lengths.pop(), None if shuffle is None else np.random.default_rng(shuffle)
+        rounds = 1 if epochs is None else epochs
+        order = np.concatenate(
+            [np.arange(n) if rng is None else rng.permutation(n) for _ in range(rounds)]
+        )
+        with self.lock:
+            first: list[Any] = []
+            while len(first) < len(order):
+                slices = [x[int(order[len(first)])] for x in args]
+                found = self.signed(slices, {})
+                variant = self.variants.get(found.key)
+                if variant is not None and variant.holds() and variant.accepts(args):
+                    self.latest = variant
+                    rest = variant.scan(order[len(first) :], args)
+                    return reshaped(joined(first, rest), epochs, n)
+                first.append(self(*slices))
+            return reshaped(stacked(first), epochs, n)
+
+    @property
+    def program(self) -> Any:
+        """The program of the latest call: print it, or take `.to_dot()`."""
+        if self.latest is None:
+            raise RuntimeError("nothing is compiled yet: call the step first")
+        return self.latest.described()
+
+    def __get__(self, instance: Any, cls: type) -> Any:
+        """A method of a class, bound: its programs are kept for each instance."""
+        if instance is None:
+            return self
+        name = f"_jit_{self.step.__name__}"
+        bound = vars(instance).get(name)
+        if bound is None:
+            method = self.step.__get__(instance, cls)
+            bound = Compiled(method, tuple(self.static), self.backend)
+            vars(instance)[name] = bound
+        return bound
+
+    # --- tracing ---
+
+    def signed(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Signature:
+        names = [p.name for p in self.parameters]
+        positional = [p for p in self.parameters if p.kind != Parameter.KEYWORD_ONLY]
+        if len(args) > len(positional) or any(p.kind == p.VAR_POSITIONAL for p in positional):
+            names = [f"argument {k}" for k in range(len(args))]
+        return sign({**dict(zip(names, args, strict=False)), **kwargs}, self.static)
+
+    def trace(self, found: Signature, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """Runs the step as it stands, and keeps what it computes."""
+        scope = Scope(self.step, found.static)
+        names = [p.name for p in self.parameters]
+
+        def call(leaves: list[Any]) -> Any:
+            new = iter(leaves)
+            given = [
+                filled(x, new, name in self.static)
+                for x, name in zip(args, [*names, *[""] * len(args)], strict=False)
+            ]
+            named = {k: filled(v, new, k in self.static) for k, v in kwargs.items()}
+            return self.step(*given, **named)
+
+        seen: Recording = trace(call, found.leaves, scope.arrays.values())
+        self.check_settled(scope, found)
+        self.check_arrays(seen, scope)
+        self.remember(found, Variant(seen, scope, found, self.backend))
+        return seen.result
+
+    def check_settled(self, scope: Scope, found: Signature) -> None:
+        """Refuses a step that changes what it sees each time: a replay would not.
+
+        Once is fine, an optimizer makes its momentum in the first step; the next call traces anew.
+        """
+        self.unsettled = 0 if scope.holds() else self.unsettled + 1
+        if self.unsettled > 2:
+            changed = changes(scope.seen, Scope(self.step, found.static).seen)
+            raise TraceError(
+                f"{self.step.__name__} changes what it reads, each time it runs: "
+                f"{'; '.join(changed[:3])}. A replay would not do that. Return values from the "
+                "step and keep them outside, or hold what changes in a Tensor"
+            )
+
+    def check_arrays(self, seen: Recording, scope: Scope) -> None:
+        """Refuses arrays whose changes a replay would not see.
+
+        Raises:
+            TraceError: an array of the scope went through NumPy before it met a Tensor.
+        """
+        used = {id(p.holder) for p in seen.inputs if p.kind == "array"}
+        for path, x in scope.arrays.items():
+            if id(x) not in used and x.nbytes > 4096:
+                raise TraceError(
+                    f"{self.step.__name__} closes over the array {path} of shape {x.shape}, but "
+                    "does not give it to a Tensor as it is; a replay would not see it change. "
+                    f"Give it as an argument, or write Tensor({path})"
+                )
+
+    def remember(self, found: Signature, variant: Variant) -> None:
+        old = next(reversed(self.variants), None)
+        self.variants.pop(found.key, None)
+        self.variants[found.key] = self.latest = variant
+        if len(self.variants) > MOST_VARIANTS:
+            self.variants.pop(next(iter(self.variants)))
+        self.traces += 1
+        if old is not None and old != found.key and self.traces % MOST_TRACES == 0:
+            warnings.warn(
+                f"{self.step.__name__} was traced {self.traces} times, as its arguments change: "
+                f"{difference(old, found.key)}. Pad batches to one shape, or make numbers arrays",
+                stacklevel=4,
+            )
+
+
+# --- results of many steps ---
+
+
+def stacked(results: list[Any]) -> Any:
+    """The results of steps that ran one by one, with a first axis for the steps."""
+    if not results:
+        return np.zeros(0)
+    first = results[0]
+    if isinstance(first, Tensor):
+        return Tensor(np.stack([x.array for x in results]))
+    if first is None:
+        return None
+    if isinstance(first, dict):
+        return {k: stacked([x[k] for x in results]) for k in first}
+    if isinstance(first, tuple | list):
+        parts = [stacked(list(part)) for part in zip(*results, strict=True)]
+        return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
+    return np.stack([np.asarray(x) for x in results])
+
+
+def joined(first: list[Any], rest: Any) -> Any:
+    """The results of the first steps, and those of the rest, which are stacked already."""
+    if not first:
+        return rest
+    return zipped(np.concatenate, stacked(first), rest)
+
+
+def reshaped(results: Any, epochs: int | None, n: int) -> Any:
+    if epochs is None:
+        return results
+    return zipped(lambda parts: parts[0].reshape(epochs, n, *parts[0].shape[1:]), results)
+
+
+def zipped(f: Callable[[list[Any]], Any], *trees: Any) -> Any:
+    """f of the leaves that stand at the same place in all trees."""
+    first = trees[0]
+    if isinstance(first, Tensor):
+        return Tensor(f([x.array for x in trees]))
+    if first is None:
+        return None
+    if isinstance(first, dict):
+        return {k: zipped(f, *(x[k] for x in trees)) for k in first}
+    if isinstance(first, tuple | list):
+        parts = [zipped(f, *part) for part in zip(*trees, strict=True)]
+        return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
+    return f(list(trees))

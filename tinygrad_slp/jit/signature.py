@@ -1,0 +1,113 @@
+"""The signature of a call: which arguments are given anew each time, and what must stay the same.
+
+Arrays, Tensors and Python numbers may change from call to call, but not their shapes and dtypes:
+for others the step is traced again. Everything else (strings, booleans, functions, modules) is
+static: a step is traced for each.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor
+from .scope import SIMPLE
+
+
+@dataclass
+class Signature:
+    """What was found in the arguments of a call.
+
+    Attributes:
+        key: equal for two calls that one trace serves.
+        leaves: the arrays, Tensors and numbers, in order.
+        paths: what the user calls each of them, and each static argument: x, batch['y'], ...
+        static: the static arguments, by path.
+    """
+
+    key: Any
+    leaves: list[Any]
+    paths: list[str]
+    static: dict[str, Any]
+
+
+def sign(arguments: dict[str, Any], static_names: frozenset[str]) -> Signature:
+    """The signature of a call.
+
+    Args:
+        arguments: by name.
+        static_names: those that are static though they could change.
+
+    Raises:
+        TypeError: a static argument cannot be hashed.
+    """
+    found = Signature((), [], [], {})
+    found.key = tuple(
+        (name, static(name, x, found) if name in static_names else key_of(name, x, found))
+        for name, x in arguments.items()
+    )
+    return found
+
+
+def key_of(path: str, x: Any, found: Signature) -> Any:
+    """What is the same for all arguments that one trace serves; adds the leaves of this one."""
+    if isinstance(x, tuple | list):
+        return type(x), tuple(key_of(f"{path}[{i}]", part, found) for i, part in enumerate(x))
+    if isinstance(x, dict):
+        return dict, tuple((k, key_of(f"{path}[{k!r}]", v, found)) for k, v in x.items())
+    if isinstance(x, np.ndarray | np.generic | Tensor):
+        kind: Any = Tensor if isinstance(x, Tensor) else np.ndarray
+        key = kind, x.shape, x.dtype, getattr(x, "tracked", False)
+    elif type(x) in (int, float):
+        key = type(x)
+    else:
+        return static(path, x, found)
+    found.leaves.append(x)
+    found.paths.append(path)
+    return key
+
+
+def static(path: str, x: Any, found: Signature) -> Any:
+    """An argument that a trace takes as it is: by value if it is simple, else by identity."""
+    found.static[path] = x
+    if isinstance(x, np.ndarray | Tensor | list | dict):
+        raise TypeError(
+            f"the static argument {path} is a {type(x).__name__}, which may change; "
+            "static arguments are numbers, strings, tuples of them, functions or modules"
+        )
+    if isinstance(x, SIMPLE | tuple):
+        return type(x), repr(x)
+    return type(x), id(x)
+
+
+def filled(x: Any, leaves: Iterator[Any], static: bool = False) -> Any:
+    """The same argument with other leaves."""
+    if static:
+        return x
+    if isinstance(x, tuple | list):
+        parts = [filled(part, leaves) for part in x]
+        return type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
+    if isinstance(x, dict):
+        return {k: filled(v, leaves) for k, v in x.items()}
+    if isinstance(x, np.ndarray | np.generic | Tensor) or type(x) in (int, float):
+        return next(leaves)
+    return x
+
+
+def difference(old: Any, new: Any) -> str:
+    """Which argument made a call need a trace of its own."""
+    told = [
+        f"{name}: {in_words(a)}, then {in_words(b)}"
+        for (name, a), (_, b) in zip(old, new, strict=False)
+        if a != b
+    ]
+    return "; ".join(told) or "the number of arguments"
+
+
+def in_words(key: Any) -> str:
+    if isinstance(key, tuple) and key[0] in (np.ndarray, Tensor) and len(key) == 4:
+        return f"{key[2]} {key[1]}"
+    if isinstance(key, tuple) and len(key) == 2 and isinstance(key[1], str):
+        return key[1]
+    return getattr(key, "__name__", None) or str(key)

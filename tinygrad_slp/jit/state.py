@@ -1,0 +1,97 @@
+"""The Tensors and arrays that a program reads and writes, and the buffers they are computed in.
+
+An array of a Tensor never changes under somebody who holds it. A buffer that only the Tensor and
+the program hold is written in place; one that somebody else has got hold of since (`t.data`, a
+graph) is left to them, and the Tensor goes on with another.
+"""
+
+from sys import getrefcount
+from typing import Any
+
+import numpy as np
+
+from ..graph import clock, leaf
+from ..tensor import Tensor
+from .memory import aligned
+from .program import Program
+from .trace import ARRAY, GRAD, Place
+
+
+def array_of(place: Place) -> Any:
+    """What stands at the place of a Tensor now; None for a gradient that there is not."""
+    if place.kind == "value":
+        return ARRAY.__get__(place.holder)
+    grad = GRAD.__get__(place.holder)
+    return None if grad is None else ARRAY.__get__(grad)
+
+
+class State:
+    """The buffers of all places of a program.
+
+    Attributes:
+        buffers: of every place.
+        read: the places of Tensors that are read: their buffers must hold what the Tensors hold.
+        written: the places of Tensors that are written.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.buffers: dict[Place, np.ndarray] = {}
+        for place, x in {**program.stores, **program.inputs}.items():
+            value = np.asarray(getattr(x, "array", x))
+            if place.kind in ("number", "array"):
+                self.buffers[place] = place.holder
+            else:
+                self.buffers[place] = aligned(value.shape, value.dtype)
+        self.read = [p for p in program.inputs if p.kind in ("value", "gradient")]
+        self.written = [p for p in program.stores if p.kind in ("value", "gradient")]
+        self.counts: list[int] = []
+
+    def settle(self) -> None:
+        """Is called when all that will ever hold the buffers on our side holds them."""
+        self.counts = []
+        for place in self.written:
+            buffer = self.buffers[place]
+            self.counts.append(getrefcount(buffer))
+
+    def is_ours(self) -> bool:
+        """Whether nobody else holds what is about to be written into."""
+        for place, count in zip(self.written, self.counts, strict=True):
+            buffer = self.buffers[place]
+            by_tensor = array_of(place) is buffer
+            if getrefcount(buffer) > count + by_tensor or not buffer.flags.writeable:
+                return False
+        return True
+
+    def move(self) -> None:
+        """Gives everything that is written another buffer, with the same content."""
+        for place in self.written:
+            old = self.buffers[place]
+            self.buffers[place] = aligned(old.shape, old.dtype)
+            self.buffers[place][...] = old
+
+    def fits(self) -> bool:
+        """Whether every Tensor that is read still has the shape and dtype that were traced."""
+        for place in self.read:
+            buffer, array = self.buffers[place], array_of(place)
+            if array is buffer:
+                continue
+            if array is None or array.shape != buffer.shape or array.dtype != buffer.dtype:
+                return False
+        return True
+
+    def load(self) -> None:
+        """Puts what the Tensors hold into the buffers, where it is not there already."""
+        for place in self.read:
+            buffer, array = self.buffers[place], array_of(place)
+            if array is not buffer:
+                np.copyto(buffer, array)
+
+    def store(self) -> None:
+        """Gives the Tensors what was computed."""
+        for place in self.written:
+            tensor, buffer = place.holder, self.buffers[place]
+            if place.kind == "value":
+                ARRAY.__set__(tensor, buffer)
+                tensor.order = clock()
+            else:
+                GRAD.__set__(tensor, leaf(Tensor, buffer))

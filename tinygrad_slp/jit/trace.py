@@ -1,0 +1,286 @@
+"""The trace: runs a step as ever, and keeps which arrays went in, came out and stayed behind.
+
+While a step is traced, reading the array of a Tensor gives a `Traced` of it. The Tensor itself
+holds the plain array all the time: after the trace, everything is as if nobody had watched.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import RLock
+from typing import Any
+
+import numpy as np
+
+from ..graph import Node, clock, leaf, tracing
+from ..tensor import Tensor
+from ..tree import flatten
+from .traced import Traced, TraceError, record, refuse, traced_input
+
+
+Condition = Callable[[Any], bool]
+
+
+class Place:
+    """Where a value is read at the start of a step, or left at its end.
+
+    Attributes:
+        kind: "argument", "value" or "gradient" of a Tensor, "number" or "array".
+        holder: the number of the argument, the Tensor, the cell of a `Live` number, or the array
+            itself, which somebody may write into between steps.
+    """
+
+    __slots__ = ("holder", "key", "kind")
+
+    def __init__(self, kind: str, holder: Any) -> None:
+        self.kind = kind
+        self.holder = holder
+        self.key = kind, holder if kind == "argument" else id(holder)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Place) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+@dataclass
+class Recording:
+    """What was seen of one run of a step.
+
+    Attributes:
+        result: what the step returned in this run, as without a trace.
+        outputs: its leaves, each a node or a constant.
+        tensors: which of them were Tensors.
+        rebuild: makes the tree that the step returned of other leaves.
+        inputs: the places that were read before they were written, with the node read there.
+        stores: the places that were written, with the last node or constant.
+        forgotten: Tensors without a gradient when the step ends.
+        empty: Tensors whose `grad` the step looked at first, and whether it was None.
+        required: inputs, each with what must be true of it for the step not to fail.
+    """
+
+    result: Any
+    outputs: list[Any]
+    tensors: list[bool]
+    rebuild: Callable[[list[Any]], Any]
+    inputs: dict[Place, Node]
+    stores: dict[Place, Any]
+    forgotten: list[Tensor]
+    empty: dict[Tensor, bool]
+    required: list[tuple[Node, Condition]]
+
+
+class Trace:
+    """What has been read and written since the step began.
+
+    Attributes:
+        shared: the arrays in the scope of the step, by id: what they hold is read anew each time.
+        values: for every Tensor seen, a Traced, or the array of a constant.
+    """
+
+    def __init__(self, shared: Iterable[np.ndarray]) -> None:
+        self.began = clock()
+        self.shared = {id(x): x for x in shared}
+        self.inputs: dict[Place, Node] = {}
+        self.values: dict[Node, Any] = {}
+        self.numbers: dict[int, Any] = {}
+        self.written: dict[Place, Any] = {}
+        self.grads: dict[Tensor, None] = {}
+        self.empty: dict[Tensor, bool] = {}
+        self.arguments: list[Tensor] = []
+        self.required: list[tuple[Node, Condition]] = []
+
+    def is_older(self, tensor: Node) -> bool:
+        return getattr(tensor, "order", self.began) < self.began
+
+    def argument(self, k: int, x: Any) -> Any:
+        """Leaf number k of the arguments, as the step is to see it.
+
+        In place of a Tensor another one: the same Tensor may be in the scope of the step too.
+        """
+        if not isinstance(x, Tensor):
+            return self.input(Place("argument", k), x)
+        array = ARRAY.__get__(x)
+        stand_in = leaf(Tensor, array, x.tracked)
+        self.values[stand_in] = self.input(Place("argument", k), array)
+        self.arguments.append(stand_in)
+        return stand_in
+
+    def input(self, place: Place, array: Any) -> Traced:
+        if place not in self.inputs:
+            self.inputs[place] = traced_input(array)
+        return Traced(self.inputs[place])
+
+    # --- called by Tensors, `Live` fields, `record` and `whole` functions ---
+
+    def read(self, tensor: Node, array: Any) -> Any:
+        if tensor not in self.values:
+            older = isinstance(tensor, Tensor) and self.is_older(tensor)
+            if older and not isinstance(array, np.ndarray | np.generic):
+                raise TraceError(f"jit computes with NumPy arrays, got {type(array).__name__}")
+            self.values[tensor] = self.input(Place("value", tensor), array) if older else array
+        return self.values[tensor]
+
+    def write(self, tensor: Node, array: Any) -> Any:
+        if isinstance(tensor, Tensor) and self.is_older(tensor):
+            self.written[Place("value", tensor)] = array
+        self.values[tensor] = array
+        return array.now if isinstance(array, Traced) else array
+
+    def read_grad(self, tensor: Tensor, grad: Any) -> Any:
+        if tensor not in self.grads and tensor not in self.empty and self.is_older(tensor):
+            self.empty[tensor] = grad is None
+            if grad is not None:
+                self.values[grad] = self.input(Place("gradient", tensor), ARRAY.__get__(grad))
+        return grad
+
+    def write_grad(self, tensor: Tensor) -> None:
+        if self.is_older(tensor):
+            self.grads[tensor] = None
+
+    def read_number(self, cell: np.ndarray) -> Any:
+        if id(cell) not in self.numbers:
+            self.numbers[id(cell)] = self.input(Place("number", cell), float(cell))
+        return self.numbers[id(cell)]
+
+    def write_number(self, cell: np.ndarray, value: Any) -> Any:
+        self.numbers[id(cell)] = self.written[Place("number", cell)] = value
+        return value.now if isinstance(value, Traced) else value
+
+    def read_array(self, x: np.ndarray) -> Any:
+        """The node of an array in the scope of the step; any other is a constant."""
+        if id(x) not in self.shared:
+            return x
+        return self.input(Place("array", x), x).node
+
+    def require(self, condition: Condition, x: Any) -> bool:
+        if not isinstance(x, Traced):
+            return condition(x)
+        if x.node.function is None:
+            self.required.append((x.node, condition))
+        return condition(x.now)
+
+    def record_whole(self, call: Any, function: Any, args: Any, settings: Any) -> Any:
+        nested, _ = flatten([args, settings])
+        if any(isinstance(x, Traced) for x in nested):
+            return record(call, args, settings)
+        return function(*args, **settings)
+
+    # --- at the end ---
+
+    def finish(self, result: Any) -> Recording:
+        if any(GRAD.__get__(x) is not None for x in self.arguments):
+            refuse(
+                "the step calls backward() for an argument, whose gradient would be lost",
+                "jit(grad(f)), or a Tensor that the step closes over",
+            )
+        leaves, rebuild = flatten(result)
+        stores = dict(self.written)
+        forgotten = []
+        for tensor in self.grads:
+            grad = GRAD.__get__(tensor)
+            # The gradient of what the step itself updated has served, and is not kept.
+            if grad is None or Place("value", tensor) in stores:
+                forgotten.append(tensor)
+            else:
+                stores[Place("gradient", tensor)] = self.values[grad]
+        return Recording(
+            rebuild([plain(x) for x in leaves]),
+            [node_of(self.leaf_value(x)) for x in leaves],
+            [isinstance(x, Tensor) for x in leaves],
+            rebuild,
+            self.inputs,
+            {place: node_of(value) for place, value in stores.items()},
+            forgotten,
+            self.empty,
+            self.required,
+        )
+
+    def leaf_value(self, x: Any) -> Any:
+        """The Traced or constant of one leaf of what the step returned."""
+        if not isinstance(x, Tensor):
+            return x
+        if x.tracked and x.function is not None and x.parents:
+            refuse(
+                "the step returns a Tensor through which gradients could still flow; they would "
+                "end at the result of a replay",
+                "y.detach(), or no_grad() around the call, or backward() or grad() inside the step",
+            )
+        return self.read(x, ARRAY.__get__(x))
+
+
+def node_of(value: Any) -> Any:
+    return value.node if isinstance(value, Traced) else value
+
+
+def plain(x: Any) -> Any:
+    """A leaf of a result as the step would have returned it."""
+    return x.now if isinstance(x, Traced) else x
+
+
+# --- the watch over Tensors ---
+
+ARRAY: Any = vars(Node)["array"]
+GRAD: Any = vars(Node)["grad"]
+
+
+class WatchedArray:
+    """Stands before the slot `array` of Tensors while some thread traces."""
+
+    def __get__(self, node: Any, cls: type) -> Any:
+        array, trace = ARRAY.__get__(node), tracing.get()
+        return array if trace is None else trace.read(node, array)
+
+    def __set__(self, node: Any, array: Any) -> None:
+        trace = tracing.get()
+        ARRAY.__set__(node, array if trace is None else trace.write(node, array))
+
+
+class WatchedGrad:
+    """Stands before the slot `grad` of Tensors while some thread traces."""
+
+    def __get__(self, node: Any, cls: type) -> Any:
+        grad, trace = GRAD.__get__(node), tracing.get()
+        return grad if trace is None else trace.read_grad(node, grad)
+
+    def __set__(self, node: Any, grad: Any) -> None:
+        trace = tracing.get()
+        if trace is not None:
+            trace.write_grad(node)
+        GRAD.__set__(node, grad)
+
+
+one_at_a_time = RLock()
+
+
+@contextmanager
+def watching(trace: Trace) -> Any:
+    """Within it, what this thread does with Tensors is seen by the trace."""
+    with one_at_a_time:
+        before = tracing.set(trace)
+        Tensor.array, Tensor.grad = WatchedArray(), WatchedGrad()
+        try:
+            yield
+        finally:
+            del Tensor.array, Tensor.grad
+            tracing.reset(before)
+
+
+def trace(
+    call: Callable[[list[Any]], Any], leaves: Sequence[Any], shared: Iterable[np.ndarray] = ()
+) -> Recording:
+    """Runs a step, and returns what was seen.
+
+    Args:
+        call: runs the step, given the leaves of its arguments that are given anew each time.
+        leaves: these, now.
+        shared: the arrays in the scope of the step.
+
+    Raises:
+        TraceError: the step asks for a value, which will be another in a replay.
+    """
+    seen = Trace(shared)
+    with watching(seen):
+        result = call([seen.argument(k, x) for k, x in enumerate(leaves)])
+        return seen.finish(result)

@@ -1,0 +1,285 @@
+"""Traced: stands in for an array while `jit` watches a step, and records what is done with it.
+
+It speaks NumPy's protocols, so the ordinary code of the library runs on it unchanged, the backward
+pass and the optimizer included. Each operation computes its value as ever and leaves a node of the
+ordinary graph. Values are known while a step is watched, but will be others when it is replayed:
+whoever asks for one as a plain Python or NumPy value is refused.
+"""
+
+import operator
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ..graph import Node, leaf, made, tracing
+from ..rule import name
+
+Function = Callable[..., Any]
+
+# What these return follows from shapes and dtypes, which are the same in every replay.
+STATIC = {
+    np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj,
+    np.shares_memory, np.may_share_memory, np.zeros_like, np.ones_like, np.empty_like,
+    np.array_repr, np.array_str, np.array2string,
+}  # fmt: skip
+
+# The shape of what these return follows from values.
+SHAPED_BY_VALUES = {np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.extract, np.compress}
+
+WRITERS = {np.copyto, np.put, np.place, np.putmask, np.put_along_axis, np.fill_diagonal}
+
+# Two Python numbers stay a Python number, which takes the dtype of an array that it meets.
+PYTHON: dict[Function, Function] = {
+    np.add: operator.add, np.subtract: operator.sub, np.multiply: operator.mul,
+    np.true_divide: operator.truediv, np.floor_divide: operator.floordiv,
+    np.remainder: operator.mod, np.power: operator.pow, np.negative: operator.neg,
+    np.positive: operator.pos, np.absolute: operator.abs, np.less: operator.lt,
+    np.less_equal: operator.le, np.greater: operator.gt, np.greater_equal: operator.ge,
+    np.equal: operator.eq, np.not_equal: operator.ne,
+}  # fmt: skip
+
+
+class TraceError(TypeError):
+    """A step does something that a replay of it cannot do; the message says where, and what to do.
+
+    A TypeError, as the value is not of a type that Python's `if`, `float` or NumPy could take.
+    """
+
+
+def astype(x: Any, dtype: Any) -> Any:
+    return x.astype(dtype)
+
+
+def method(function: Function) -> Function:
+    """x.sum(axis=0) for np.sum(x, axis=0)."""
+    return lambda self, *args, **settings: record(function, (self, *args), settings)
+
+
+class Traced(np.lib.mixins.NDArrayOperatorsMixin):
+    """An array, NumPy scalar or Python number, as a node of the graph that is being recorded."""
+
+    __slots__ = ("node",)
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+
+    # --- what is the same in every replay ---
+
+    now = property(operator.attrgetter("node.array"))
+    shape = property(lambda self: np.shape(self.now))
+    ndim = property(lambda self: np.ndim(self.now))
+    size = property(lambda self: np.size(self.now))
+    dtype = property(lambda self: np.result_type(self.now))
+    __hash__ = object.__hash__
+
+    def __len__(self) -> int:
+        return len(self.now)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        return f"Traced({self.dtype}, shape {self.shape}, now {self.now})"
+
+    # --- operations ---
+
+    def __array_ufunc__(self, ufunc: np.ufunc, how: str, *inputs: Any, **settings: Any) -> Any:
+        if any(isinstance(x, Node) for x in inputs):
+            return NotImplemented  # a Tensor records for the backward pass, and then here
+        if how == "at":
+            refuse(f"{name(ufunc)}.at writes into an array", "y = np.where(mask, new, y)")
+        return record(ufunc if how == "__call__" else getattr(ufunc, how), inputs, settings)
+
+    def __array_function__(self, function: Function, types: Any, args: Any, settings: Any) -> Any:
+        if any(issubclass(t, Node) for t in types):
+            return NotImplemented
+        return record(function, args, settings)
+
+    def __getitem__(self, index: Any) -> Any:
+        return record(operator.getitem, (self, index), {})
+
+    @property
+    def T(self) -> Any:
+        return record(np.transpose, (self,), {})
+
+    @property
+    def mT(self) -> Any:
+        return record(np.matrix_transpose, (self,), {})
+
+    def reshape(self, *shape: Any) -> Any:
+        return record(np.reshape, (self, shape[0] if len(shape) == 1 else shape), {})
+
+    def transpose(self, *axes: Any) -> Any:
+        return record(np.transpose, (self, axes[0] if len(axes) == 1 else axes or None), {})
+
+    astype = method(astype)
+    sum = method(np.sum)
+    prod = method(np.prod)
+    mean = method(np.mean)
+    var = method(np.var)
+    std = method(np.std)
+    max = method(np.max)
+    min = method(np.min)
+    cumsum = method(np.cumsum)
+    clip = method(np.clip)
+    round = method(np.round)
+    dot = method(np.dot)
+    trace = method(np.trace)
+    diagonal = method(np.diagonal)
+    ravel = method(np.ravel)
+    flatten = method(np.ravel)
+    squeeze = method(np.squeeze)
+    swapaxes = method(np.swapaxes)
+    repeat = method(np.repeat)
+    take = method(np.take)
+    copy = method(np.copy)
+    argmax = method(np.argmax)
+    argmin = method(np.argmin)
+    argsort = method(np.argsort)
+    any = method(np.any)
+    all = method(np.all)
+
+    # --- what would bake a value of this one run into all replays ---
+
+    def __bool__(self) -> bool:
+        refuse(
+            "an `if`, `while`, `and`, `or` or bool() asks for the truth of a value",
+            "np.where(condition, a, b), or pass what decides as a static argument: "
+            'jit(f, static_argnames=("name",))',
+        )
+
+    def __float__(self) -> float:
+        refuse("float() asks for a value", RETURN_IT)
+
+    __int__ = __complex__ = __float__  # type: ignore[assignment]
+
+    def __index__(self) -> int:
+        refuse(
+            "a value is used as an index, a length or a count",
+            'a static argument, jit(f, static_argnames=("name",)), or an array of indices',
+        )
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        refuse(
+            "a value is turned into a plain array, by np.asarray, np.array or by writing into one",
+            "NumPy functions of the value itself, such as np.stack([a, b]) for np.array([a, b]) "
+            "and np.where(mask, a, b) for b[mask] = a",
+        )
+
+    def item(self) -> Any:
+        refuse(".item() asks for a value", RETURN_IT)
+
+    def tolist(self) -> Any:
+        refuse(".tolist() asks for a value", RETURN_IT)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        refuse("an array is written into", "np.where(mask, value, x)")
+
+
+RETURN_IT = "np functions of the value, or return it from the step and ask outside"
+
+
+def record(function: Function, args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+    """Calls a function of Traced values: its value, with a node that says how it was made."""
+    refuse_unrepeatable(function, args, settings)
+    known, known_settings = known_values(args), known_values(settings)
+    if function in PYTHON and all(type(x) in (int, float) for x in known):
+        function = PYTHON[function]
+    y = function(*known, **known_settings)
+    if function in STATIC:
+        return y
+    nodes = as_nodes(args), as_nodes(settings)
+    node = made(Node, y, function, nodes[0], tuple(nodes_in(nodes)), nodes[1])
+    if isinstance(y, tuple | list):
+        return type(y)([record(operator.getitem, (Traced(node), i), {}) for i in range(len(y))])
+    return Traced(node)
+
+
+def traced_input(array: Any) -> Node:
+    """A value that every replay is given anew."""
+    return leaf(Node, array, tracked=True)
+
+
+def refuse_unrepeatable(function: Function, args: tuple[Any, ...], settings: Any) -> None:
+    """Names what a replay could not do.
+
+    Raises:
+        TraceError: the function writes, or its result has a shape that depends on values.
+    """
+    if tracing.get() is None:
+        refuse(
+            "a value of a step that was recorded earlier is used outside of it",
+            "return values from the step, and keep those",
+        )
+    if settings.get("out") is not None or function in WRITERS:
+        refuse(f"{name(function)} writes into an array", "y = f(x), or np.where(mask, new, y)")
+    by_mask = function is operator.getitem and masks(args[1])
+    if by_mask or function in SHAPED_BY_VALUES or (function is np.where and len(args) == 1):
+        what = "x[mask]" if by_mask else name(function)
+        refuse(
+            f"the shape of {what} depends on values",
+            "np.where(mask, a, b), which keeps the shape, or a sum with weights 0 and 1",
+        )
+
+
+def masks(index: Any) -> bool:
+    parts = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(i, Traced) and i.dtype == bool for i in parts)
+
+
+def mapped(f: Function, x: Any) -> Any:
+    """f of everything in nested tuples, lists, dicts and slices."""
+    if isinstance(x, tuple | list):
+        parts = [mapped(f, part) for part in x]
+        return type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
+    if isinstance(x, dict):
+        return {key: mapped(f, part) for key, part in x.items()}
+    return f(x)
+
+
+def known_values(x: Any) -> Any:
+    return mapped(lambda part: part.now if isinstance(part, Traced) else part, x)
+
+
+def as_nodes(x: Any) -> Any:
+    trace = tracing.get()
+
+    def node(part: Any) -> Any:
+        if isinstance(part, Traced):
+            return part.node
+        return trace.read_array(part) if isinstance(part, np.ndarray) else part
+
+    return mapped(node, x)
+
+
+def nodes_in(x: Any) -> Iterator[Node]:
+    """The nodes in nested tuples, lists and dicts, in order."""
+    if isinstance(x, Node):
+        yield x
+    elif isinstance(x, tuple | list):
+        for part in x:
+            yield from nodes_in(part)
+    elif isinstance(x, dict):
+        yield from nodes_in(list(x.values()))
+
+
+PACKAGE = str(Path(__file__).parent.parent)
+NUMPY = str(Path(np.__file__).parent)
+
+
+def users_line() -> str:
+    """The innermost line of the stack that is neither ours nor NumPy's, as file:number."""
+    frame = sys._getframe(1)
+    while frame.f_back and frame.f_code.co_filename.startswith((PACKAGE, NUMPY)):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def refuse(what: str, instead: str) -> NoReturn:
+    raise TraceError(
+        f"{users_line()}: {what}, but under jit values are others in each replay. "
+        f"Write instead: {instead}"
+    )
