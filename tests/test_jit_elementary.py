@@ -11,7 +11,7 @@ import pytest
 REASON = "jit needs llvmlite"
 ir = pytest.importorskip("llvmlite.ir", reason=REASON)
 llvm = pytest.importorskip("llvmlite.binding", reason=REASON)
-ELEMENTARY = pytest.importorskip("tinygrad_slp.jit.elementary", reason=REASON).ELEMENTARY
+ELEMENTARY = pytest.importorskip("tinygrad_slp.jit.llvm.elementary", reason=REASON).ELEMENTARY
 
 NUMBER = {np.float64: ir.DoubleType(), np.float32: ir.FloatType()}
 WIDEST = {np.float64: 8, np.float32: 16}

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..graph import Node
 from ..tensor import cast
-from .program import Program, is_move, is_number
+from .program import Program, is_move
 from .trace import Place
 from .traced import astype
 
@@ -29,14 +29,18 @@ class Plan:
         places: the buffer of every place.
         copies: what has to be copied when all is computed: (buffer of a place, array or constant).
         views: the nodes that nothing has to be computed for.
-        bytes: of the buffers, not counting those of places.
+        blocks: the buffers, not counting those of places.
     """
 
     arrays: dict[int, Any]
     places: dict[Place, np.ndarray]
     copies: list[tuple[np.ndarray, Any]]
     views: set[int]
-    bytes: int
+    blocks: list[np.ndarray]
+
+    @property
+    def bytes(self) -> int:
+        return sum(block.nbytes for block in self.blocks)
 
 
 def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -52,14 +56,14 @@ class Pool:
 
     def __init__(self) -> None:
         self.free: dict[int, list[np.ndarray]] = {}
-        self.bytes = 0
+        self.blocks: list[np.ndarray] = []
 
     def take(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         size = int(np.prod(shape, dtype=int)) * dtype.itemsize
         if self.free.get(size):
             return self.free[size].pop().view(dtype).reshape(shape)
-        self.bytes += size
-        return aligned(shape, dtype)
+        self.blocks.append(aligned(shape, dtype))
+        return self.blocks[-1]
 
     def give_back(self, buffer: np.ndarray) -> None:
         self.free.setdefault(buffer.nbytes, []).append(buffer.reshape(-1).view(np.uint8))
@@ -70,7 +74,7 @@ class Planner:
 
     Args:
         places: the buffer of every place.
-        steps: the nodes that are computed together.
+        steps: the nodes that are computed together; views may be left out.
         hidden: the nodes that need no place in memory.
         in_place: whether a node may be computed right where this input of it stands.
     """
@@ -89,24 +93,21 @@ class Planner:
         self.hidden = hidden
         self.in_place = in_place
         self.arrays: dict[int, Any] = {x.order: places[p] for p, x in program.inputs.items()}
-        self.root: dict[int, int] = {x.order: x.order for x in program.inputs.values()}
-        self.views: set[int] = set()
-        self.last: dict[int, int] = {}
-        self.targets = self.find_targets()
+        self.root, self.views = roots(program)
+        self.last = self.last_read()
+        self.targets: dict[int, Place] = {}
+        for place, x in program.stores.items():
+            if isinstance(x, Node):
+                self.targets.setdefault(x.order, place)
         self.pool = Pool()
 
     def plan(self) -> Plan:
-        self.find_roots()
         owned: dict[int, np.ndarray] = {}
         direct: set[Place] = set()
         for i, step in enumerate(self.steps):
             for node in step:
-                if node.order in self.hidden or is_number(node):
+                if node.order in self.hidden or node.order in self.views:
                     continue
-                if node.order in self.views:
-                    self.arrays[node.order] = view(node, self.arrays[node.parents[0].order])
-                    continue
-                array = np.asarray(node.array)
                 place = self.targets.get(node.order)
                 if place is not None and self.may_update(node, place, i):
                     self.arrays[node.order] = self.places[place]
@@ -114,66 +115,50 @@ class Planner:
                     continue
                 buffer = self.taken_over(node, i, owned)
                 if buffer is None:
+                    array = np.asarray(node.array)
                     buffer = self.pool.take(array.shape, array.dtype)
                 owned[node.order] = self.arrays[node.order] = buffer
             for root in [r for r in owned if self.last.get(r, i) <= i]:
                 self.pool.give_back(owned.pop(root))
+        for node in self.program.nodes:
+            if node.order in self.views:
+                self.arrays[node.order] = view(node, self.arrays[node.parents[0].order])
         copies = [
             (self.places[place], self.arrays[x.order] if isinstance(x, Node) else x)
             for place, x in self.program.stores.items()
             if place not in direct
         ]
-        return Plan(self.arrays, self.places, copies, self.views, self.pool.bytes)
+        return Plan(self.arrays, self.places, copies, self.views, self.pool.blocks)
 
-    def find_targets(self) -> dict[int, Place]:
-        """The place that a node is the new value of; the first one, if there are several."""
-        found: dict[int, Place] = {}
-        for place, x in self.program.stores.items():
-            if isinstance(x, Node):
-                found.setdefault(x.order, place)
-        return found
-
-    def find_roots(self) -> None:
-        """Which nodes are views, of which buffers, and in which step each buffer is last read."""
-        dummies = dict(self.arrays)
+    def last_read(self) -> dict[int, int]:
+        """In which step each buffer is read for the last time."""
+        last = {}
         for i, step in enumerate(self.steps):
             for node in step:
                 for x in node.parents:
-                    if x.order in self.root:
-                        self.last[self.root[x.order]] = i
-                shape, dtype = np.shape(node.array), np.asarray(node.array).dtype
-                self.root[node.order] = node.order
-                base = node.parents[0] if is_move(node) else None
-                if base is not None and not is_number(base):
-                    seen = view(node, dummies[base.order])
-                    if np.may_share_memory(seen, dummies[base.order]):
-                        dummies[node.order] = seen
-                        self.views.add(node.order)
-                        self.root[node.order] = self.root[base.order]
-                        continue
-                dummies[node.order] = np.empty(shape, dtype)
+                    last[self.root[x.order]] = i
         for x in self.program.ends():
-            self.last[self.root[x.order]] = len(self.steps)
+            last[self.root[x.order]] = len(self.steps)
+        return last
 
     def may_update(self, node: Node, place: Place, i: int) -> bool:
         """Whether a node of step i can be computed where the old value of a place stands."""
         old = self.program.inputs.get(place)
-        buffer = self.places[place]
-        same = buffer.shape == np.shape(node.array) and buffer.dtype == np.asarray(node.array).dtype
-        if old is None or not same:
-            return same
-        last = self.last.get(old.order, -1)
-        if last == len(self.steps) or last > i:
+        buffer, array = self.places[place], np.asarray(node.array)
+        if buffer.shape != array.shape or buffer.dtype != array.dtype:
             return False
-        return last < i or all(
-            self.in_place(other, old)
+        last = -1 if old is None else self.last.get(old.order, -1)
+        if last != i or old is None:
+            return last < i
+        return all(
+            self.in_place(other, x) and x is old
             for other in self.steps[i]
             for x in other.parents
-            if self.root.get(x.order) == old.order
+            if self.root[x.order] == old.order
         )
 
     def taken_over(self, node: Node, i: int, owned: dict[int, np.ndarray]) -> np.ndarray | None:
-        """The buffer of an input that is read here for the last time and has the right form."""
+        """The buffer of an input that only this node reads here, for the last time."""
         array = np.asarray(node.array)
         for x in node.parents:
             buffer = owned.get(x.order)
@@ -182,10 +167,38 @@ class Planner:
                 and self.last[x.order] == i
                 and buffer.shape == array.shape
                 and buffer.dtype == array.dtype
-                and self.in_place(node, x)
+                and all(
+                    other is node and y is x and self.in_place(node, x)
+                    for other in self.steps[i]
+                    for y in other.parents
+                    if self.root[y.order] == x.order
+                )
             ):
                 return owned.pop(x.order)
         return None
+
+
+def roots(program: Program) -> tuple[dict[int, int], set[int]]:
+    """Which buffer each node stands in, by the order of the node it was made for; and the views.
+
+    NumPy is asked, on arrays that are never looked into.
+    """
+    dummies: dict[int, Any] = {}
+    root: dict[int, int] = {}
+    views: set[int] = set()
+    for node in (*program.inputs.values(), *program.nodes):
+        array = np.asarray(node.array)
+        root[node.order] = node.order
+        if node.function is not None and is_move(node):
+            base = node.parents[0]
+            seen = view(node, dummies[base.order])
+            if np.may_share_memory(seen, dummies[base.order]):
+                dummies[node.order] = seen
+                root[node.order] = root[base.order]
+                views.add(node.order)
+                continue
+        dummies[node.order] = np.empty(array.shape, array.dtype)
+    return root, views
 
 
 def view(node: Node, base: np.ndarray) -> Any:

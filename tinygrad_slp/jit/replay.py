@@ -28,7 +28,8 @@ class Replay:
     def __init__(self, program: Program, places: Mapping[Place, Any]) -> None:
         self.program = program
         steps = [[node] for node in program.nodes]
-        self.plan = Planner(program, places, steps, (), elementwise).plan()
+        numbers = {node.order for node in program.nodes if is_number(node)}
+        self.plan = Planner(program, places, steps, numbers, elementwise).plan()
         self.tape: list[Entry] = []
         self.readers: dict[int, list[tuple[list[Any], int]]] = {}
         for node in program.nodes:

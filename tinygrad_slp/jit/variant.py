@@ -80,6 +80,10 @@ class Variant:
 
     def engine_for(self, state: State) -> Any:
         assert self.program is not None
+        if self.backend == "llvm":
+            from .llvm.native import Native
+
+            return Native(self.program, state.buffers)
         return Replay(self.program, state.buffers)
 
     def prepare(self) -> None:

@@ -1,0 +1,127 @@
+"""Which operations run together: elementwise ones and reductions of one shape share a loop.
+
+A node goes into the first loop of its shape that begins when all it reads elsewhere is done.
+"""
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...graph import Node
+from ..memory import roots
+from ..program import Program, is_move, known_as
+from .operation import NotLowered, is_elementwise, shape_of
+
+Shape = tuple[int, ...]
+
+
+@dataclass
+class Step:
+    """Operations that run together.
+
+    Attributes:
+        kind: "loop", over all elements of a shape; "product" of matrices; "gather", "scatter".
+        shape: what a loop goes over.
+        nodes: what is computed, in order.
+    """
+
+    kind: str
+    shape: Shape | None
+    nodes: list[Node] = field(default_factory=list)
+
+
+@dataclass
+class Schedule:
+    """The steps of a program, one after the other.
+
+    Attributes:
+        hidden: the nodes that live and die within a loop, and need no place in memory.
+    """
+
+    steps: list[Step]
+    hidden: set[int]
+
+
+def schedule(program: Program) -> Schedule:
+    """Puts the operations of a program into as few loops as their order allows.
+
+    Raises:
+        NotLowered: for an operation that is none of these.
+    """
+    root, views = roots(program)
+    steps: list[Step] = []
+    step_of = {x.order: -1 for x in program.inputs.values()}
+    for node in program.nodes:
+        if node.order in views:
+            continue
+        kind, shape = kind_of(node)
+        earliest = 0
+        for x in node.parents:
+            there = step_of[root[x.order]]
+            within = kind == "loop" and there >= 0 and in_loop(x, steps[there], shape)
+            earliest = max(earliest, there if within else there + 1)
+        step_of[node.order] = placed(node, kind, shape, earliest, steps)
+    hidden = {node.order for step in steps for node in step.nodes if step.kind == "loop"}
+    hidden -= {root[x.order] for x in program.ends()}
+    for i, step in enumerate(steps):
+        for node in step.nodes:
+            for x in node.parents:
+                made_here = step_of[root[x.order]] == i and in_loop(x, step, step.shape)
+                if not made_here:
+                    hidden.discard(root[x.order])
+    hidden -= {node.order for step in steps for node in step.nodes if reduction(node)}
+    return Schedule(steps, hidden)
+
+
+def placed(node: Node, kind: str, shape: Shape | None, earliest: int, steps: list[Step]) -> int:
+    """Puts a node into a step; returns which."""
+    if kind == "loop":
+        for i in range(earliest, len(steps)):
+            if steps[i].kind == "loop" and steps[i].shape == shape:
+                steps[i].nodes.append(node)
+                return i
+    steps.append(Step(kind, shape, [node]))
+    return len(steps) - 1
+
+
+def in_loop(x: Node, step: Step, shape: Shape | None) -> bool:
+    """Whether a loop over this shape can use x as it computes it, without memory."""
+    return (
+        step.kind == "loop"
+        and step.shape == shape
+        and any(x is node for node in step.nodes)
+        and shape_of(x) == shape
+        and not reduction(x)
+    )
+
+
+def reduction(node: Node) -> Any:
+    """The ufunc that a node reduces with; None for all other nodes."""
+    owner = getattr(node.function, "__self__", None)
+    return owner if isinstance(owner, np.ufunc) else None
+
+
+def kind_of(node: Node) -> tuple[str, Shape | None]:
+    if is_elementwise(node):
+        return "loop", shape_of(node)
+    if reduction(node) is not None:
+        return "loop", shape_of(node.inputs[0])
+    if node.function in (np.dot, np.matmul):
+        return "product", None
+    if is_move(node) or node.function is operator.getitem:
+        return "gather", None
+    if getattr(node.function, "__name__", "") == "scatter":
+        return "scatter", None
+    raise NotLowered(known_as(node))
+
+
+def reads_in_step(step: Step) -> Callable[[Node, Node], bool]:
+    """Whether a node of this step reads an input only where it writes its result."""
+
+    def elementwise(node: Node, x: Node) -> bool:
+        return step.kind == "loop" and shape_of(x) == step.shape and node in step.nodes
+
+    return elementwise

@@ -1,0 +1,293 @@
+"""The loops of a program: each goes once over its elements, a register full at a time.
+
+A loop is a function of pointers to blocks of memory that do not overlap. Adjacent axes become one
+where all arrays allow it; along the last, vectors are loaded, computed with and stored, and what is
+left over is one shorter vector. A reduction over the last axis is kept in registers; over others it
+is added up in memory.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...graph import Node
+from .fusion import Step, reduction
+from .lanes import (
+    INDEX, POINTER, Builder, Value, at, cast, constant, count, index, joined, load, parted,
+    shuffled, splat, store,
+)  # fmt: skip
+from .operation import combine, dtype_of, emit, identity, is_scalar
+
+Pointer = Callable[[Any], Value]
+
+
+@dataclass
+class Access:
+    """How an array is walked by a loop: where it begins, and how many bytes further along each axis."""
+
+    pointer: Value
+    strides: list[int]
+    dtype: np.dtype
+
+
+class Kernel:
+    """One loop, as it is emitted.
+
+    Args:
+        step: its operations.
+        array_of: where a node or constant stands in memory.
+        pointer_of: a pointer to where an array begins.
+        hidden: the nodes that are not stored.
+        width: bytes in a vector register.
+    """
+
+    def __init__(
+        self,
+        b: Builder,
+        step: Step,
+        array_of: Callable[[Any], np.ndarray],
+        pointer_of: Pointer,
+        hidden: set[int],
+        width: int,
+    ) -> None:
+        assert step.shape is not None
+        self.b = b
+        self.step = step
+        self.shape = step.shape
+        self.array_of = array_of
+        self.pointer_of = pointer_of
+        self.inside = {node.order for node in step.nodes if not reduction(node)}
+        self.stored = [n for n in step.nodes if n.order in self.inside and n.order not in hidden]
+        self.reductions = [node for node in step.nodes if reduction(node)]
+        self.accesses = self.find_accesses()
+        self.sizes = self.collapse()
+        widest = max((dtype_of(n).itemsize for n in step.nodes), default=8)
+        self.lanes = max(1, width // max(widest, 4))
+
+    def find_accesses(self) -> dict[int, Access]:
+        """Every array that is read or written, by the order of its node, or the id of a constant."""
+        found = {}
+        for node in self.step.nodes:
+            for x in node.inputs:
+                if not is_scalar(x) and not (isinstance(x, Node) and x.order in self.inside):
+                    array = self.array_of(x)
+                    wide = np.broadcast_to(array, self.shape)
+                    found[name_of(x)] = Access(self.pointer_of(array), list(wide.strides), array.dtype)
+        for node in self.stored:
+            array = self.array_of(node)
+            found[node.order] = Access(self.pointer_of(array), list(array.strides), array.dtype)
+        for node in self.reductions:
+            array, axes = self.array_of(node), node.settings["axis"]
+            left = iter(array.reshape([n for k, n in enumerate(self.shape) if k not in axes]).strides)
+            strides = [0 if k in axes else next(left) for k in range(len(self.shape))]
+            found[node.order] = Access(self.pointer_of(array), strides, array.dtype)
+        return found
+
+    def collapse(self) -> list[int]:
+        """The sizes of the axes that are left when those that can be walked as one are joined."""
+        sizes = [n for n in self.shape if n != 1]
+        for access in self.accesses.values():
+            access.strides = [
+                s for s, n in zip(access.strides, self.shape, strict=True) if n != 1
+            ]
+        k = len(sizes) - 2
+        while k >= 0:
+            if all(a.strides[k] == a.strides[k + 1] * sizes[k + 1] for a in self.accesses.values()):
+                sizes[k] *= sizes.pop(k + 1)
+                for access in self.accesses.values():
+                    access.strides.pop(k)
+            k -= 1
+        return sizes or [1]
+
+    def emit(self) -> None:
+        for access in self.accesses.values():
+            access.strides = access.strides or [0]
+        for node in self.reductions:
+            self.clear(node)
+        pointers = {key: access.pointer for key, access in self.accesses.items()}
+        self.walk(0, pointers)
+
+    def clear(self, node: Node) -> None:
+        """Puts what a reduction begins with where its result is to stand."""
+        array, dtype = self.array_of(node), dtype_of(node)
+        value = identity(reduction(node), dtype)
+        pointer = self.accesses[node.order].pointer
+
+        def put(b: Builder, i: Value, n: int) -> None:
+            store(b, constant(dtype, value, n), at(b, pointer, b.mul(i, index(dtype.itemsize))), dtype)
+
+        in_chunks(self.b, array.size, self.lanes, put)
+
+    def walk(self, axis: int, pointers: dict[int, Value]) -> None:
+        """Loops over an axis and those within it."""
+        if axis == len(self.sizes) - 1:
+            self.innermost(pointers)
+            return
+        with counting(self.b, self.sizes[axis]) as i:
+            self.walk(axis + 1, self.moved(pointers, axis, i))
+
+    def moved(self, pointers: dict[int, Value], axis: int, i: Value) -> dict[int, Value]:
+        b = self.b
+        return {
+            key: at(b, p, b.mul(i, index(stride))) if (stride := self.accesses[key].strides[axis]) else p
+            for key, p in pointers.items()
+        }
+
+    def innermost(self, pointers: dict[int, Value]) -> None:
+        """The last axis: full vectors, then one for the rest; sums over it stay in registers."""
+        n, b = self.sizes[-1], self.b
+        inner = [r for r in self.reductions if self.accesses[r.order].strides[-1] == 0]
+        whole = n // self.lanes * self.lanes
+        partial: dict[int, list[Value]] = {r.order: [] for r in inner}
+        if whole:
+            starts = [
+                constant(dtype_of(r), identity(reduction(r), dtype_of(r)), self.lanes)
+                for r in inner
+            ]
+            with counting(b, whole, self.lanes, starts) as (i, sums, ends):
+                values = self.body(self.moved(pointers, -1, i), self.lanes)
+                for r, total in zip(inner, sums, strict=True):
+                    ends.append(combine(b, reduction(r), dtype_of(r), total, values[r.order]))
+            for r, total in zip(inner, ends, strict=True):
+                partial[r.order].append(total)
+        if n > whole:
+            values = self.body(self.moved(pointers, -1, index(whole)), n - whole)
+            for r in inner:
+                partial[r.order].append(values[r.order])
+        for r in inner:
+            self.add_up(r, partial[r.order], pointers[r.order])
+
+    def add_up(self, r: Node, parts: list[Value], pointer: Value) -> None:
+        """Combines what was gathered in registers with what stands in memory."""
+        dtype, b = dtype_of(r), self.b
+        total = load(b, pointer, dtype, 1)
+        for part in parts:
+            total = combine(b, reduction(r), dtype, total, across(b, reduction(r), dtype, part))
+        store(b, total, pointer, dtype)
+
+    def body(self, pointers: dict[int, Value], lanes: int) -> dict[int, Value]:
+        """Computes all nodes for some elements, and stores those that are needed elsewhere.
+
+        Returns:
+            All values; for a reduction over the last axis what is to be reduced.
+        """
+        values: dict[int, Value] = {}
+
+        def fetch(x: Any) -> Value:
+            key = name_of(x)
+            if key not in values:
+                access = self.accesses[key]
+                values[key] = fetched(self.b, pointers[key], access, lanes)
+            return values[key]
+
+        waiting: list[Node] = []
+        for node in self.step.nodes:
+            if not reduction(node):
+                values[node.order] = emit(self.b, node, lanes, fetch)
+                continue
+            (x,) = node.inputs
+            value = cast(self.b, fetch(x), dtype_of(x), dtype_of(node))
+            if self.accesses[node.order].strides[-1] == 0:
+                values[node.order] = value
+            else:
+                values[node.order] = combine(
+                    self.b, reduction(node), dtype_of(node),
+                    fetched(self.b, pointers[node.order], self.accesses[node.order], lanes), value,
+                )  # fmt: skip
+                waiting.append(node)
+        for node in (*self.stored, *waiting):
+            put(self.b, values[node.order], pointers[node.order], self.accesses[node.order])
+        return values
+
+
+def name_of(x: Any) -> int:
+    return x.order if isinstance(x, Node) else -id(x)
+
+
+def fetched(b: Builder, pointer: Value, access: Access, lanes: int) -> Value:
+    """Elements of an array along the last axis."""
+    stride, dtype = access.strides[-1], access.dtype
+    if stride == dtype.itemsize or lanes == 1:
+        return load(b, pointer, dtype, lanes)
+    if stride == 0:
+        return splat(b, load(b, pointer, dtype, 1), lanes)
+    return joined(b, [load(b, at(b, pointer, k * stride), dtype, 1) for k in range(lanes)])
+
+
+def put(b: Builder, x: Value, pointer: Value, access: Access) -> None:
+    stride, dtype = access.strides[-1], access.dtype
+    if stride == dtype.itemsize or count(x) == 1:
+        store(b, x, pointer, dtype)
+        return
+    for k, part in enumerate(parted(b, x)):
+        store(b, part, at(b, pointer, k * stride), dtype)
+
+
+def across(b: Builder, ufunc: Any, dtype: np.dtype, x: Value) -> Value:
+    """The lanes of a vector, reduced to one number: halves together, then halves of those."""
+    while (n := count(x)) > 1:
+        half = n // 2
+        low, high = shuffled(b, x, range(half)), shuffled(b, x, range(half, 2 * half))
+        both = combine(b, ufunc, dtype, low, high)
+        if n % 2:
+            rest = shuffled(b, x, [n - 1])
+            first = parted(b, both)
+            first[0] = combine(b, ufunc, dtype, first[0], rest)
+            both = joined(b, first)
+        x = both
+    return x
+
+
+# --- loops ---
+
+
+class counting:
+    """A loop of i from 0 to n by steps, as a context; with values that are handed on, if given.
+
+    Yields i; or (i, values now, a list for the values of the next round), and leaves in that list
+    what they are after the loop.
+    """
+
+    def __init__(self, b: Builder, n: int | Value, by: int = 1, starts: Sequence[Value] | None = None):
+        self.b, self.by, self.starts = b, by, starts
+        self.n = index(n) if isinstance(n, int) else n
+
+    def __enter__(self) -> Any:
+        b = self.b
+        self.before = b.block
+        self.body, self.after = b.append_basic_block("loop"), b.append_basic_block("after")
+        b.branch(self.body)
+        b.position_at_end(self.body)
+        self.i = b.phi(INDEX)
+        self.phis = [b.phi(x.type) for x in self.starts or ()]
+        self.ends: list[Value] = []
+        return self.i if self.starts is None else (self.i, self.phis, self.ends)
+
+    def __exit__(self, *exception: object) -> None:
+        if exception[0] is not None:
+            return
+        b = self.b
+        following = b.add(self.i, index(self.by))
+        last = b.block
+        self.i.add_incoming(index(0), self.before)
+        self.i.add_incoming(following, last)
+        for phi, start, end in zip(self.phis, self.starts or (), self.ends, strict=True):
+            phi.add_incoming(start, self.before)
+            phi.add_incoming(end, last)
+        b.cbranch(b.icmp_signed("<", following, self.n), self.body, self.after)
+        b.position_at_end(self.after)
+
+
+def in_chunks(b: Builder, n: int, lanes: int, act: Callable[[Builder, Value, int], None]) -> None:
+    """Acts on n elements, some at a time, and then on the rest: act(b, first, how many)."""
+    whole = n // lanes * lanes
+    if whole:
+        with counting(b, whole, lanes) as i:
+            act(b, i, lanes)
+    if n > whole:
+        act(b, index(whole), n - whole)
+
+
+__all__ = ["POINTER", "Kernel", "counting", "in_chunks"]

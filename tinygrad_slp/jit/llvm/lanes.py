@@ -1,0 +1,142 @@
+"""Values of NumPy's dtypes in LLVM: numbers, and vectors of them, which fill a register or a few.
+
+A vector of one lane is a number. A boolean is one bit in a register and one byte in memory.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+Builder = Any  # ir.IRBuilder and ir.Value, of a package without type hints
+Value = Any
+
+POINTER = ir.PointerType()
+INDEX = ir.IntType(64)
+BYTE = ir.IntType(8)
+BIT = ir.IntType(1)
+FLOATS = {np.dtype(np.float64): ir.DoubleType(), np.dtype(np.float32): ir.FloatType()}
+
+
+def is_lowered(dtype: np.dtype) -> bool:
+    """Whether there is a type in LLVM for a dtype."""
+    return dtype in FLOATS or dtype.kind in "biu"
+
+
+def number(dtype: np.dtype) -> Any:
+    """The type of one number in a register."""
+    if dtype in FLOATS:
+        return FLOATS[dtype]
+    return BIT if dtype.kind == "b" else ir.IntType(8 * dtype.itemsize)
+
+
+def lanes(type: Any, n: int) -> Any:
+    return type if n == 1 else ir.VectorType(type, n)
+
+
+def count(x: Value) -> int:
+    """How many lanes a value has."""
+    return x.type.count if isinstance(x.type, ir.VectorType) else 1
+
+
+def constant(dtype: np.dtype, value: Any, n: int = 1) -> Value:
+    """A constant in every lane."""
+    python = {"f": float, "b": int}.get(dtype.kind, int)(dtype.type(value))
+    return ir.Constant(lanes(number(dtype), n), python)
+
+
+def index(value: int) -> Value:
+    return ir.Constant(INDEX, int(value))
+
+
+def constants(dtype: np.dtype, values: Sequence[Any]) -> Value:
+    """A constant of its own in every lane."""
+    each = [constant(dtype, value) for value in values]
+    return each[0] if len(each) == 1 else ir.Constant(ir.VectorType(number(dtype), len(each)), each)
+
+
+def load(b: Builder, pointer: Value, dtype: np.dtype, n: int) -> Value:
+    """n numbers that stand one after the other in memory."""
+    stored = BYTE if dtype.kind == "b" else number(dtype)
+    x = b.load(pointer, typ=lanes(stored, n), align=dtype.itemsize)
+    return b.trunc(x, lanes(BIT, n)) if dtype.kind == "b" else x
+
+
+def store(b: Builder, x: Value, pointer: Value, dtype: np.dtype) -> None:
+    """Puts the lanes one after the other into memory."""
+    if dtype.kind == "b":
+        x = b.zext(x, lanes(BYTE, count(x)))
+    b.store(x, pointer, align=dtype.itemsize)
+
+
+def at(b: Builder, pointer: Value, offset: Value | int) -> Value:
+    """A pointer some bytes further on."""
+    if isinstance(offset, int):
+        if not offset:
+            return pointer
+        offset = index(offset)
+    return b.gep(pointer, [offset], source_etype=BYTE)
+
+
+def shuffled(b: Builder, x: Value, positions: Sequence[int]) -> Value:
+    """The lanes of x at these positions."""
+    n = count(x)
+    positions = [int(i) for i in positions]
+    if len(positions) == n and positions == list(range(n)):
+        return x
+    if len(positions) == 1:
+        return b.extract_element(x, ir.Constant(ir.IntType(32), positions[0]))
+    if n == 1:
+        return splat(b, x, len(positions))
+    mask = ir.Constant(ir.VectorType(ir.IntType(32), len(positions)), positions)
+    return b.shuffle_vector(x, ir.Constant(x.type, ir.Undefined), mask)
+
+
+def splat(b: Builder, x: Value, n: int) -> Value:
+    """One number in every lane."""
+    if n == 1:
+        return x
+    type = ir.VectorType(x.type, n)
+    first = b.insert_element(ir.Constant(type, ir.Undefined), x, ir.Constant(ir.IntType(32), 0))
+    mask = ir.Constant(ir.VectorType(ir.IntType(32), n), [0] * n)
+    return b.shuffle_vector(first, ir.Constant(type, ir.Undefined), mask)
+
+
+def joined(b: Builder, numbers: Sequence[Value]) -> Value:
+    """A vector of these numbers."""
+    if len(numbers) == 1:
+        return numbers[0]
+    x = ir.Constant(ir.VectorType(numbers[0].type, len(numbers)), ir.Undefined)
+    for k, part in enumerate(numbers):
+        x = b.insert_element(x, part, ir.Constant(ir.IntType(32), k))
+    return x
+
+
+def parted(b: Builder, x: Value) -> list[Value]:
+    """The numbers in a vector."""
+    n = count(x)
+    if n == 1:
+        return [x]
+    return [b.extract_element(x, ir.Constant(ir.IntType(32), k)) for k in range(n)]
+
+
+def cast(b: Builder, x: Value, given: np.dtype, wanted: np.dtype) -> Value:
+    """The same numbers in another dtype, as `astype` does it."""
+    if given == wanted:
+        return x
+    type = lanes(number(wanted), count(x))
+    if wanted.kind == "b":
+        zero = ir.Constant(x.type, 0)
+        return b.fcmp_unordered("!=", x, zero) if given.kind == "f" else b.icmp_signed("!=", x, zero)
+    if given.kind == "f" and wanted.kind == "f":
+        return b.fpext(x, type) if wanted.itemsize > given.itemsize else b.fptrunc(x, type)
+    if given.kind == "f":
+        return b.fptosi(x, type) if wanted.kind == "i" else b.fptoui(x, type)
+    if wanted.kind == "f":
+        return b.sitofp(x, type) if given.kind == "i" else b.uitofp(x, type)
+    if wanted.itemsize * 8 == number(given).width:
+        return x
+    if wanted.itemsize < given.itemsize:
+        return b.trunc(x, type)
+    return b.sext(x, type) if given.kind == "i" else b.zext(x, type)

@@ -1,0 +1,166 @@
+"""Larger programs, in memory: loops, products of matrices and moves, one after the other."""
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from ...graph import Node
+from ..memory import Plan, Planner
+from ..program import Program
+from ..trace import Place
+from . import fusion, indexing, products
+from .fusion import Step
+from .kernels import Kernel
+from .lanes import POINTER, Builder, Value, at, index
+from .operation import NotLowered
+
+
+class Loops:
+    """A program in steps, and the blocks of memory that it works in.
+
+    Attributes:
+        blocks: the buffers of the places, in their order, then all others and the constants.
+        said: of each step, what it became.
+    """
+
+    def __init__(self, program: Program, places: dict[Place, np.ndarray], width: int) -> None:
+        self.program = program
+        self.width = width
+        self.schedule = fusion.schedule(program)
+        self.plan: Plan = Planner(
+            program,
+            places,
+            [step.nodes for step in self.schedule.steps],
+            self.schedule.hidden,
+            self.in_place,
+        ).plan()
+        self.blocks: list[np.ndarray] = [*places.values(), *self.plan.blocks]
+        self.constants: dict[int, tuple[Any, np.ndarray]] = {}
+        self.said: list[str] = []
+        if any(np.size(node.array) == 0 for node in program.nodes):
+            raise NotLowered("arrays without elements")
+
+    def in_place(self, node: Node, x: Node) -> bool:
+        """Whether a node reads an input only where it writes its result."""
+        step = next(s for s in self.schedule.steps if any(n is node for n in s.nodes))
+        return fusion.reads_in_step(step)(node, x)
+
+    # --- where things are ---
+
+    def array_of(self, x: Any) -> np.ndarray:
+        if isinstance(x, Node):
+            return self.plan.arrays[x.order]  # type: ignore[no-any-return]
+        if id(x) not in self.constants:
+            array = np.ascontiguousarray(x)
+            self.constants[id(x)] = x, array
+            self.blocks.append(array)
+        return self.constants[id(x)][1]
+
+    def block_of(self, array: np.ndarray) -> tuple[int, int]:
+        """The block that an array stands in, and how many bytes behind its beginning."""
+        address = array.ctypes.data
+        for k, block in enumerate(self.blocks):
+            start = block.ctypes.data
+            if start <= address < start + max(block.nbytes, 1):
+                return k, address - start
+        self.constants[id(array)] = array, array
+        self.blocks.append(array)
+        return len(self.blocks) - 1, 0
+
+    # --- instructions ---
+
+    def emit(self, b: Builder, blocks: "Blocks") -> None:
+        """Emits one step of the program.
+
+        Args:
+            blocks: gives a pointer to each block.
+        """
+        for step in self.schedule.steps:
+            self.said.append(self.emit_step(b, step, blocks))
+        for target, source in self.plan.copies:
+            self.copy(b, blocks, target, source)
+
+    def emit_step(self, b: Builder, step: Step, blocks: "Blocks") -> str:
+        def pointer_of(array: np.ndarray) -> Value:
+            return self.pointer(b, blocks, array)
+
+        lanes = self.width // 8
+        node = step.nodes[0]
+        if step.kind == "loop":
+            self.emit_loop(b, step, blocks)
+            return f"a loop over {step.shape}"
+        if step.kind == "product":
+            x, y = (self.array_of(z) for z in node.inputs)
+            out = self.array_of(node)
+            how = products.emit_product(b, node, x, y, out, pointer_of, self.width)
+            return f"a product, {how}"
+        emit = indexing.emit_gather if step.kind == "gather" else indexing.emit_scatter
+        emit(b, node, self.array_of, pointer_of, lanes)
+        return step.kind
+
+    def emit_loop(self, b: Builder, step: Step, blocks: "Blocks") -> None:
+        """Emits a loop as a function of its own, so that its pointers are known not to overlap."""
+        used: list[int] = []
+        arrays = [
+            self.array_of(x)
+            for node in step.nodes
+            for x in (*node.inputs, node)
+            if np.ndim(x) or isinstance(x, Node)
+            if not (isinstance(x, Node) and x.order in self.schedule.hidden)
+        ]
+        used = sorted({self.block_of(array)[0] for array in arrays})
+        module = b.module
+        signature = ir.FunctionType(ir.VoidType(), [POINTER] * len(used))
+        function = ir.Function(module, signature, module.get_unique_name("loop_"))
+        function.linkage = "internal"
+        for argument in function.args:
+            argument.add_attribute("noalias")
+        inner = ir.IRBuilder(function.append_basic_block("entry"))
+        given = dict(zip(used, function.args, strict=True))
+
+        def pointer_of(array: np.ndarray) -> Value:
+            k, offset = self.block_of(array)
+            return at(inner, given[k], offset)
+
+        hidden = self.schedule.hidden
+        Kernel(inner, step, self.array_of, pointer_of, hidden, self.width).emit()
+        inner.ret_void()
+        b.call(function, [blocks(b, k) for k in used])
+
+    def pointer(self, b: Builder, blocks: "Blocks", array: np.ndarray) -> Value:
+        k, offset = self.block_of(array)
+        return at(b, blocks(b, k), offset)
+
+    def copy(self, b: Builder, blocks: "Blocks", target: np.ndarray, source: Any) -> None:
+        source = source if isinstance(source, np.ndarray) else self.array_of(source)
+        if source.dtype != target.dtype or not source.flags.c_contiguous:
+            raise NotLowered(f"keeping {source.dtype} as {target.dtype}")
+        pointers = [self.pointer(b, blocks, x) for x in (target, source)]
+        memcpy(b, *pointers, target.nbytes)
+
+
+class Blocks:
+    """Pointers to the blocks of memory, read from a table when they are first asked for.
+
+    Args:
+        moved: pointers that are others in each step, by block.
+    """
+
+    def __init__(self, table: Value, moved: dict[int, Value]) -> None:
+        self.table = table
+        self.known = dict(moved)
+
+    def __call__(self, b: Builder, k: int) -> Value:
+        if k not in self.known:
+            self.known[k] = b.load(at(b, self.table, 8 * k), typ=POINTER)
+        return self.known[k]
+
+
+def memcpy(b: Builder, target: Value, source: Value, size: int) -> None:
+    name = "llvm.memcpy.p0.p0.i64"
+    types = [POINTER, POINTER, ir.IntType(64), ir.IntType(1)]
+    function = b.module.globals.get(name)
+    if function is None:
+        function = ir.Function(b.module, ir.FunctionType(ir.VoidType(), types), name)
+    b.call(function, [target, source, index(size), ir.Constant(ir.IntType(1), 0)])

@@ -1,0 +1,177 @@
+"""The native back end: a program as machine code, compiled once, called with a table of pointers.
+
+The code is two functions of (table, strides, n, order): `loop` does n steps of the same arguments,
+`scan` one for each index in the order, which finds its arguments that many strides further on. The
+table has the address of each block of memory, then that of the results.
+"""
+
+import ctypes
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from ...graph import Node
+from ..program import Program
+from ..trace import Place
+from . import registers
+from .engine import Code, register_bytes
+from .kernels import counting
+from .lanes import INDEX, POINTER, Builder, Value, at, index
+from .loops import Blocks, Loops, memcpy
+
+RUN = ctypes.PYFUNCTYPE(None, *[ctypes.c_void_p] * 2, ctypes.c_int64, ctypes.c_void_p)
+RESULTS = 8
+"""Bytes from the address of one block to that of the next, in the table."""
+
+
+class Native:
+    """A program as machine code, bound to the buffers of its places.
+
+    Args:
+        places: the buffer of every place.
+
+    Raises:
+        NotLowered: the program has an operation that there is no native code for.
+    """
+
+    def __init__(self, program: Program, places: dict[Place, np.ndarray]) -> None:
+        self.program = program
+        self.order = list(dict.fromkeys([*program.inputs, *program.stores]))
+        self.loops: Loops | None = None
+        places = {p: places[p] for p in self.order}
+        module = self.in_registers() if registers.fits(program) else self.in_memory(places)
+        self.code = Code(str(module))
+        self.functions = [RUN(self.code.address(name)) for name in ("loop", "scan")]
+        self.results = [np.empty(*kind_of(x)) for x in program.outputs]
+        self.bind(places)
+
+    # --- what is compiled ---
+
+    def in_registers(self) -> Any:
+        """The module of a program that is small enough for registers."""
+        module = ir.Module("step")
+        for name in ("loop", "scan"):
+            b, table, argument, n = self.begin(module, name)
+            pointers = {p: self.entry(b, table, k) for k, p in enumerate(self.order)}
+            results = [
+                self.entry(b, table, len(self.order) + k) for k in range(len(self.program.outputs))
+            ]
+            given = (lambda p, i, f=argument: f(self.order.index(p), i)) if name == "scan" else None
+            registers.emit_loop(self.program, b, pointers.__getitem__, results, n, given)
+            b.ret_void()
+        return module
+
+    def in_memory(self, places: dict[Place, np.ndarray]) -> Any:
+        """The module of a larger program: one function does for both, as `loop` has no strides."""
+        module = ir.Module("step")
+        loops = self.loops = Loops(self.program, places, register_bytes())
+        b, table, argument, n = self.begin(module, "scan")
+        with counting(b, n) as i:
+            moved = {
+                k: argument(k, i) for k, p in enumerate(self.order) if p.kind == "argument"
+            }
+            blocks = Blocks(table, moved)
+            loops.emit(b, blocks)
+            sources = [loops.array_of(x) for x in self.program.outputs]
+            pointers = [loops.pointer(b, blocks, source) for source in sources]
+            for k, (source, pointer) in enumerate(zip(sources, pointers, strict=True)):
+                start = self.entry(b, table, len(loops.blocks) + k)
+                target = at(b, start, b.mul(i, index(source.nbytes)))
+                memcpy(b, target, pointer, source.nbytes)
+        b.ret_void()
+        alias(module, "loop", "scan")
+        return module
+
+    def begin(self, module: Any, name: str) -> tuple[Builder, Value, Any, Value]:
+        """The beginning of a function: its builder and table, where arguments are, and n."""
+        signature = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, INDEX, POINTER])
+        function = ir.Function(module, signature, name)
+        table, strides, n, order = function.args
+        b = ir.IRBuilder(function.append_basic_block("entry"))
+
+        def argument(k: int, i: Value) -> Value:
+            step = b.load(b.gep(order, [i], source_etype=INDEX), typ=INDEX)
+            stride = b.load(at(b, strides, 8 * k), typ=INDEX)
+            return at(b, self.entry(b, table, k), b.mul(step, stride))
+
+        return b, table, argument, n
+
+    def entry(self, b: Builder, table: Value, k: int) -> Value:
+        return b.load(at(b, table, 8 * k), typ=POINTER)
+
+    # --- and run ---
+
+    def bind(self, places: dict[Place, np.ndarray]) -> None:
+        """Takes other buffers for the places."""
+        self.places = [places[p] for p in self.order]
+        rest = self.loops.blocks[len(self.places) :] if self.loops else []
+        blocks = [*self.places, *rest]
+        self.table = np.array([x.ctypes.data for x in (*blocks, *self.results)], dtype=np.int64)
+        self.strides = np.zeros(len(self.table), dtype=np.int64)
+        self.zero = np.zeros(1, dtype=np.int64)
+        self.pointers = self.table.ctypes.data, self.strides.ctypes.data, 1, self.zero.ctypes.data
+
+    def run(self) -> None:
+        """One step, of what stands in the buffers."""
+        self.functions[0](*self.pointers)
+
+    def repeat(
+        self,
+        n: int,
+        scanned: list[tuple[np.ndarray, np.ndarray]],
+        order: np.ndarray | None,
+        results: list[np.ndarray],
+    ) -> None:
+        """n steps: see `Replay.repeat`."""
+        if not n:
+            return
+        table, strides = self.table.copy(), self.strides.copy()
+        arrays = []
+        for buffer, array in scanned:
+            k = next(k for k, x in enumerate(self.places) if x is buffer)
+            arrays.append(np.ascontiguousarray(array, dtype=buffer.dtype))
+            table[k] = arrays[-1].ctypes.data
+            strides[k] = buffer.nbytes
+        table[len(table) - len(results) :] = [x.ctypes.data for x in results]
+        steps = np.ascontiguousarray(np.zeros(n) if order is None else order, dtype=np.int64)
+        call = self.functions[bool(scanned)]
+        call(table.ctypes.data, strides.ctypes.data, n, steps.ctypes.data)
+
+    # --- what it is ---
+
+    def summary(self) -> str:
+        if self.loops is None:
+            return "native code by LLVM, all in registers"
+        loops = sum(step.kind == "loop" for step in self.loops.schedule.steps)
+        return (
+            f"native code by LLVM, {loops} loops and {len(self.loops.said) - loops} other steps, "
+            f"in {self.loops.plan.bytes:,} bytes"
+        )
+
+    def notes(self) -> list[str]:
+        return []
+
+    def remark(self, node: Node) -> str:
+        if self.loops is None:
+            return ""
+        if node.order in self.loops.plan.views:
+            return "a view"
+        for k, step in enumerate(self.loops.schedule.steps):
+            if any(n is node for n in step.nodes):
+                return f"step {k + 1}, {self.loops.said[k]}"
+        return ""
+
+
+def kind_of(x: Any) -> tuple[tuple[int, ...], Any]:
+    value = np.asarray(x.array if isinstance(x, Node) else x)
+    return value.shape, value.dtype
+
+
+def alias(module: Any, name: str, original: str) -> None:
+    """Another name for a function."""
+    function = module.globals[original]
+    other = ir.Function(module, function.function_type, name)
+    b = ir.IRBuilder(other.append_basic_block("entry"))
+    b.call(function, other.args)
+    b.ret_void()
