@@ -1,5 +1,6 @@
 """Layers, activations, losses and the modules they are made of, under PyTorch's names."""
 
+from . import init
 from .activations import (
     ELU,
     GELU,
@@ -12,11 +13,13 @@ from .activations import (
     Softplus,
     Tanh,
 )
-from .layers import Linear, Perceptron, Sequential
+from .containers import MLP, ModuleDict, ModuleList, Residual, Sequential
+from .layers import Dropout, Embedding, Flatten, Identity, Linear, Perceptron
 from .losses import (
     BCELoss,
     BCEWithLogitsLoss,
     CrossEntropyLoss,
+    GaussianNLLLoss,
     HingeLoss,
     HuberLoss,
     L1Loss,
@@ -25,18 +28,22 @@ from .losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
     cross_entropy,
+    gaussian_nll_loss,
     hinge_loss,
     huber_loss,
     l1_loss,
     mse_loss,
     nll_loss,
 )
-from .module import Module
+from .module import Buffer, Module
+from .normalization import BatchNorm1d, LayerNorm
 
 __all__ = [
-    "ELU", "GELU", "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "HingeLoss", "HuberLoss",
-    "L1Loss", "LeakyReLU", "Linear", "LogSoftmax", "MSELoss", "Module", "NLLLoss", "Perceptron",
-    "ReLU", "Sequential", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh", "binary_cross_entropy",
-    "binary_cross_entropy_with_logits", "cross_entropy", "hinge_loss", "huber_loss", "l1_loss",
-    "mse_loss", "nll_loss",
+    "ELU", "GELU", "MLP", "BCELoss", "BCEWithLogitsLoss", "BatchNorm1d", "Buffer",
+    "CrossEntropyLoss", "Dropout", "Embedding", "Flatten", "GaussianNLLLoss", "HingeLoss",
+    "HuberLoss", "Identity", "L1Loss", "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax", "MSELoss",
+    "Module", "ModuleDict", "ModuleList", "NLLLoss", "Perceptron", "ReLU", "Residual", "Sequential",
+    "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh", "binary_cross_entropy",
+    "binary_cross_entropy_with_logits", "cross_entropy", "gaussian_nll_loss", "hinge_loss",
+    "huber_loss", "init", "l1_loss", "mse_loss", "nll_loss",
 ]  # fmt: skip

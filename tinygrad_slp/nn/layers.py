@@ -1,14 +1,18 @@
-"""Layers: modules with parameters, and modules of modules."""
+"""Layers: modules that each compute one thing."""
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..graph import differentiable
+from ..graph import differentiable, holds
+from ..random import Stream
 from ..rule import REAL
 from ..rules import sigmoid
 from ..tensor import Tensor
+from . import init as starts
 from .module import Module
 
 if TYPE_CHECKING:  # looked at as code runs, np.random would be half the time of the import
@@ -25,6 +29,14 @@ if TYPE_CHECKING:  # looked at as code runs, np.random would be half the time of
 def linear(x: Any, W: Any, b: Any) -> Any:
     """x·Wᵀ + b of a matrix x      ∂x = g·W, ∂W = gᵀ·x, ∂b = Σ g"""
     return x.dot(W.T) + b
+
+
+def drawn(init: Callable[..., Any], rng: Any, shape: tuple[int, ...]) -> Any:
+    """What an init draws, of the shape that was asked for."""
+    weight = init(rng, shape)
+    if np.shape(weight) != shape:
+        raise ValueError(f"init gave a weight of shape {np.shape(weight)}, expected {shape}")
+    return weight
 
 
 class Linear(Module):
@@ -56,10 +68,8 @@ class Linear(Module):
             )
         rng = np.random.default_rng(rng)
         bound = 1 / np.sqrt(in_features)
-        shape = out_features, in_features
-        weight = init(rng, shape) if init else rng.uniform(-bound, bound, shape)
-        if np.shape(weight) != shape:
-            raise ValueError(f"init gave a weight of shape {np.shape(weight)}, expected {shape}")
+        default = partial(starts.uniform, a=-bound, b=bound)
+        weight = drawn(init or default, rng, (out_features, in_features))
         self.weight = Tensor(weight, requires_grad=True, dtype=dtype)
         self.bias = (
             Tensor(rng.uniform(-bound, bound, out_features), requires_grad=True, dtype=dtype)
@@ -116,32 +126,115 @@ class Perceptron(Module):
         return f"features={self.weight.size}"
 
 
-class Sequential(Module):
-    """Layers one after the other; `model[0]` is the first, `model[1:]` the rest."""
+class Embedding(Module):
+    """Row i of a table, for each index i: indices of any shape to y of shape (..., embedding_dim).
 
-    def __init__(self, *layers: Any) -> None:
-        for layer in layers:
-            if not callable(layer):
-                raise TypeError(
-                    f"Sequential takes layers one by one, each callable; got {layer!r}. "
-                    "For a list write Sequential(*layers)"
-                )
-        self.layers = list(layers)
+    `weight` (num_embeddings, embedding_dim) is drawn from N(0, 1).
+
+    Args:
+        padding_idx: a row that starts as 0 and gets no gradient; from the end, if negative.
+        init: `init(rng, shape)` draws the weight instead.
+        dtype: of the weight.
+        rng: a Generator, or a seed.
+
+    Raises:
+        TypeError: the indices are not integers.
+        ValueError: there is no such row.
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        *,
+        init: Callable[..., Any] | None = None,
+        dtype: Any = np.float64,
+        rng: "Seed" = None,
+    ) -> None:
+        shape = num_embeddings, embedding_dim
+        if min(shape) < 1:
+            raise ValueError(f"Embedding needs at least one row and one column, got {shape}")
+        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
+            raise ValueError(f"padding_idx={padding_idx} of {num_embeddings} embeddings")
+        self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
+        rng = np.random.default_rng(rng)
+        weight = drawn(init or starts.normal, rng, shape)
+        if self.padding_idx is not None:
+            weight[self.padding_idx] = 0
+        self.weight = Tensor(weight, requires_grad=True, dtype=dtype)
+
+    def forward(self, indices: Any) -> Any:
+        i = indices.array if isinstance(indices, Tensor) else indices
+        i = i if hasattr(i, "shape") else np.asarray(i)
+        if i.dtype.kind not in "iu":
+            raise TypeError(f"{self!r} takes integers, got {i.dtype} of shape {i.shape}")
+        rows = len(self.weight)
+        if not holds(lambda i: not i.size or (i.min() >= 0 and i.max() < rows), i):
+            raise ValueError(
+                f"{self!r} got indices from {i.min()} to {i.max()}; there are rows 0 to {rows - 1}"
+            )
+        y = self.weight[i]
+        if self.padding_idx is None:
+            return y
+        padding = np.equal(i, self.padding_idx)[..., None]
+        return np.where(padding, self.weight.array[self.padding_idx], y)
+
+    def extra_repr(self) -> str:
+        rows, columns = self.weight.shape
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{rows}, {columns}{padding}"
+
+
+class Dropout(Module):
+    """While training, each element 0 with probability p, and the others divided by 1 − p.
+
+    After `eval()`, the input itself (Srivastava et al., Dropout, 2014).
+
+    Args:
+        p: from 0 to 1.
+        rng: a Generator, or a seed; the layer has a `Stream` of its own.
+    """
+
+    def __init__(self, p: float = 0.5, *, rng: "Seed" = None) -> None:
+        if not 0 <= p <= 1:
+            raise ValueError(f"p is a probability, from 0 to 1; got {p}")
+        self.p = p
+        self.stream = Stream(rng)
 
     def forward(self, x: Any) -> Any:
-        for layer in self.layers:
-            x = layer(x)
+        if not self.training or self.p == 0:
+            return x
+        x = x if hasattr(x, "shape") else np.asarray(x, dtype=float)
+        kept = self.stream.uniform(x.shape, x.dtype) >= self.p
+        scale = 1 / (1 - self.p) if self.p < 1 else 0.0
+        return x * (kept.astype(x.dtype) * scale)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}"
+
+
+class Flatten(Module):
+    """Axes start_dim to end_dim made one: by default (B, ...) to (B, features)."""
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
+        self.start_dim = start_dim
+        self.end_dim = end_dim
+
+    def forward(self, x: Any) -> Any:
+        x = x if hasattr(x, "shape") else np.asarray(x, dtype=float)
+        start, end = (d + x.ndim if d < 0 else d for d in (self.start_dim, self.end_dim))
+        if not 0 <= start <= end < x.ndim:
+            raise ValueError(f"{self!r} got an input of shape {x.shape}, without these axes")
+        before, within, after = x.shape[:start], x.shape[start : end + 1], x.shape[end + 1 :]
+        return x.reshape((*before, math.prod(within), *after))
+
+    def extra_repr(self) -> str:
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Identity(Module):
+    """x"""
+
+    def forward(self, x: Any) -> Any:
         return x
-
-    def children(self) -> dict[str, Any]:
-        return {str(i): layer for i, layer in enumerate(self.layers)}
-
-    def __getitem__(self, index: int | slice) -> Any:
-        part = self.layers[index]
-        return Sequential(*part) if isinstance(part, list) else part
-
-    def __len__(self) -> int:
-        return len(self.layers)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.layers)

@@ -4,6 +4,7 @@ Prediction and target have the same shape, always: nothing is broadcast. reducti
 over all elements, "sum" adds them, "none" keeps them.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from ..graph import Node, differentiable, holds
 from ..rule import REAL
 from ..rules import log_softmax, relu, softplus
+from ..rules.activations import class_surprise
 from .module import Module
 
 
@@ -148,7 +150,7 @@ def cross_entropy(prediction: Any, target: Any, reduction: str = "mean") -> Any:
     t = target if hasattr(target, "shape") else np.asarray(target)
     if z.ndim == 2 and t.shape == z.shape and t.dtype.kind == "f":
         return reduce(-(t * log_softmax(z)).sum(axis=-1), reduction)
-    return nll_loss(log_softmax(z), class_indices("cross_entropy", z, t), reduction)
+    return reduce(class_surprise(z, class_indices("cross_entropy", z, t)), reduction)
 
 
 def hinge_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
@@ -162,6 +164,50 @@ def hinge_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
         values = np.unique(getattr(t, "data", t))
         raise ValueError(f"hinge_loss takes targets −1 and 1, got {values[:5]}")
     return reduce(relu(1 - t * p), reduction)
+
+
+def gaussian_nll_loss(
+    prediction: Any,
+    target: Any,
+    var: Any,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: str = "mean",
+) -> Any:
+    """½(log v + (p − t)²/v), of targets t normal around p with variance v; full adds ½ log 2π
+
+    A variance below eps counts as eps, with the gradient that it has there (Nix and Weigend,
+    Estimating the mean and variance of the target probability distribution, 1994).
+
+    Args:
+        var: of the shape of the prediction (..., n); or (..., 1) or (...,), one for each sample.
+
+    Raises:
+        ValueError: another shape, or a negative variance.
+    """
+    if not eps > 0:
+        raise ValueError(f"eps should be above 0, got {eps}")
+    p, t = arrays("gaussian_nll_loss", prediction, target)
+    v = variances(p, var)
+    now = v.array if isinstance(v, Node) else v
+    v = v + np.maximum(eps - now, 0)  # not max(v, ε): there would be no gradient out of there
+    constant = 0.5 * math.log(2 * math.pi) if full else 0.0
+    return reduce(0.5 * (np.log(v) + np.square(p - t) / v) + constant, reduction)
+
+
+def variances(p: Any, var: Any) -> Any:
+    """The variances of a prediction, of a shape that broadcasts to its shape, none below 0."""
+    v = var if hasattr(var, "shape") else np.asarray(var, dtype=p.dtype)
+    if v.shape != p.shape and v.shape == p.shape[:-1]:
+        v = v.reshape(*v.shape, 1)
+    if v.shape not in (p.shape, (*p.shape[:-1], 1)):
+        raise ValueError(
+            f"gaussian_nll_loss needs a variance for each prediction, {p.shape}, or each sample, "
+            f"{(*p.shape[:-1], 1)}; got {v.shape}"
+        )
+    if not holds(lambda v: not np.any(v < 0), v):
+        raise ValueError(f"gaussian_nll_loss got a negative variance, {np.min(v)}")
+    return v
 
 
 class Loss(Module):
@@ -226,6 +272,21 @@ class NLLLoss(Loss):
     """−(log-probability of the target class)"""
 
     function = staticmethod(nll_loss)
+
+
+class GaussianNLLLoss(Loss):
+    """½(log v + (p − t)²/v), called with prediction, target and variance"""
+
+    def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
+        super().__init__(reduction)
+        self.full = full
+        self.eps = eps
+
+    def forward(self, prediction: Any, target: Any, var: Any) -> Any:  # type: ignore[override]
+        return gaussian_nll_loss(prediction, target, var, self.full, self.eps, self.reduction)
+
+    def extra_repr(self) -> str:
+        return f"full={self.full}, eps={self.eps}, {super().extra_repr()}"
 
 
 class HingeLoss(Loss):

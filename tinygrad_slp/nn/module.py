@@ -1,7 +1,8 @@
 """Module: an object whose fields hold parameters and other modules.
 
-A Tensor in a field is a parameter (frozen, if it does not require grad), a plain array a buffer.
-Fields, lists, tuples and dicts are walked; nothing is registered.
+A Tensor in a field is a parameter (frozen, if it does not require grad); a `Buffer` or a plain
+array is state that goes with them. Fields, lists, tuples and dicts are walked; nothing is
+registered.
 """
 
 import copy
@@ -11,6 +12,18 @@ from typing import Any, Self
 import numpy as np
 
 from ..tensor import Tensor
+
+
+class Buffer(Tensor):
+    """A Tensor that is state of a Module but no parameter: no optimizer and no `grad` takes it.
+
+    A plain array is a buffer too, but only a Tensor may be renewed by a step that `jit` compiles.
+    """
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Buffer, super().__reduce__()[1]
 
 
 class Module:
@@ -34,14 +47,17 @@ class Module:
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """The parameters with their dotted names; a shared one once, under its first name."""
-        seen = set()
-        for path, x in walk(self):
-            if isinstance(x, Tensor) and id(x) not in seen:
-                seen.add(id(x))
-                yield path, x
+        return once((path, x) for path, x in walk(self) if is_parameter(x))
 
     def parameters(self) -> Iterator[Tensor]:
         return (x for _, x in self.named_parameters())
+
+    def named_buffers(self) -> Iterator[tuple[str, Any]]:
+        """The buffers with their dotted names; a shared one once, under its first name."""
+        return once((path, x) for path, x in walk(self) if is_buffer(x))
+
+    def buffers(self) -> Iterator[Any]:
+        return (x for _, x in self.named_buffers())
 
     def modules(self) -> Iterator["Module"]:
         """This module and all within it."""
@@ -139,6 +155,23 @@ class Module:
         if not lines:
             return f"{head}({self.extra_repr()})"
         return "\n".join([f"{head}({self.extra_repr()}", *lines, ")"])
+
+
+def is_buffer(x: Any) -> bool:
+    return isinstance(x, Buffer | np.ndarray)
+
+
+def is_parameter(x: Any) -> bool:
+    return isinstance(x, Tensor) and not is_buffer(x)
+
+
+def once(named: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """Named things, each under its first name only."""
+    seen = set()
+    for path, x in named:
+        if id(x) not in seen:
+            seen.add(id(x))
+            yield path, x
 
 
 def walk(

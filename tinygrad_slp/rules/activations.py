@@ -139,8 +139,7 @@ def over_axes(f, x):
 @silent
 def softmax(x: Array, axis: int | tuple[int, ...] = -1) -> Array:
     """eˣ / Σ eˣ      ∂x = y ⊙ (g − Σ g ⊙ y)"""
-    x = real(x)
-    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    e = np.exp(real(x) - top(x, axis))
     return e / np.add.reduce(e, axis=axis, keepdims=True)
 
 
@@ -169,8 +168,32 @@ def logsumexp(x: Array, axis: int | tuple[int, ...] | None = -1, keepdims: bool 
 
 def log_sum(x: Array, axis: int | tuple[int, ...] | None) -> Array:
     """log Σ eˣ, with the axes kept; an infinite maximum is the answer itself."""
-    x = real(x)
-    top = np.max(x, axis=axis, keepdims=True)
-    top = np.where(np.isfinite(top), top, 0)
+    highest = top(x, axis)
     with np.errstate(over="ignore", under="ignore", divide="ignore"):
-        return np.log(np.add.reduce(np.exp(x - top), axis=axis, keepdims=True)) + top
+        e = np.exp(real(x) - highest)
+        return np.log(np.add.reduce(e, axis=axis, keepdims=True)) + highest
+
+
+def top(x: Array, axis: int | tuple[int, ...] | None) -> Array:
+    """max x, with the axes kept: e^(x − max x) does not overflow. 0 where it is infinite."""
+    highest = np.max(real(x), axis=axis, keepdims=True)
+    return np.where(np.isfinite(highest), highest, 0)
+
+
+def is_class(t: Array, z: Array) -> Array:
+    """Which of the scores z (B, C) is that of the target class t (B,), row by row."""
+    return t[:, np.newaxis] == np.arange(z.shape[-1])
+
+
+@differentiable(
+    lambda g, y, z, t: g[:, np.newaxis] * (softmax(z) - is_class(t, z)),
+    None,
+    domain=REAL,
+    examples=lambda f, x: [f(x(3, 4), np.array([0, 2, 2])), f(x(1, 2), np.array([1]))],
+)
+@silent
+def class_surprise(z: Array, t: Array) -> Array:
+    """log Σ eᶻ − z[t], of each row      ∂z = g · (softmax(z) − one-hot(t))"""
+    z = real(z) - top(z, -1)
+    own = np.add.reduce(np.where(is_class(t, z), z, 0), axis=-1)
+    return np.log(np.add.reduce(np.exp(z), axis=-1)) - own

@@ -1,0 +1,163 @@
+"""Containers: modules made of modules."""
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .activations import ReLU
+from .layers import Dropout, Linear
+from .module import Module
+from .normalization import BatchNorm1d, LayerNorm
+
+if TYPE_CHECKING:  # looked at as code runs, np.random would be half the time of the import
+    Seed = np.random.Generator | int | None
+
+
+class ModuleList(Module):
+    """A list of modules, for a `forward` that says how they are used; a plain list does as well."""
+
+    def __init__(self, modules: Iterable[Any] = ()) -> None:
+        self.layers = list(modules)
+
+    def children(self) -> dict[str, Any]:
+        return {str(i): layer for i, layer in enumerate(self.layers)}
+
+    def __getitem__(self, index: int | slice) -> Any:
+        part = self.layers[index]
+        if not isinstance(part, list):
+            return part
+        some = copy.copy(self)
+        some.layers = part
+        return some
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.layers)
+
+    def append(self, module: Any) -> None:
+        self.layers.append(module)
+
+    def extend(self, modules: Iterable[Any]) -> None:
+        self.layers.extend(modules)
+
+
+class ModuleDict(Module):
+    """A dict of modules, for a `forward` that chooses among them; a plain dict does as well."""
+
+    def __init__(self, modules: Mapping[str, Any] = {}) -> None:
+        self.layers = dict(modules)
+
+    def children(self) -> dict[str, Any]:
+        return self.layers
+
+    def __getitem__(self, name: str) -> Any:
+        return self.layers[name]
+
+    def __setitem__(self, name: str, module: Any) -> None:
+        self.layers[name] = module
+
+    def __delitem__(self, name: str) -> None:
+        del self.layers[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.layers
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.layers)
+
+    def keys(self) -> Iterable[str]:
+        return self.layers.keys()
+
+    def values(self) -> Iterable[Any]:
+        return self.layers.values()
+
+    def items(self) -> Iterable[tuple[str, Any]]:
+        return self.layers.items()
+
+
+class Sequential(ModuleList):
+    """Layers one after the other; `model[0]` is the first, `model[1:]` the rest."""
+
+    def __init__(self, *layers: Any) -> None:
+        for layer in layers:
+            if not callable(layer):
+                raise TypeError(
+                    f"Sequential takes layers one by one, each callable; got {layer!r}. "
+                    "For a list write Sequential(*layers)"
+                )
+        super().__init__(layers)
+
+    def forward(self, x: Any) -> Any:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class Residual(Module):
+    """x + f(x), of a module f that keeps the shape (He et al., Deep residual learning, 2015)."""
+
+    def __init__(self, module: Any) -> None:
+        self.module = module
+
+    def forward(self, x: Any) -> Any:
+        y = self.module(x)
+        if np.shape(y) != np.shape(x):
+            raise ValueError(
+                f"Residual adds f(x) to x, of the same shape; got {np.shape(y)} and {np.shape(x)} "
+                f"from {self.module!r}"
+            )
+        return x + y
+
+
+NORMS: dict[Any, Callable[..., Any]] = {"batch": BatchNorm1d, "layer": LayerNorm}
+
+
+class MLP(Sequential):
+    """A multi-layer perceptron: Linear layers of these sizes, with activations between them.
+
+    Each hidden layer is Linear, norm, activation, dropout, of which the last three may be absent.
+
+    Args:
+        sizes: features of the input, of each hidden layer, of the output.
+        activation: makes an activation, such as nn.ReLU.
+        dropout: the probability.
+        norm: "batch", "layer" or None.
+        init: of the weights, see `Linear`.
+        dtype: of the parameters.
+        rng: a Generator, or a seed, for all layers.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activation: Callable[[], Any] = ReLU,
+        dropout: float = 0.0,
+        norm: str | None = None,
+        *,
+        init: Callable[..., Any] | None = None,
+        dtype: Any = np.float64,
+        rng: "Seed" = None,
+    ) -> None:
+        if len(sizes) < 2:
+            raise ValueError(f"MLP needs the sizes of input and output at least, got {sizes}")
+        if norm is not None and norm not in NORMS:
+            raise ValueError(f'norm should be "batch", "layer" or None, got {norm!r}')
+        rng = np.random.default_rng(rng)
+        layers: list[Any] = []
+        for inputs, outputs in pairwise(sizes[:-1]):
+            layers.append(Linear(inputs, outputs, init=init, dtype=dtype, rng=rng))
+            if norm:
+                layers.append(NORMS[norm](outputs, dtype=dtype))
+            layers.append(activation())
+            if dropout:
+                layers.append(Dropout(dropout, rng=rng))
+        layers.append(Linear(sizes[-2], sizes[-1], init=init, dtype=dtype, rng=rng))
+        super().__init__(*layers)

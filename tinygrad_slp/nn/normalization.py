@@ -1,0 +1,193 @@
+"""Normalisation: layers that give their input mean 0 and variance 1, then a learned scale."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..graph import differentiable
+from ..rule import REAL
+from ..tensor import Tensor
+from .module import Buffer, Module
+
+Axis = tuple[int, ...]
+
+
+def mean(x: Any, axis: Axis) -> Any:
+    """Σ x / n, with the axes kept: np.mean without its overhead."""
+    n = math.prod([x.shape[a] for a in axis])
+    return np.add.reduce(x, axis=axis, keepdims=True) / n
+
+
+def moments(x: Any, axis: Axis) -> tuple[Any, Any]:
+    """The mean, and the mean square of the deviations from it."""
+    m = mean(x, axis)
+    return m, mean(np.square(x - m), axis)
+
+
+def standardize_slope(g: Any, y: Any, x: Any, axis: Axis = (0,), eps: float = 1e-5) -> Any:
+    """(g − mean g − y · mean(g ⊙ y)) / σ: what is left of g once it can move neither moment."""
+    _, variance = moments(x, axis)
+    return (g - mean(g, axis) - y * mean(g * y, axis)) / np.sqrt(variance + eps)
+
+
+@differentiable(
+    standardize_slope,
+    domain=REAL,
+    examples=lambda f, x: [f(x(5, 2)), f(x(2, 5), axis=(1,)), f(x(3, 2, 2), axis=(0, 2), eps=0.1)],
+)
+def standardize(x: Any, axis: Axis = (0,), eps: float = 1e-5) -> Any:
+    """(x − mean x) / √(var x + ε)      ∂x = (g − mean g − y · mean(g ⊙ y)) / √(var x + ε)"""
+    m, variance = moments(x, axis)
+    return (x - m) / np.sqrt(variance + eps)
+
+
+class BatchNorm1d(Module):
+    """Each feature standardized over the batch, then times weight plus bias.
+
+    x has shape (B, features) or (B, features, length). While training, mean and variance are those
+    of the batch, and running averages of them are kept; after `eval()`, these are used instead
+    (Ioffe and Szegedy, Batch normalization, 2015).
+
+    Args:
+        eps: is added to the variance.
+        momentum: the weight of the latest batch in the running averages; None: all weigh the same.
+        affine: learn weight and bias, of shape (features,), which start as 1 and 0.
+        track_running_stats: False: no averages, mean and variance are always those of the batch.
+        dtype: of parameters and averages.
+
+    Raises:
+        ValueError: x has another shape, or a batch has fewer than two values of each feature.
+    """
+
+    running_mean: Any
+    running_var: Any
+    num_batches_tracked: Any
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        *,
+        dtype: Any = np.float64,
+    ) -> None:
+        if num_features < 1:
+            raise ValueError(f"BatchNorm1d needs at least one feature, got {num_features}")
+        self.num_features = num_features
+        self.eps = eps
+        self.momentum = momentum
+        zeros, ones = np.zeros(num_features, dtype), np.ones(num_features, dtype)
+        self.weight = Tensor(ones, requires_grad=True) if affine else None
+        self.bias = Tensor(zeros, requires_grad=True) if affine else None
+        self.running_mean = Buffer(zeros) if track_running_stats else None
+        self.running_var = Buffer(ones) if track_running_stats else None
+        self.num_batches_tracked = Buffer(0) if track_running_stats else None
+
+    def forward(self, x: Any) -> Any:
+        x = x if hasattr(x, "shape") else np.asarray(x, dtype=float)
+        if x.ndim not in (2, 3) or x.shape[1] != self.num_features:
+            raise ValueError(
+                f"{self!r} got an input of shape {x.shape}, expected (batch, {self.num_features}) "
+                f"or (batch, {self.num_features}, length)"
+            )
+        if x.ndim == 2:
+            return self.rows(x)
+        batch, features, length = x.shape
+        y = self.rows(x.transpose(0, 2, 1).reshape(batch * length, features))
+        return y.reshape(batch, length, features).transpose(0, 2, 1)
+
+    def rows(self, x: Any) -> Any:
+        """The layer for a matrix."""
+        if self.training or self.running_mean is None:
+            if len(x) < 2:
+                raise ValueError(
+                    f"{self!r} got a batch of {len(x)}, which has no variance; train on batches of "
+                    "two or more, or write model.eval() first"
+                )
+            if self.running_mean is not None:
+                self.track(x.array if isinstance(x, Tensor) else x)
+            y = standardize(x, eps=self.eps)
+        else:
+            y = (x - self.running_mean.array) / np.sqrt(self.running_var.array + self.eps)
+        return y if self.weight is None else y * self.weight + self.bias
+
+    def track(self, x: Any) -> None:
+        """Moves the running averages towards the moments of a batch.
+
+        The variance is the unbiased one, divided by n − 1, as in PyTorch.
+        """
+        n = len(x)
+        m, variance = moments(x, (0,))
+        batches = self.num_batches_tracked.array + 1
+        self.num_batches_tracked.renew(batches)
+        weight = 1 / batches if self.momentum is None else self.momentum
+        for average, latest in (
+            (self.running_mean, m),
+            (self.running_var, variance * (n / (n - 1))),
+        ):
+            moved = (1 - weight) * average.array + weight * latest.reshape(-1)
+            average.renew(moved.astype(average.dtype))
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
+            f"affine={self.weight is not None}, "
+            f"track_running_stats={self.running_mean is not None}"
+        )
+
+
+class LayerNorm(Module):
+    """Each sample standardized over its last axes, then times weight plus bias.
+
+    x has shape (..., *normalized_shape); Ba, Kiros and Hinton, Layer normalization, 2016.
+
+    Args:
+        normalized_shape: the last axes; a number for one axis.
+        eps: is added to the variance.
+        elementwise_affine: learn weight and bias, of that shape, which start as 1 and 0.
+        bias: learn a bias too.
+        dtype: of the parameters.
+
+    Raises:
+        ValueError: x has another shape.
+    """
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        *,
+        dtype: Any = np.float64,
+    ) -> None:
+        given = normalized_shape
+        shape = (given,) if isinstance(given, int) else tuple(given)
+        if not shape or min(shape) < 1:
+            raise ValueError(f"LayerNorm needs axes of length 1 or more, got {shape}")
+        self.normalized_shape = shape
+        self.eps = eps
+        affine, bias = elementwise_affine, elementwise_affine and bias
+        self.weight = Tensor(np.ones(shape, dtype), requires_grad=True) if affine else None
+        self.bias = Tensor(np.zeros(shape, dtype), requires_grad=True) if bias else None
+
+    def forward(self, x: Any) -> Any:
+        x = x if hasattr(x, "shape") else np.asarray(x, dtype=float)
+        axes = len(self.normalized_shape)
+        if x.shape[-axes:] != self.normalized_shape:
+            raise ValueError(
+                f"{self!r} got an input of shape {x.shape}; its last axes should be "
+                f"{self.normalized_shape}"
+            )
+        y = standardize(x, axis=tuple(range(-axes, 0)), eps=self.eps)
+        y = y if self.weight is None else y * self.weight
+        return y if self.bias is None else y + self.bias
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.weight is not None}"
+        )
