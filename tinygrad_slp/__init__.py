@@ -3,6 +3,7 @@
 from . import nn, optim
 from .autodiff import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .graph import differentiable
+from .jit import TraceError, jit
 from .rule import (
     ABOVE_ONE,
     POSITIVE,
@@ -31,8 +32,8 @@ from .tensor import Tensor, no_grad
 __version__ = "0.1.0"
 
 __all__ = [
-    "ABOVE_ONE", "POSITIVE", "REAL", "RULES", "UNIT", "Tensor", "composite", "declare",
-    "differentiable", "elementwise", "elu", "gelu", "grad", "hessian", "hvp", "jacobian", "jvp",
-    "leaky_relu", "linear", "log_softmax", "logsumexp", "nn", "no_grad", "optim", "relu", "sigmoid",
-    "silu", "softmax", "softplus", "value_and_grad", "vjp",
+    "ABOVE_ONE", "POSITIVE", "REAL", "RULES", "UNIT", "Tensor", "TraceError", "composite",
+    "declare", "differentiable", "elementwise", "elu", "gelu", "grad", "hessian", "hvp",
+    "jacobian", "jit", "jvp", "leaky_relu", "linear", "log_softmax", "logsumexp", "nn", "no_grad",
+    "optim", "relu", "sigmoid", "silu", "softmax", "softplus", "value_and_grad", "vjp",
 ]  # fmt: skip

@@ -218,6 +218,7 @@ class Tensor(Node):
         """The value, as a read-only array. Set it, on a leaf, to a new array of the same shape."""
         array = np.asarray(self.array) if isinstance(self.array, np.generic) else self.array
         if isinstance(array, np.ndarray):
+            array = array.view()  # the array itself stays as it is: jit writes into its own
             array.flags.writeable = False
         return array
 

@@ -1,6 +1,6 @@
 """jit: a step that is traced once and then replayed, one call or thousands at a time."""
 
-import logging
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
@@ -15,13 +15,13 @@ from ..graph import tracing
 from ..tensor import Tensor
 from .scope import Scope, changes
 from .signature import Signature, difference, filled, sign
-from .trace import Recording, TraceError, trace
+from .trace import Recording, trace
+from .traced import TraceError
 from .variant import Variant
 
 BACKENDS = "auto", "numpy", "llvm"
 MOST_VARIANTS = 16
 MOST_TRACES = 8
-log = logging.getLogger("tinygrad_slp")
 
 
 def jit(
@@ -86,7 +86,7 @@ said: set[str] = set()
 def say_once(text: str) -> None:
     if text not in said:
         said.add(text)
-        log.warning(text)
+        print(f"tinygrad_slp: {text}", file=sys.stderr)
 
 
 class Compiled:
@@ -111,6 +111,9 @@ class Compiled:
         if tracing.get() is not None:
             return self.step(*args, **kwargs)  # within another step: a part of it
         with self.lock:
+            latest = self.latest
+            if latest is not None and not kwargs and latest.is_like(args) and latest.holds():
+                return latest.run(args) if latest.accepts(args) else self.step(*args)
             found = self.signed(args, kwargs)
             variant = self.variants.get(found.key)
             if variant is None or not variant.holds():
@@ -129,7 +132,7 @@ class Compiled:
         if n < 0:
             raise ValueError(f"loop takes a number of steps, 0 or more; got {n}")
         with self.lock:
-            first = []
+            first: list[Any] = []
             while len(first) < n:
                 found = self.signed(args, kwargs)
                 variant = self.variants.get(found.key)
@@ -139,9 +142,7 @@ class Compiled:
                 first.append(self(*args, **kwargs))
             return stacked(first)
 
-    def scan(
-        self, *args: Any, epochs: int | None = None, shuffle: Any = None
-    ) -> Any:
+    def scan(self, *args: Any, epochs: int | None = None, shuffle: Any = None) -> Any:
         """One step for each index along the first axis of all arguments, as `jax.lax.scan` does.
 
         Args:

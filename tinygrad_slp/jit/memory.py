@@ -12,12 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..graph import Node
-from ..tensor import cast
 from .program import Program, is_move
 from .trace import Place
-from .traced import astype
-
-COPIES = {astype, cast, np.copy}
 
 
 @dataclass
@@ -27,7 +23,7 @@ class Plan:
     Attributes:
         arrays: a buffer or view of one, for every node that has a place in memory.
         places: the buffer of every place.
-        copies: what has to be copied when all is computed: (buffer of a place, array or constant).
+        copies: what has to be copied when all is computed: (buffer of a place, node or constant).
         views: the nodes that nothing has to be computed for.
         blocks: the buffers, not counting those of places.
     """
@@ -124,7 +120,7 @@ class Planner:
             if node.order in self.views:
                 self.arrays[node.order] = view(node, self.arrays[node.parents[0].order])
         copies = [
-            (self.places[place], self.arrays[x.order] if isinstance(x, Node) else x)
+            (self.places[place], x)
             for place, x in self.program.stores.items()
             if place not in direct
         ]
@@ -203,5 +199,4 @@ def roots(program: Program) -> tuple[dict[int, int], set[int]]:
 
 def view(node: Node, base: np.ndarray) -> Any:
     """A move applied to where its input stands."""
-    first, *others = node.inputs
-    return node.function(base, *others, **node.settings)  # type: ignore[misc]
+    return node.function(base, *node.inputs[1:], **node.settings)  # type: ignore[misc]

@@ -106,19 +106,28 @@ REDUCTIONS = {
 
 
 def canonical(node: Node, inputs: Any, settings: Any) -> tuple[Any, Any, Any]:
-    """Function, inputs and settings of a node in the one form that the back ends know."""
-    function = node.function
-    if function in REDUCTIONS:
-        function = REDUCTIONS[function].reduce  # type: ignore[index]
-        if len(inputs) > 1:
-            inputs, settings = inputs[:1], {"axis": inputs[1], **settings}
-        settings.setdefault("axis", None)
-    if getattr(function, "__name__", "") == "reduce":
-        inputs, settings = inputs[:1], {
-            "axis": axes(settings.get("axis", inputs[1] if len(inputs) > 1 else 0), inputs[0]),
-            "keepdims": bool(settings.get("keepdims", False)),
-        }
-    return function, inputs, settings
+    """Function, inputs and settings of a node in the one form that the back ends know.
+
+    That of a reduction is `ufunc.reduce(x, axis=(...))`; what else it is told, it is left with.
+    """
+    function: Any = node.function
+    reduce = REDUCTIONS[function].reduce if function in REDUCTIONS else function
+    plain = getattr(reduce, "__name__", "") == "reduce" and len(inputs) <= 2
+    if not plain or set(settings) - {"axis", "keepdims"}:
+        return function, inputs, settings
+    default = None if function in REDUCTIONS else 0
+    axis = inputs[1] if len(inputs) == 2 else settings.get("axis", default)
+    return reduce, inputs[:1], {"axis": axes(axis, inputs[0]), **keeping(settings)}
+
+
+def keeping(settings: Any) -> dict[str, bool]:
+    return {"keepdims": True} if settings.get("keepdims") else {}
+
+
+def reduced_by(node: Node) -> Any:
+    """The ufunc that a node in canonical form reduces with; None for all other nodes."""
+    owner = getattr(node.function, "__self__", None)
+    return owner if isinstance(owner, np.ufunc) and set(node.settings) == {"axis"} else None
 
 
 def axes(axis: Any, x: Any) -> tuple[int, ...]:
@@ -134,7 +143,7 @@ def unchanged(function: Any, inputs: Any, settings: Any, y: Any) -> Any:
     for k, one in ((0, 1), (1, 0)):
         x = inputs[k] if len(inputs) == 2 and function is np.multiply else None
         by_one = isinstance(x, Node) and type(inputs[one]) in (int, float) and inputs[one] == 1
-        if by_one and x.array.dtype == y.dtype:
+        if by_one and x.array.dtype == y.dtype:  # type: ignore[union-attr]
             return x
     if function is np.positive or (function is np.reshape and same_shape(inputs[0], y)):
         return inputs[0]
@@ -147,27 +156,34 @@ def same_shape(x: Any, y: Any) -> bool:
 
 def simplified(program: Program) -> Program:
     """The program without operations that do nothing or were done before."""
+    known: dict[Any, Node] = {}
+    counts = {"found computed before": 0, "idle": 0}
+
+    def add(function: Any, inputs: Any, settings: Any, array: Any) -> Node:
+        key = function, shown(inputs), shown(settings)
+        if key in known:
+            counts["found computed before"] += 1
+        else:
+            parents = tuple(nodes_in((inputs, settings)))
+            known[key] = made(Node, array, function, inputs, parents, settings)
+        return known[key]
+
     new: dict[int, Any] = {}
-    made_before: dict[Any, Node] = {}
-    again = idle = 0
     for node in program.nodes:
         inputs, settings = replaced((node.inputs, node.settings), new)
         function, inputs, settings = canonical(node, inputs, dict(settings))
-        if (x := unchanged(function, inputs, settings, node.array)) is not None:
-            new[node.order] = x
-            idle += 1
-            continue
-        key = function, shown(inputs), shown(settings)
-        if key in made_before:
-            again += 1
-        else:
-            parents = tuple(nodes_in((inputs, settings)))
-            made_before[key] = made(Node, node.array, function, inputs, parents, settings)
-        new[node.order] = made_before[key]
+        array = node.array
+        same = unchanged(function, inputs, settings, array)
+        counts["idle"] += same is not None
+        if same is None and settings.pop("keepdims", False):
+            squeezed = np.squeeze(array, settings["axis"])
+            x = add(function, inputs, settings, squeezed)
+            same = add(np.reshape, (x, np.shape(array)), {}, array)
+        new[node.order] = add(function, inputs, settings, array) if same is None else same
     outputs = replaced(program.outputs, new)
     stores = {place: replaced(x, new) for place, x in program.stores.items()}
     nodes = [x for x in ancestors([*outputs, *stores.values()]) if x.function is not None]
-    notes = [f"{again} found computed before"] * (again > 0) + [f"{idle} idle"] * (idle > 0)
+    notes = [f"{n} {what}" for what, n in counts.items() if n]
     return Program(program.inputs, nodes, outputs, stores, [*program.notes, *notes])
 
 
@@ -183,6 +199,29 @@ def shown(x: Any) -> str:
     if isinstance(x, dict):
         return ", ".join(f"{k}={shown(v)}" for k, v in sorted(x.items()))
     return f"{type(x).__name__} {x!r}"
+
+
+def fingerprint(program: Program) -> str:
+    """A text that is the same only for programs that compute the same, place by place."""
+    places = {place: k for k, place in enumerate({**program.inputs, **program.stores})}
+    number = {x.order: k for k, x in enumerate([*program.inputs.values(), *program.nodes])}
+    relative = {order: Name(k) for order, k in number.items()}
+
+    def line(what: Any, node: Node, *rest: Any) -> str:
+        return f"{what} {kind(node)} {shown(replaced(rest, relative))}"
+
+    lines = [line((places[p], p.kind), x) for p, x in program.inputs.items()]
+    lines += [line(known_as(x), x, x.inputs, x.settings) for x in program.nodes]
+    lines += [shown(replaced(x, relative)) for x in program.outputs]
+    lines += [f"{places[p]} {shown(replaced(x, relative))}" for p, x in program.stores.items()]
+    return "\n".join(lines)
+
+
+class Name(int):
+    """The number of a node in its program."""
+
+    def __repr__(self) -> str:
+        return f"%{int(self)}"
 
 
 # --- as text and as a picture ---
@@ -204,7 +243,9 @@ def text(program: Program, names: Mapping[Place, str], remark: Callable[[Node], 
     ]
     for node in program.nodes:
         said = "" if remark is str else remark(node)
-        lines.append(f"{called[node.order]} = {call(node, called)}   {kind(node)}   {said}".rstrip())
+        lines.append(
+            f"{called[node.order]} = {call(node, called)}   {kind(node)}   {said}".rstrip()
+        )
     lines += [f"return {spelled(x, called)}" for x in program.outputs]
     lines += [
         f"{names.get(place, place.kind)} ← {spelled(x, called)}"

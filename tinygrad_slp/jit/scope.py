@@ -8,7 +8,7 @@ objects, items of lists, tuples and dicts. Arrays of Tensors and `Live` numbers 
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
-from operator import is_
+from operator import attrgetter, getitem, is_
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -20,6 +20,9 @@ from .trace import Place
 
 LIBRARIES = {"numpy", __name__.partition(".")[0], *sys.stdlib_module_names} - {"__main__"}
 SIMPLE = int, float, complex, str, bytes, bool, type(None), np.dtype, np.generic, slice, range
+
+CONTENTS = attrgetter("cell_contents")
+TRACKED = attrgetter("tracked")
 
 Seen = dict[str, Any]
 """Everything seen, by the path to it, such as model.layers[0].weight."""
@@ -62,23 +65,45 @@ class Scope:
             if root(x.__module__) not in LIBRARIES:
                 names = names_in(x.__code__)
                 self.variables += ((where, name) for where, name, _ in named(names, x.__globals__))
-            self.cells += [cell for cell in x.__closure__ or () if cell != CellType()]
+            self.cells += [cell for cell in x.__closure__ or () if filled(cell)]
         elif isinstance(x, list | dict):
             self.live.append(x)
         elif not isinstance(x, type | ModuleType | np.ndarray) and hasattr(x, "__dict__"):
             self.live.append(vars(x))
 
     def remember(self) -> None:
+        """Keeps what everything is now. What is compared by `==` is first compared by identity."""
         self.copies = [type(x)(x) for x in self.live]
+        self.dicts = [names for names, _ in self.variables]
+        self.keys = [name for _, name in self.variables]
         self.bound = self.variables_now()
-        self.tracked = self.tracked_now()
-        # A comparison of arrays of one element could say equal where another one stands.
-        self.single = [
+        self.leaves = list(self.tensors.values())
+        self.tracked = list(map(TRACKED, self.leaves))
+        # An array of one element could equal another one that stands in its place.
+        holders: list[tuple[Any, Any, Any]] = [
             (x, key, part)
             for x in self.live
             for key, part in (x.items() if isinstance(x, dict) else enumerate(x))
-            if isinstance(part, Tensor | np.ndarray) and part.size <= 1
         ]
+        holders += zip(self.dicts, self.keys, self.bound, strict=False)
+        single = [x for x in holders if isinstance(x[2], Tensor | np.ndarray) and x[2].size <= 1]
+        self.singles = [list(column) for column in zip(*single, strict=True)] or [[], [], []]
+
+    def variables_now(self) -> list[Any]:
+        return [*map(getitem, self.dicts, self.keys), *map(CONTENTS, self.cells)]
+
+    def holds(self) -> bool:
+        """Whether everything is still what it was: quickly, and never true if it is not."""
+        containers, keys, parts = self.singles
+        try:
+            return (
+                self.live == self.copies
+                and self.variables_now() == self.bound
+                and list(map(TRACKED, self.leaves)) == self.tracked
+                and all(map(is_, map(getitem, containers, keys), parts))
+            )
+        except (ValueError, TypeError, LookupError):  # comparing arrays with anything else
+            return False
 
     def names(self) -> dict[Place, str]:
         """What the step calls the places in its scope."""
@@ -90,25 +115,6 @@ class Scope:
                 if isinstance(getattr(type(x), name, None), Live):
                     names[Place("number", cell)] = f"{path}.{name}"
         return {place: path.lstrip(".") for place, path in names.items()}
-
-    def variables_now(self) -> list[Any]:
-        bound = [names[name] for names, name in self.variables]
-        return bound + [cell.cell_contents for cell in self.cells]
-
-    def tracked_now(self) -> list[bool]:
-        return [x.tracked for x in self.tensors.values()]
-
-    def holds(self) -> bool:
-        """Whether everything is still what it was: quickly, and never true if it is not."""
-        try:
-            return (
-                self.live == self.copies
-                and all(map(is_, self.variables_now(), self.bound))
-                and self.tracked_now() == self.tracked
-                and all(x[key] is part for x, key, part in self.single)
-            )
-        except (ValueError, TypeError, LookupError):  # comparing arrays with anything else
-            return False
 
 
 def parts(path: str, x: Any) -> Iterator[tuple[str, Any]]:
@@ -133,9 +139,7 @@ def parts(path: str, x: Any) -> Iterator[tuple[str, Any]]:
             if not isinstance(getattr(type(x), name, None), Live):
                 yield f"{path}.{name}", part
         if root(type(x).__module__) not in LIBRARIES:
-            yield from (
-                (f"{path}.{name}", f) for name, f in methods(type(x)) if name != "__init__"
-            )
+            yield from ((f"{path}.{name}", f) for name, f in methods(type(x)) if name != "__init__")
 
 
 def methods(cls: type) -> Iterator[tuple[str, FunctionType]]:
@@ -150,13 +154,22 @@ def variables(path: str, function: FunctionType) -> Iterator[tuple[str, Any]]:
     """The variables from outside that the code of a function names, and its defaults."""
     inside = f"{path}." if path else ""
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        if cell != CellType():
+        if filled(cell):
             yield f"{inside}{name}", cell.cell_contents
     for where, name, prefix in named(names_in(function.__code__), function.__globals__):
         yield f"{prefix}{name}", where[name]
     yield from ((f"{path}(…{i})", part) for i, part in enumerate(function.__defaults__ or ()))
     if function.__kwdefaults__:
         yield from parts(f"{path}(…)", function.__kwdefaults__)
+
+
+def filled(cell: CellType) -> bool:
+    """Whether a closed-over variable has a value yet."""
+    try:
+        cell.cell_contents  # noqa: B018
+    except ValueError:
+        return False
+    return True
 
 
 def named(

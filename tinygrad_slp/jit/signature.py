@@ -24,12 +24,14 @@ class Signature:
         leaves: the arrays, Tensors and numbers, in order.
         paths: what the user calls each of them, and each static argument: x, batch['y'], ...
         static: the static arguments, by path.
+        is_flat: whether the leaves are the arguments, arrays and Tensors all.
     """
 
     key: Any
     leaves: list[Any]
     paths: list[str]
     static: dict[str, Any]
+    is_flat: bool = False
 
 
 def sign(arguments: dict[str, Any], static_names: frozenset[str]) -> Signature:
@@ -47,6 +49,9 @@ def sign(arguments: dict[str, Any], static_names: frozenset[str]) -> Signature:
         (name, static(name, x, found) if name in static_names else key_of(name, x, found))
         for name, x in arguments.items()
     )
+    found.is_flat = len(found.leaves) == len(arguments) and all(
+        type(x) in (np.ndarray, Tensor) for x in arguments.values()
+    )
     return found
 
 
@@ -58,7 +63,7 @@ def key_of(path: str, x: Any, found: Signature) -> Any:
         return dict, tuple((k, key_of(f"{path}[{k!r}]", v, found)) for k, v in x.items())
     if isinstance(x, np.ndarray | np.generic | Tensor):
         kind: Any = Tensor if isinstance(x, Tensor) else np.ndarray
-        key = kind, x.shape, x.dtype, getattr(x, "tracked", False)
+        key: Any = (kind, x.shape, x.dtype, getattr(x, "tracked", False))
     elif type(x) in (int, float):
         key = type(x)
     else:
@@ -76,7 +81,7 @@ def static(path: str, x: Any, found: Signature) -> Any:
             f"the static argument {path} is a {type(x).__name__}, which may change; "
             "static arguments are numbers, strings, tuples of them, functions or modules"
         )
-    if isinstance(x, SIMPLE | tuple):
+    if isinstance(x, (*SIMPLE, tuple)):
         return type(x), repr(x)
     return type(x), id(x)
 

@@ -5,6 +5,7 @@ the program hold is written in place; one that somebody else has got hold of sin
 graph) is left to them, and the Tensor goes on with another.
 """
 
+from operator import attrgetter, is_
 from sys import getrefcount
 from typing import Any
 
@@ -15,6 +16,8 @@ from ..tensor import Tensor
 from .memory import aligned
 from .program import Program
 from .trace import ARRAY, GRAD, Place
+
+ARRAY_OF = attrgetter("array")
 
 
 def array_of(place: Place) -> Any:
@@ -44,23 +47,31 @@ class State:
                 self.buffers[place] = aligned(value.shape, value.dtype)
         self.read = [p for p in program.inputs if p.kind in ("value", "gradient")]
         self.written = [p for p in program.stores if p.kind in ("value", "gradient")]
-        self.counts: list[int] = []
+        self.gradients = any(p.kind == "gradient" for p in (*self.read, *self.written))
+        self.held: list[int] = []
 
     def settle(self) -> None:
         """Is called when all that will ever hold the buffers on our side holds them."""
-        self.counts = []
-        for place in self.written:
-            buffer = self.buffers[place]
-            self.counts.append(getrefcount(buffer))
+        self.held = []
+        self.tensors = [place.holder for place in self.read if place.kind == "value"]
+        self.expected = [self.buffers[p] for p in self.read if p.kind == "value"]
+        self.targets = [self.buffers[place] for place in self.written]
+        self.counts = list(map(getrefcount, self.targets))
+
+    def is_settled(self) -> bool:
+        """Whether the Tensors hold the buffers, and nobody else those that are written."""
+        return (
+            self.held == list(map(getrefcount, self.targets))
+            and all(map(is_, map(ARRAY_OF, self.tensors), self.expected))
+            and not self.gradients
+        )
 
     def is_ours(self) -> bool:
         """Whether nobody else holds what is about to be written into."""
-        for place, count in zip(self.written, self.counts, strict=True):
-            buffer = self.buffers[place]
-            by_tensor = array_of(place) is buffer
-            if getrefcount(buffer) > count + by_tensor or not buffer.flags.writeable:
-                return False
-        return True
+        held = [array_of(p) is x for p, x in zip(self.written, self.targets, strict=True)]
+        now = list(map(getrefcount, self.targets))
+        expected = [n + by_tensor for n, by_tensor in zip(self.counts, held, strict=True)]
+        return now == expected
 
     def move(self) -> None:
         """Gives everything that is written another buffer, with the same content."""
@@ -89,9 +100,14 @@ class State:
     def store(self) -> None:
         """Gives the Tensors what was computed."""
         for place in self.written:
-            tensor, buffer = place.holder, self.buffers[place]
-            if place.kind == "value":
-                ARRAY.__set__(tensor, buffer)
-                tensor.order = clock()
-            else:
-                GRAD.__set__(tensor, leaf(Tensor, buffer))
+            put(place, self.buffers[place])
+        self.held = list(map(getrefcount, self.targets))
+
+
+def put(place: Place, buffer: np.ndarray) -> None:
+    """Makes a buffer the array of a Tensor, or of its gradient."""
+    if place.kind == "value":
+        ARRAY.__set__(place.holder, buffer)
+        place.holder.order = clock()
+    else:
+        GRAD.__set__(place.holder, leaf(Tensor, buffer))

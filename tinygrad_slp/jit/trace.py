@@ -17,7 +17,6 @@ from ..tensor import Tensor
 from ..tree import flatten
 from .traced import Traced, TraceError, record, refuse, traced_input
 
-
 Condition = Callable[[Any], bool]
 
 
@@ -259,11 +258,12 @@ def watching(trace: Trace) -> Any:
     """Within it, what this thread does with Tensors is seen by the trace."""
     with one_at_a_time:
         before = tracing.set(trace)
-        Tensor.array, Tensor.grad = WatchedArray(), WatchedGrad()
+        watched: Any = Tensor  # its slots, as ordinary attributes of a class
+        watched.array, watched.grad = WatchedArray(), WatchedGrad()
         try:
             yield
         finally:
-            del Tensor.array, Tensor.grad
+            del watched.array, watched.grad
             tracing.reset(before)
 
 

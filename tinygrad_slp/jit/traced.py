@@ -98,6 +98,11 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
             return NotImplemented
         return record(function, args, settings)
 
+    def __pow__(self, exponent: Any) -> Any:
+        # Of a NumPy scalar, Python's operator and the ufunc differ in the last bit.
+        scalar = isinstance(self.now, np.generic) and np.ndim(known_values(exponent)) == 0
+        return record(operator.pow if scalar else np.power, (self, exponent), {})
+
     def __getitem__(self, index: Any) -> Any:
         return record(operator.getitem, (self, index), {})
 
@@ -154,7 +159,7 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     def __float__(self) -> float:
         refuse("float() asks for a value", RETURN_IT)
 
-    __int__ = __complex__ = __float__  # type: ignore[assignment]
+    __int__ = __complex__ = __float__
 
     def __index__(self) -> int:
         refuse(

@@ -1,19 +1,25 @@
-"""A variant: a step traced for one kind of arguments, with the program and the back end it has."""
+"""A variant: a step traced for one kind of arguments, with its program and what computes it."""
 
 from collections.abc import Callable, Sequence
-from contextvars import copy_context
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
-from ..graph import Node, leaf
+from ..graph import leaf
 from ..tensor import Tensor
-from .program import Program, dot, is_number, read_off, text
+from .program import Program, dot, read_off, text
 from .replay import Replay
 from .scope import Scope
 from .signature import Signature
 from .state import State, array_of
 from .trace import GRAD, Place, Recording
+
+GRAD_OF = attrgetter("grad")
+ARRAY_FORM = attrgetter("__class__", "shape", "dtype")
+TENSOR_FORM = attrgetter("__class__", "shape", "dtype", "tracked")
+SMALL = 4096
+"""Bytes of an array up to which it is compared with what it was, each time."""
 
 
 class Variant:
@@ -28,38 +34,53 @@ class Variant:
         self.scope = scope
         self.paths = found.paths
         self.backend = backend
-        self.places = {p.holder: p for p in seen.inputs if p.kind == "argument"}
-        self.required = [
-            (next(p for p, x in seen.inputs.items() if x is node), condition)
-            for node, condition in seen.required
-        ]
-        self.program: Program | None = None
+        place_of = {x.order: place for place, x in seen.inputs.items()}
+        self.required = [(place_of[node.order], condition) for node, condition in seen.required]
         self.small = [
             (x, x.copy())
             for x in scope.arrays.values()
-            if x.nbytes <= 4096 and Place("array", x) not in seen.inputs
+            if x.nbytes <= SMALL and Place("array", x) not in seen.inputs
         ]
+        self.looked_at = list(seen.empty)
+        self.were_empty = list(seen.empty.values())
+        self.forgotten = seen.forgotten
+        self.nothing = [None] * len(seen.forgotten)
+        self.tensors = seen.tensors
+        self.is_leaf = len(seen.outputs) == 1 and seen.rebuild([seen]) is seen
+        self.settled = False
+        self.forms = forms(found.leaves) if found.is_flat else None
+        self.program: Program | None = None
+        self.reason = ""
 
     # --- may it run? ---
 
+    def is_like(self, args: tuple[Any, ...]) -> bool:
+        """Whether these arguments are arrays and Tensors of the same form: quickly."""
+        try:
+            return self.forms is not None and self.forms == forms(args)
+        except AttributeError:
+            return False
+
     def holds(self) -> bool:
         """Whether a replay would do what the step would do now."""
-        return (
-            self.scope.holds()
-            and all((GRAD.__get__(x) is None) == empty for x, empty in self.seen.empty.items())
-            and all(np.array_equal(x, old, equal_nan=True) for x, old in self.small)
-            and self.state_fits()
-        )
-
-    def state_fits(self) -> bool:
         if self.program is None:
             self.build()
-        return self.state.fits()
+        if not self.scope.holds():
+            return False
+        if self.looked_at and self.were_empty != [x.grad is None for x in self.looked_at]:
+            return False
+        if self.small and not all(same_content(x, old) for x, old in self.small):
+            return False
+        self.settled = self.state.is_settled()
+        return self.settled or self.state.fits()
 
     def accepts(self, leaves: Sequence[Any]) -> bool:
         """Whether all that the step checks of its inputs is true; asked of all batches at once."""
         for place, condition in self.required:
-            x = leaves[place.holder] if place.kind == "argument" else array_of_any(place)
+            if place.kind == "argument":
+                x = leaves[place.holder]
+            else:
+                x = array_of(place) if place.kind in ("value", "gradient") else place.holder
             if not condition(getattr(x, "array", x)):
                 return False
         return True
@@ -69,115 +90,109 @@ class Variant:
     def build(self) -> None:
         self.program = read_off(self.seen)
         self.state = State(self.program)
-        self.bind()
-
-    def bind(self) -> None:
-        """Makes, or makes anew, what computes in these buffers."""
-        self.engine = self.engine_for(self.state)
+        arguments = [p for p in self.program.inputs if p.kind == "argument"]
+        self.arguments = [p.holder for p in arguments]
+        self.engine = self.engine_for(self.program, arguments)
         self.state.settle()
-        self.quiet = copy_context()
-        self.quiet.run(np.seterr, all="ignore")
 
-    def engine_for(self, state: State) -> Any:
-        assert self.program is not None
+    def engine_for(self, program: Program, arguments: list[Place]) -> Any:
+        """The back end that was asked for; NumPy, if it has no code for an operation."""
         if self.backend == "llvm":
-            from .llvm.native import Native
+            from .llvm.native import Native, NotLowered
 
-            return Native(self.program, state.buffers)
-        return Replay(self.program, state.buffers)
+            try:
+                return Native(program, self.state.buffers, arguments)
+            except NotLowered as missing:
+                self.reason = f"; there is no native code for {missing}"
+        return Replay(program, self.state.buffers, arguments)
 
-    def prepare(self) -> None:
-        """Brings the buffers in step with the Tensors."""
-        self.state.load()
-        if not self.state.is_ours():
-            self.state.move()
-            self.bind()
+    def prepare(self, leaves: Sequence[Any]) -> None:
+        """Brings the buffers in step with the Tensors, and takes the arguments."""
+        state = self.state
+        if not self.settled:
+            state.load()
+            if not state.is_ours():
+                state.move()
+                self.engine = self.engine.moved(state.buffers)
+                state.settle()
+        self.engine.give([array_in(leaves[k]) for k in self.arguments])
 
     def run(self, leaves: Sequence[Any]) -> Any:
         """One step."""
-        self.prepare()
-        self.give(leaves)
-        self.quiet.run(self.engine.run)
-        return self.finish([taken(x) for x in self.engine.results])
+        self.prepare(leaves)
+        self.engine.run()
+        return self.finish([x.copy() if x.ndim else x[()] for x in self.engine.results])
 
     def loop(self, n: int, leaves: Sequence[Any]) -> Any:
         """n steps of the same arguments."""
-        self.prepare()
-        self.give(leaves)
+        self.prepare(leaves)
         results = self.room(n)
-        self.quiet.run(self.engine.repeat, n, [], None, results)
+        self.engine.repeat(n, None, np.zeros(n, dtype=np.int64), results)
         return self.finish(results)
 
     def scan(self, order: np.ndarray, args: Sequence[Any]) -> Any:
         """A step for each index of the order, of that part of the arguments."""
-        self.prepare()
-        scanned = [
-            (self.state.buffers[place], getattr(args[k], "array", args[k]))
-            for k, place in self.places.items()
-            if place in self.state.buffers
-        ]
+        self.prepare([x[0] for x in args])
         results = self.room(len(order))
-        self.quiet.run(self.engine.repeat, len(order), scanned, order, results)
+        scanned = [np.asarray(args[k]) for k in self.arguments]
+        self.engine.repeat(len(order), scanned, order, results)
         return self.finish(results)
 
-    def give(self, leaves: Sequence[Any]) -> None:
-        """Puts the arguments into their buffers."""
-        for k, place in self.places.items():
-            if place in self.state.buffers:
-                x = leaves[k]
-                np.copyto(self.state.buffers[place], getattr(x, "array", x))
-
-    def room(self, n: int) -> list[Any]:
+    def room(self, n: int) -> list[np.ndarray]:
         """Arrays for the results of n steps."""
-        return [
-            np.empty((n, *np.shape(x)), getattr(x, "dtype", type(x))) for x in self.engine.results
-        ]
+        return [np.empty((n, *x.shape), x.dtype) for x in self.engine.results]
 
     def finish(self, results: list[Any]) -> Any:
         """Leaves the Tensors as the step would, and returns what it would."""
-        self.state.store()
-        for tensor in self.seen.forgotten:
-            GRAD.__set__(tensor, None)
-        leaves = [
-            leaf(Tensor, x) if is_tensor else x
-            for x, is_tensor in zip(results, self.seen.tensors, strict=True)
-        ]
-        return self.seen.rebuild(leaves)
+        if not self.settled:
+            self.state.store()
+        if list(map(GRAD_OF, self.forgotten)) != self.nothing:
+            for tensor in self.forgotten:
+                GRAD.__set__(tensor, None)
+        leaves = [leaf(Tensor, x) if t else x for t, x in zip(self.tensors, results, strict=True)]
+        return leaves[0] if self.is_leaf else self.seen.rebuild(leaves)
 
     # --- what it is ---
 
     def described(self) -> "Described":
+        """The program, with what its user calls things."""
         if self.program is None:
             self.build()
         assert self.program is not None
         names = self.scope.names()
-        names |= {p: self.paths[k] for k, p in self.places.items()}
-        return Described(self.program, names, self.engine)
+        names |= {p: self.paths[p.holder] for p in self.seen.inputs if p.kind == "argument"}
+        how = self.engine.summary() + self.reason
+        return Described(self.engine.program, names, how, self.engine.remark)
 
 
-def taken(x: Any) -> Any:
-    """A result that stays what it is when its buffer is used again."""
-    if isinstance(x, np.ndarray):
-        return x.copy() if x.ndim else x[()]
-    return x
+def forms(args: Sequence[Any]) -> list[Any]:
+    """What is the same for all arrays and Tensors that a variant serves."""
+    return [(TENSOR_FORM if type(x) is Tensor else ARRAY_FORM)(x) for x in args]
 
 
-def array_of_any(place: Place) -> Any:
-    return array_of(place) if place.kind in ("value", "gradient") else place.holder
+def array_in(x: Any) -> Any:
+    return x.array if type(x) is Tensor else x
+
+
+def same_content(x: np.ndarray, old: np.ndarray) -> bool:
+    return x.shape == old.shape and x.dtype == old.dtype and x.tobytes() == old.tobytes()
 
 
 class Described:
-    """The program of a step, to be looked at."""
+    """The program of a step, to be printed, or drawn."""
 
-    def __init__(self, program: Program, names: dict[Place, str], engine: Any) -> None:
+    def __init__(
+        self, program: Program, names: dict[Place, str], how: str, remark: Callable[..., str]
+    ) -> None:
         self.program = program
         self.names = names
-        self.engine = engine
+        self.how = how
+        self.remark = remark
 
     def __str__(self) -> str:
-        head = f"{len(self.program.nodes)} operations; {self.engine.summary()}"
-        notes = [f"  {note}" for note in (*self.program.notes, *self.engine.notes())]
-        return "\n".join([head, *notes, text(self.program, self.names, self.engine.remark)])
+        done = "".join(f"; {note}" for note in self.program.notes)
+        head = f"{len(self.program.nodes)} operations{done}; {self.how}"
+        return f"{head}\n{text(self.program, self.names, self.remark)}"
 
     __repr__ = __str__
 

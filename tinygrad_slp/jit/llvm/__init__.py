@@ -1,0 +1,1 @@
+"""Native code for programs: elementary functions, loops and products, through llvmlite."""

@@ -5,7 +5,6 @@ as numbers or vectors. What NumPy does with NaN, infinities and signed zeros is 
 """
 
 import math
-import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -249,11 +248,4 @@ ELEMENTWISE: dict[Any, Lowering] = {
             np.hypot: "hypot",
         }.items()
     },
-}  # fmt: skip
-
-# What the trace records of Python numbers.
-PYTHON = {
-    operator.add: np.add, operator.sub: np.subtract, operator.mul: np.multiply,
-    operator.truediv: np.true_divide, operator.pow: np.power, operator.neg: np.negative,
-    operator.pos: np.positive, operator.abs: np.absolute,
 }  # fmt: skip

@@ -1,30 +1,52 @@
-"""From LLVM's instructions to machine code in memory, and where that is kept for the next time."""
+"""From LLVM's instructions to machine code in memory, by way of the cache on disk.
 
+The cache is a folder of the user's: `tinygrad_slp` in XDG_CACHE_HOME, ~/.cache, or the like of the
+system; TINYGRAD_SLP_CACHE names another one, or turns it off, with "off". A file is named after all
+that its code depends on, written beside and then renamed, and ignored if it is not whole.
+"""
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
+import llvmlite
 from llvmlite import binding as llvm
 
 from .products import addresses
 
+DIGEST = 32
+"""Bytes at the beginning of a file, by which the rest is known to be whole."""
+
 
 @cache
-def machine() -> Any:
-    """The processor that this runs on, as LLVM knows it."""
+def prepare() -> None:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     for name, address in addresses().items():
         llvm.add_symbol(name, address)
+
+
+def machine() -> Any:
+    """The processor that this runs on, as LLVM knows it; an engine takes it as its own."""
+    prepare()
     target = llvm.Target.from_default_triple()
     return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features(), opt=3)
 
 
+@cache
 def features() -> str:
     text: str = llvm.get_host_cpu_features().flatten()
     # LLVM avoids the widest registers where they slowed down the clock; today they do not.
     return text + ",-prefer-256-bit"
 
 
+@cache
 def register_bytes() -> int:
     """How many bytes a vector register holds."""
     has = llvm.get_host_cpu_features()
@@ -32,19 +54,100 @@ def register_bytes() -> int:
 
 
 class Code:
-    """Machine code, made of LLVM's instructions as text."""
+    """Machine code in memory.
 
-    def __init__(self, text: str) -> None:
-        module = llvm.parse_assembly(text)
-        module.verify()
-        passes = llvm.create_pass_builder(machine(), llvm.create_pipeline_tuning_options(3))
-        passes.getModulePassManager().run(module, passes)
+    Args:
+        key: all that the code depends on, but for the processor, LLVM and us.
+        instructions: gives LLVM's instructions as text, if the code is not in the cache.
+    """
+
+    def __init__(self, key: str, instructions: Callable[[], str]) -> None:
+        path = place_of(key)
+        compiled = kept(path)
+        if compiled is None:
+            compiled = compile_(instructions())
+            keep(path, compiled)
         self.engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine())
-        self.object = machine().emit_object(module)
-        self.text = text
-        self.engine.add_object_file(llvm.ObjectFileRef.from_data(self.object))
+        self.engine.add_object_file(llvm.ObjectFileRef.from_data(compiled))
         self.engine.finalize_object()
 
     def address(self, name: str) -> int:
         """Where a function is."""
         return int(self.engine.get_function_address(name))
+
+
+def compile_(text: str) -> bytes:
+    """The object file that LLVM makes of its instructions."""
+    compiler = machine()
+    module = llvm.parse_assembly(text)
+    module.verify()
+    passes = llvm.create_pass_builder(compiler, llvm.create_pipeline_tuning_options(3))
+    passes.getModulePassManager().run(module, passes)
+    compiled: bytes = compiler.emit_object(module)
+    return compiled
+
+
+# --- the cache ---
+
+
+def folder() -> Path | None:
+    """Where code is kept; None if it is not."""
+    chosen = os.environ.get("TINYGRAD_SLP_CACHE", "")
+    if chosen.lower() in ("off", "0", "no", "none"):
+        return None
+    if chosen:
+        return Path(chosen)
+    try:
+        home = Path.home()
+    except RuntimeError:
+        return None
+    usual = {
+        "darwin": home / "Library" / "Caches",
+        "win32": Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local")),
+    }.get(sys.platform, Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache"))
+    return usual / "tinygrad_slp"
+
+
+@cache
+def ourselves() -> str:
+    """A digest of the files that make instructions of a program."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def place_of(key: str) -> Path | None:
+    """The file for the code of this key, on this processor, by this LLVM and by us."""
+    where = folder()
+    if where is None:
+        return None
+    llvm_version = ".".join(map(str, llvm.llvm_version_info))
+    versions = llvmlite.__version__, llvm_version, llvm.get_host_cpu_name(), features()
+    text = "\n".join((*versions, ourselves(), key))
+    return where / hashlib.sha256(text.encode()).hexdigest()
+
+
+def kept(path: Path | None) -> bytes | None:
+    """The code in a file of the cache; None if there is none, or it is not whole."""
+    if path is None:
+        return None
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    digest, compiled = content[:DIGEST], content[DIGEST:]
+    return compiled if hashlib.sha256(compiled).digest() == digest else None
+
+
+def keep(path: Path | None, compiled: bytes) -> None:
+    """Writes a file of the cache, whole or not at all; a full or read-only disk is no error."""
+    if path is None:
+        return
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            try:
+                file.write(hashlib.sha256(compiled).digest() + compiled)
+                file.close()
+                os.replace(file.name, path)
+            except OSError:
+                os.unlink(file.name)

@@ -4,16 +4,16 @@ A node goes into the first loop of its shape that begins when all it reads elsew
 """
 
 import operator
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from ...graph import Node
+from ..dtypes import shape_of
 from ..memory import roots
-from ..program import Program, is_move, known_as
-from .operation import NotLowered, is_elementwise, shape_of
+from ..program import Program, is_move, known_as, reduced_by
+from .operation import NotLowered, is_elementwise
+from .rewriting import gemm
 
 Shape = tuple[int, ...]
 
@@ -72,7 +72,7 @@ def schedule(program: Program) -> Schedule:
                 made_here = step_of[root[x.order]] == i and in_loop(x, step, step.shape)
                 if not made_here:
                     hidden.discard(root[x.order])
-    hidden -= {node.order for step in steps for node in step.nodes if reduction(node)}
+    hidden -= {node.order for step in steps for node in step.nodes if reduced_by(node) is not None}
     return Schedule(steps, hidden)
 
 
@@ -94,22 +94,16 @@ def in_loop(x: Node, step: Step, shape: Shape | None) -> bool:
         and step.shape == shape
         and any(x is node for node in step.nodes)
         and shape_of(x) == shape
-        and not reduction(x)
+        and reduced_by(x) is None
     )
-
-
-def reduction(node: Node) -> Any:
-    """The ufunc that a node reduces with; None for all other nodes."""
-    owner = getattr(node.function, "__self__", None)
-    return owner if isinstance(owner, np.ufunc) else None
 
 
 def kind_of(node: Node) -> tuple[str, Shape | None]:
     if is_elementwise(node):
         return "loop", shape_of(node)
-    if reduction(node) is not None:
+    if reduced_by(node) is not None:
         return "loop", shape_of(node.inputs[0])
-    if node.function in (np.dot, np.matmul):
+    if node.function in (np.dot, np.matmul, gemm):
         return "product", None
     if is_move(node) or node.function is operator.getitem:
         return "gather", None
@@ -118,10 +112,8 @@ def kind_of(node: Node) -> tuple[str, Shape | None]:
     raise NotLowered(known_as(node))
 
 
-def reads_in_step(step: Step) -> Callable[[Node, Node], bool]:
+def in_place(step: Step, node: Node, x: Node) -> bool:
     """Whether a node of this step reads an input only where it writes its result."""
-
-    def elementwise(node: Node, x: Node) -> bool:
-        return step.kind == "loop" and shape_of(x) == step.shape and node in step.nodes
-
-    return elementwise
+    if step.kind == "loop":
+        return shape_of(x) == step.shape
+    return node.function is gemm and x is node.inputs[0] and x not in node.inputs[1:]

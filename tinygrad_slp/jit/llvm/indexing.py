@@ -6,19 +6,18 @@ from typing import Any
 import numpy as np
 
 from ...graph import Node
+from ..dtypes import dtype_of, shape_of
 from ..memory import view
 from ..program import is_move
 from .kernels import Pointer, counting, in_chunks
 from .lanes import Builder, Value, at, cast, constant, index, load, store
-from .operation import NotLowered, combine, dtype_of, shape_of
+from .operation import NotLowered, combine
 
 INT = np.dtype(np.int64)
 ArrayOf = Callable[[Any], np.ndarray]
 
 
-def emit_gather(
-    b: Builder, node: Node, array_of: ArrayOf, pointer_of: Pointer, lanes: int
-) -> None:
+def emit_gather(b: Builder, node: Node, array_of: ArrayOf, pointer_of: Pointer, lanes: int) -> None:
     """Emits y = x[indices], or a move of x that is known beforehand."""
     x, out = array_of(node.inputs[0]), array_of(node)
     if is_move(node):
@@ -32,7 +31,12 @@ def emit_gather(
     def act(element: Value, e: Value) -> None:
         def row(b: Builder, i: Value, n: int) -> None:
             value = load(b, at(b, element, b.mul(i, index(size))), x.dtype, n)
-            store(b, value, at(b, target, b.mul(b.add(b.mul(e, index(rest)), i), index(size))), x.dtype)
+            store(
+                b,
+                value,
+                at(b, target, b.mul(b.add(b.mul(e, index(rest)), i), index(size))),
+                x.dtype,
+            )
 
         in_chunks(b, rest, lanes, row)
 
@@ -60,7 +64,9 @@ def emit_scatter(
     def act(element: Value, e: Value) -> None:
         def row(b: Builder, i: Value, n: int) -> None:
             pointer = at(b, element, b.mul(i, index(size)))
-            added = load(b, at(b, source, b.mul(b.add(b.mul(e, index(rest)), i), index(size))), dtype, n)
+            added = load(
+                b, at(b, source, b.mul(b.add(b.mul(e, index(rest)), i), index(size))), dtype, n
+            )
             store(b, combine(b, np.add, dtype, load(b, pointer, dtype, n), added), pointer, dtype)
 
         in_chunks(b, rest, lanes, row)

@@ -13,19 +13,34 @@ from typing import Any
 import numpy as np
 
 from ...graph import Node
-from .fusion import Step, reduction
+from ..dtypes import dtype_of, is_scalar
+from ..program import reduced_by
+from .fusion import Step
 from .lanes import (
-    INDEX, POINTER, Builder, Value, at, cast, constant, count, index, joined, load, parted,
-    shuffled, splat, store,
+    INDEX,
+    POINTER,
+    Builder,
+    Value,
+    at,
+    cast,
+    constant,
+    count,
+    index,
+    joined,
+    load,
+    parted,
+    shuffled,
+    splat,
+    store,
 )  # fmt: skip
-from .operation import combine, dtype_of, emit, identity, is_scalar
+from .operation import combine, emit, identity
 
 Pointer = Callable[[Any], Value]
 
 
 @dataclass
 class Access:
-    """How an array is walked by a loop: where it begins, and how many bytes further along each axis."""
+    """How a loop walks an array: where it begins, how many bytes to the next along each axis."""
 
     pointer: Value
     strides: list[int]
@@ -58,29 +73,33 @@ class Kernel:
         self.shape = step.shape
         self.array_of = array_of
         self.pointer_of = pointer_of
-        self.inside = {node.order for node in step.nodes if not reduction(node)}
+        self.inside = {node.order for node in step.nodes if reduced_by(node) is None}
         self.stored = [n for n in step.nodes if n.order in self.inside and n.order not in hidden]
-        self.reductions = [node for node in step.nodes if reduction(node)]
+        self.reductions = [node for node in step.nodes if reduced_by(node) is not None]
         self.accesses = self.find_accesses()
         self.sizes = self.collapse()
         widest = max((dtype_of(n).itemsize for n in step.nodes), default=8)
         self.lanes = max(1, width // max(widest, 4))
 
     def find_accesses(self) -> dict[int, Access]:
-        """Every array that is read or written, by the order of its node, or the id of a constant."""
+        """All arrays that are read or written, by the order of their node, or by `name_of`."""
         found = {}
         for node in self.step.nodes:
             for x in node.inputs:
                 if not is_scalar(x) and not (isinstance(x, Node) and x.order in self.inside):
                     array = self.array_of(x)
                     wide = np.broadcast_to(array, self.shape)
-                    found[name_of(x)] = Access(self.pointer_of(array), list(wide.strides), array.dtype)
+                    found[name_of(x)] = Access(
+                        self.pointer_of(array), list(wide.strides), array.dtype
+                    )
         for node in self.stored:
             array = self.array_of(node)
             found[node.order] = Access(self.pointer_of(array), list(array.strides), array.dtype)
         for node in self.reductions:
             array, axes = self.array_of(node), node.settings["axis"]
-            left = iter(array.reshape([n for k, n in enumerate(self.shape) if k not in axes]).strides)
+            left = iter(
+                array.reshape([n for k, n in enumerate(self.shape) if k not in axes]).strides
+            )
             strides = [0 if k in axes else next(left) for k in range(len(self.shape))]
             found[node.order] = Access(self.pointer_of(array), strides, array.dtype)
         return found
@@ -89,9 +108,7 @@ class Kernel:
         """The sizes of the axes that are left when those that can be walked as one are joined."""
         sizes = [n for n in self.shape if n != 1]
         for access in self.accesses.values():
-            access.strides = [
-                s for s, n in zip(access.strides, self.shape, strict=True) if n != 1
-            ]
+            access.strides = [s for s, n in zip(access.strides, self.shape, strict=True) if n != 1]
         k = len(sizes) - 2
         while k >= 0:
             if all(a.strides[k] == a.strides[k + 1] * sizes[k + 1] for a in self.accesses.values()):
@@ -112,11 +129,13 @@ class Kernel:
     def clear(self, node: Node) -> None:
         """Puts what a reduction begins with where its result is to stand."""
         array, dtype = self.array_of(node), dtype_of(node)
-        value = identity(reduction(node), dtype)
+        value = identity(reduced_by(node), dtype)
         pointer = self.accesses[node.order].pointer
 
         def put(b: Builder, i: Value, n: int) -> None:
-            store(b, constant(dtype, value, n), at(b, pointer, b.mul(i, index(dtype.itemsize))), dtype)
+            store(
+                b, constant(dtype, value, n), at(b, pointer, b.mul(i, index(dtype.itemsize))), dtype
+            )
 
         in_chunks(self.b, array.size, self.lanes, put)
 
@@ -131,7 +150,9 @@ class Kernel:
     def moved(self, pointers: dict[int, Value], axis: int, i: Value) -> dict[int, Value]:
         b = self.b
         return {
-            key: at(b, p, b.mul(i, index(stride))) if (stride := self.accesses[key].strides[axis]) else p
+            key: at(b, p, b.mul(i, index(stride)))
+            if (stride := self.accesses[key].strides[axis])
+            else p
             for key, p in pointers.items()
         }
 
@@ -143,13 +164,13 @@ class Kernel:
         partial: dict[int, list[Value]] = {r.order: [] for r in inner}
         if whole:
             starts = [
-                constant(dtype_of(r), identity(reduction(r), dtype_of(r)), self.lanes)
+                constant(dtype_of(r), identity(reduced_by(r), dtype_of(r)), self.lanes)
                 for r in inner
             ]
             with counting(b, whole, self.lanes, starts) as (i, sums, ends):
                 values = self.body(self.moved(pointers, -1, i), self.lanes)
                 for r, total in zip(inner, sums, strict=True):
-                    ends.append(combine(b, reduction(r), dtype_of(r), total, values[r.order]))
+                    ends.append(combine(b, reduced_by(r), dtype_of(r), total, values[r.order]))
             for r, total in zip(inner, ends, strict=True):
                 partial[r.order].append(total)
         if n > whole:
@@ -164,7 +185,7 @@ class Kernel:
         dtype, b = dtype_of(r), self.b
         total = load(b, pointer, dtype, 1)
         for part in parts:
-            total = combine(b, reduction(r), dtype, total, across(b, reduction(r), dtype, part))
+            total = combine(b, reduced_by(r), dtype, total, across(b, reduced_by(r), dtype, part))
         store(b, total, pointer, dtype)
 
     def body(self, pointers: dict[int, Value], lanes: int) -> dict[int, Value]:
@@ -184,7 +205,7 @@ class Kernel:
 
         waiting: list[Node] = []
         for node in self.step.nodes:
-            if not reduction(node):
+            if reduced_by(node) is None:
                 values[node.order] = emit(self.b, node, lanes, fetch)
                 continue
             (x,) = node.inputs
@@ -193,7 +214,7 @@ class Kernel:
                 values[node.order] = value
             else:
                 values[node.order] = combine(
-                    self.b, reduction(node), dtype_of(node),
+                    self.b, reduced_by(node), dtype_of(node),
                     fetched(self.b, pointers[node.order], self.accesses[node.order], lanes), value,
                 )  # fmt: skip
                 waiting.append(node)
@@ -250,7 +271,9 @@ class counting:
     what they are after the loop.
     """
 
-    def __init__(self, b: Builder, n: int | Value, by: int = 1, starts: Sequence[Value] | None = None):
+    def __init__(
+        self, b: Builder, n: int | Value, by: int = 1, starts: Sequence[Value] | None = None
+    ):
         self.b, self.by, self.starts = b, by, starts
         self.n = index(n) if isinstance(n, int) else n
 

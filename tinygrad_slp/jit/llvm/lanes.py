@@ -3,7 +3,7 @@
 A vector of one lane is a number. A boolean is one bit in a register and one byte in memory.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -79,7 +79,7 @@ def at(b: Builder, pointer: Value, offset: Value | int) -> Value:
     return b.gep(pointer, [offset], source_etype=BYTE)
 
 
-def shuffled(b: Builder, x: Value, positions: Sequence[int]) -> Value:
+def shuffled(b: Builder, x: Value, positions: Iterable[Any]) -> Value:
     """The lanes of x at these positions."""
     n = count(x)
     positions = [int(i) for i in positions]
@@ -128,7 +128,9 @@ def cast(b: Builder, x: Value, given: np.dtype, wanted: np.dtype) -> Value:
     type = lanes(number(wanted), count(x))
     if wanted.kind == "b":
         zero = ir.Constant(x.type, 0)
-        return b.fcmp_unordered("!=", x, zero) if given.kind == "f" else b.icmp_signed("!=", x, zero)
+        return (
+            b.fcmp_unordered("!=", x, zero) if given.kind == "f" else b.icmp_signed("!=", x, zero)
+        )
     if given.kind == "f" and wanted.kind == "f":
         return b.fpext(x, type) if wanted.itemsize > given.itemsize else b.fptrunc(x, type)
     if given.kind == "f":
@@ -140,3 +142,13 @@ def cast(b: Builder, x: Value, given: np.dtype, wanted: np.dtype) -> Value:
     if wanted.itemsize < given.itemsize:
         return b.trunc(x, type)
     return b.sext(x, type) if given.kind == "i" else b.zext(x, type)
+
+
+def memcpy(b: Builder, target: Value, source: Value, size: int) -> None:
+    """Copies bytes from one place in memory to another."""
+    name = "llvm.memcpy.p0.p0.i64"
+    types = [POINTER, POINTER, ir.IntType(64), ir.IntType(1)]
+    function = b.module.globals.get(name)
+    if function is None:
+        function = ir.Function(b.module, ir.FunctionType(ir.VoidType(), types), name)
+    b.call(function, [target, source, index(size), ir.Constant(ir.IntType(1), 0)])

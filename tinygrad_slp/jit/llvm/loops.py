@@ -12,7 +12,7 @@ from ..trace import Place
 from . import fusion, indexing, products
 from .fusion import Step
 from .kernels import Kernel
-from .lanes import POINTER, Builder, Value, at, index
+from .lanes import POINTER, Builder, Value, at, memcpy
 from .operation import NotLowered
 
 
@@ -44,7 +44,7 @@ class Loops:
     def in_place(self, node: Node, x: Node) -> bool:
         """Whether a node reads an input only where it writes its result."""
         step = next(s for s in self.schedule.steps if any(n is node for n in s.nodes))
-        return fusion.reads_in_step(step)(node, x)
+        return fusion.in_place(step, node, x)
 
     # --- where things are ---
 
@@ -91,9 +91,7 @@ class Loops:
             self.emit_loop(b, step, blocks)
             return f"a loop over {step.shape}"
         if step.kind == "product":
-            x, y = (self.array_of(z) for z in node.inputs)
-            out = self.array_of(node)
-            how = products.emit_product(b, node, x, y, out, pointer_of, self.width)
+            how = products.emit_product(b, node, self.array_of, pointer_of, self.width)
             return f"a product, {how}"
         emit = indexing.emit_gather if step.kind == "gather" else indexing.emit_scatter
         emit(b, node, self.array_of, pointer_of, lanes)
@@ -133,11 +131,11 @@ class Loops:
         return at(b, blocks(b, k), offset)
 
     def copy(self, b: Builder, blocks: "Blocks", target: np.ndarray, source: Any) -> None:
-        source = source if isinstance(source, np.ndarray) else self.array_of(source)
+        source = self.array_of(source)
         if source.dtype != target.dtype or not source.flags.c_contiguous:
             raise NotLowered(f"keeping {source.dtype} as {target.dtype}")
-        pointers = [self.pointer(b, blocks, x) for x in (target, source)]
-        memcpy(b, *pointers, target.nbytes)
+        to, of = self.pointer(b, blocks, target), self.pointer(b, blocks, source)
+        memcpy(b, to, of, target.nbytes)
 
 
 class Blocks:
@@ -155,12 +153,3 @@ class Blocks:
         if k not in self.known:
             self.known[k] = b.load(at(b, self.table, 8 * k), typ=POINTER)
         return self.known[k]
-
-
-def memcpy(b: Builder, target: Value, source: Value, size: int) -> None:
-    name = "llvm.memcpy.p0.p0.i64"
-    types = [POINTER, POINTER, ir.IntType(64), ir.IntType(1)]
-    function = b.module.globals.get(name)
-    if function is None:
-        function = ir.Function(b.module, ir.FunctionType(ir.VoidType(), types), name)
-    b.call(function, [target, source, index(size), ir.Constant(ir.IntType(1), 0)])

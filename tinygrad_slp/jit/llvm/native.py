@@ -6,23 +6,28 @@ table has the address of each block of memory, then that of the results.
 """
 
 import ctypes
+from collections.abc import Sequence
+from operator import attrgetter, is_
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 
 from ...graph import Node
-from ..program import Program
+from ..program import Program, fingerprint
 from ..trace import Place
 from . import registers
 from .engine import Code, register_bytes
 from .kernels import counting
-from .lanes import INDEX, POINTER, Builder, Value, at, index
-from .loops import Blocks, Loops, memcpy
+from .lanes import INDEX, POINTER, Builder, Value, at, index, memcpy
+from .loops import Blocks, Loops
+from .operation import NotLowered
+from .rewriting import rewritten
+
+__all__ = ["Native", "NotLowered"]
 
 RUN = ctypes.PYFUNCTYPE(None, *[ctypes.c_void_p] * 2, ctypes.c_int64, ctypes.c_void_p)
-RESULTS = 8
-"""Bytes from the address of one block to that of the next, in the table."""
+FORM = attrgetter("shape", "dtype")
 
 
 class Native:
@@ -30,18 +35,26 @@ class Native:
 
     Args:
         places: the buffer of every place.
+        arguments: the places of the arguments that are read, in order.
 
     Raises:
         NotLowered: the program has an operation that there is no native code for.
     """
 
-    def __init__(self, program: Program, places: dict[Place, np.ndarray]) -> None:
-        self.program = program
+    def __init__(
+        self, program: Program, places: dict[Place, np.ndarray], arguments: Sequence[Place]
+    ) -> None:
+        small = registers.fits(program)
+        self.program = program = program if small else rewritten(program)
         self.order = list(dict.fromkeys([*program.inputs, *program.stores]))
         self.loops: Loops | None = None
+        self.arguments = [self.order.index(place) for place in arguments]
         places = {p: places[p] for p in self.order}
-        module = self.in_registers() if registers.fits(program) else self.in_memory(places)
-        self.code = Code(str(module))
+        if small:
+            self.code = Code(fingerprint(program), lambda: str(self.in_registers()))
+        else:
+            text = str(self.in_memory(places))
+            self.code = Code(text, lambda: text)
         self.functions = [RUN(self.code.address(name)) for name in ("loop", "scan")]
         self.results = [np.empty(*kind_of(x)) for x in program.outputs]
         self.bind(places)
@@ -68,9 +81,7 @@ class Native:
         loops = self.loops = Loops(self.program, places, register_bytes())
         b, table, argument, n = self.begin(module, "scan")
         with counting(b, n) as i:
-            moved = {
-                k: argument(k, i) for k, p in enumerate(self.order) if p.kind == "argument"
-            }
+            moved = {k: argument(k, i) for k, p in enumerate(self.order) if p.kind == "argument"}
             blocks = Blocks(table, moved)
             loops.emit(b, blocks)
             sources = [loops.array_of(x) for x in self.program.outputs]
@@ -111,16 +122,48 @@ class Native:
         self.strides = np.zeros(len(self.table), dtype=np.int64)
         self.zero = np.zeros(1, dtype=np.int64)
         self.pointers = self.table.ctypes.data, self.strides.ctypes.data, 1, self.zero.ctypes.data
+        self.given: list[Any] = []
+        self.forms: list[Any] = []
+
+    def moved(self, places: dict[Place, np.ndarray]) -> "Native":
+        """The same code, for other buffers."""
+        self.bind(places)
+        return self
+
+    def give(self, arguments: list[Any]) -> None:
+        """Takes what the arguments are in the next steps: where they stand, if that will do."""
+        same = len(arguments) == len(self.given) and all(map(is_, arguments, self.given))
+        if same and list(map(FORM, arguments)) == self.forms:
+            return
+        standing = True
+        for k, x in zip(self.arguments, arguments, strict=True):
+            buffer = self.places[k]
+            if not self.stands_right(x, buffer):
+                np.copyto(buffer, x)
+                x, standing = buffer, False
+            self.table[k] = x.ctypes.data
+        self.given = arguments if standing else []
+        self.forms = list(map(FORM, self.given))
+
+    def stands_right(self, x: Any, buffer: np.ndarray) -> bool:
+        """Whether the code can read an argument right where it stands."""
+        return (
+            isinstance(x, np.ndarray)
+            and x.dtype == buffer.dtype
+            and x.flags.c_contiguous
+            and x.flags.aligned
+            and not any(np.may_share_memory(x, place) for place in self.places)
+        )
 
     def run(self) -> None:
-        """One step, of what stands in the buffers."""
+        """One step, of the arguments given and what stands in the buffers of other places."""
         self.functions[0](*self.pointers)
 
     def repeat(
         self,
         n: int,
-        scanned: list[tuple[np.ndarray, np.ndarray]],
-        order: np.ndarray | None,
+        scanned: list[np.ndarray] | None,
+        order: np.ndarray,
         results: list[np.ndarray],
     ) -> None:
         """n steps: see `Replay.repeat`."""
@@ -128,15 +171,14 @@ class Native:
             return
         table, strides = self.table.copy(), self.strides.copy()
         arrays = []
-        for buffer, array in scanned:
-            k = next(k for k, x in enumerate(self.places) if x is buffer)
-            arrays.append(np.ascontiguousarray(array, dtype=buffer.dtype))
-            table[k] = arrays[-1].ctypes.data
-            strides[k] = buffer.nbytes
+        for k, x in zip(self.arguments, scanned or (), strict=False):
+            buffer = self.places[k]
+            arrays.append(np.ascontiguousarray(x, dtype=buffer.dtype))
+            table[k], strides[k] = arrays[-1].ctypes.data, buffer.nbytes
         table[len(table) - len(results) :] = [x.ctypes.data for x in results]
-        steps = np.ascontiguousarray(np.zeros(n) if order is None else order, dtype=np.int64)
-        call = self.functions[bool(scanned)]
-        call(table.ctypes.data, strides.ctypes.data, n, steps.ctypes.data)
+        order = np.ascontiguousarray(order, dtype=np.int64)
+        call = self.functions[scanned is not None]
+        call(table.ctypes.data, strides.ctypes.data, n, order.ctypes.data)
 
     # --- what it is ---
 
@@ -148,9 +190,6 @@ class Native:
             f"native code by LLVM, {loops} loops and {len(self.loops.said) - loops} other steps, "
             f"in {self.loops.plan.bytes:,} bytes"
         )
-
-    def notes(self) -> list[str]:
-        return []
 
     def remark(self, node: Node) -> str:
         if self.loops is None:

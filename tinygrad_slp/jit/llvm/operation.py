@@ -1,4 +1,4 @@
-"""One elementwise operation of a program: its dtypes by NumPy's rules, and its instructions."""
+"""The instructions of one elementwise operation of a program, and of one step of a reduction."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,55 +6,20 @@ from typing import Any
 import numpy as np
 
 from ...graph import Node
-from ..memory import COPIES
+from ..dtypes import COPIES, dtype_of, is_scalar, loop_dtypes, ufunc_of
 from ..program import known_as
-from .elementwise import ELEMENTWISE, PYTHON
+from .elementwise import ELEMENTWISE
 from .lanes import Builder, Value, cast, constant, is_lowered
-
-NUMBERS = {float: np.dtype(np.float64), int: np.dtype(np.int64)}
 
 
 class NotLowered(NotImplementedError):
     """There is no native code for this; the message says for what."""
 
 
-def dtype_of(x: Any) -> np.dtype:
-    """The dtype of a node or constant as it is held; of Python numbers the widest."""
-    value = x.array if isinstance(x, Node) else x
-    return NUMBERS.get(type(value)) or np.asarray(value).dtype
-
-
-def shape_of(x: Any) -> tuple[int, ...]:
-    return np.shape(x.array if isinstance(x, Node) else x)
-
-
-def is_scalar(x: Any) -> bool:
-    """Whether x is a constant number, written into the instructions."""
-    return not isinstance(x, Node) and np.ndim(x) == 0
-
-
 def is_elementwise(node: Node) -> bool:
-    function: Any = node.function
-    function = PYTHON.get(function, function)
+    function = ufunc_of(node)
     known = function in ELEMENTWISE or function is np.where or function in COPIES
     return known and (function in COPIES or not node.settings)
-
-
-def dtypes(node: Node) -> tuple[list[np.dtype], np.dtype]:
-    """What the operands are cast to, and what is computed."""
-    function: Any = PYTHON.get(node.function, node.function)  # type: ignore[arg-type]
-    result = dtype_of(node)
-    if function is np.where:
-        return [np.dtype(bool), result, result], result
-    if function in COPIES:
-        return [dtype_of(node.inputs[0])], dtype_of(node.inputs[0])
-    values = [x.array if isinstance(x, Node) else x for x in node.inputs]
-    if type(node.array) in NUMBERS:  # numbers of Python, computed as widest
-        given: list[Any] = [result] * len(values)
-    else:
-        given = [type(v) if type(v) in NUMBERS else np.asarray(v).dtype for v in values]
-    *wanted, made = function.resolve_dtypes((*given, None))
-    return wanted, made
 
 
 def emit(b: Builder, node: Node, lanes: int, fetch: Callable[[Any], Value]) -> Value:
@@ -66,8 +31,8 @@ def emit(b: Builder, node: Node, lanes: int, fetch: Callable[[Any], Value]) -> V
     Raises:
         NotLowered: for these dtypes.
     """
-    function: Any = PYTHON.get(node.function, node.function)  # type: ignore[arg-type]
-    wanted, made = dtypes(node)
+    function = ufunc_of(node)
+    wanted, made = loop_dtypes(node)
     if not all(is_lowered(dtype) for dtype in (*wanted, made, dtype_of(node))):
         raise NotLowered(f"{known_as(node)} of {wanted[0]}")
     operands = [

@@ -10,16 +10,31 @@ from typing import Any
 import numpy as np
 
 from ...graph import Node
-from ..program import Program, is_move, known_as
+from ..dtypes import dtype_of, shape_of
+from ..program import Program, is_move, known_as, reduced_by
 from ..trace import Place
 from .elementwise import fma
 from .lanes import (
-    BYTE, INDEX, Builder, Value, at, cast, constant, constants, count, index, joined, lanes, load,
-    number, parted, shuffled, splat, store,
+    BYTE,
+    INDEX,
+    Builder,
+    Value,
+    at,
+    cast,
+    constant,
+    constants,
+    count,
+    index,
+    joined,
+    lanes,
+    load,
+    number,
+    parted,
+    shuffled,
+    splat,
+    store,
 )  # fmt: skip
-from .operation import (
-    NotLowered, combine, dtype_of, emit, is_elementwise, shape_of,
-)  # fmt: skip
+from .operation import NotLowered, combine, emit, is_elementwise
 
 MOST_ELEMENTS = 64
 MOST_NODES = 400
@@ -62,9 +77,8 @@ class Registers:
             base, *others = node.inputs
             moved = function(positions(shape_of(base)), *others, **node.settings)
             return shuffled(self.b, self.value(base), np.ravel(moved))
-        owner = getattr(function, "__self__", None)
-        if isinstance(owner, np.ufunc):
-            return self.reduced(owner, node)
+        if (ufunc := reduced_by(node)) is not None:
+            return self.reduced(ufunc, node)
         if function in (np.dot, np.matmul):
             return self.product(node)
         if function is operator.getitem:
@@ -224,9 +238,7 @@ def emit_loop(
         for p, x in program.inputs.items()
         if p not in program.stores and p not in moving
     }
-    carried = {
-        p: read(b, pointers(p), program.inputs.get(p, x)) for p, x in program.stores.items()
-    }
+    carried = {p: read(b, pointers(p), program.inputs.get(p, x)) for p, x in program.stores.items()}
     before = b.block
     body, after = b.append_basic_block("step"), b.append_basic_block("done")
     b.branch(body)
@@ -253,7 +265,9 @@ def emit_loop(
     for place, x in program.stores.items():
         old = program.inputs.get(place, x)
         value = cast(b, step.value(x), dtype_of(x), dtype_of(old))
-        ends[place] = value if count(value) == count(phis[place]) else splat(b, value, count(phis[place]))
+        ends[place] = (
+            value if count(value) == count(phis[place]) else splat(b, value, count(phis[place]))
+        )
         phis[place].add_incoming(carried[place], before)
         phis[place].add_incoming(ends[place], b.block)
     b.cbranch(b.icmp_signed("<", following, n), body, after)

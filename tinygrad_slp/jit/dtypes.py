@@ -1,0 +1,57 @@
+"""The dtypes of an operation by NumPy's rules: what its operands are cast to, and what it gives."""
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from ..graph import Node
+from ..tensor import cast
+from .traced import astype
+
+NUMBERS = {float: np.dtype(np.float64), int: np.dtype(np.int64)}
+"""What a Python number is held as; it takes the dtype of an array that it meets."""
+
+COPIES = {astype, cast, np.copy}
+
+# What the trace records of two Python numbers.
+PYTHON: dict[Any, np.ufunc] = {
+    operator.add: np.add, operator.sub: np.subtract, operator.mul: np.multiply,
+    operator.truediv: np.true_divide, operator.pow: np.power, operator.neg: np.negative,
+    operator.pos: np.positive, operator.abs: np.absolute,
+}  # fmt: skip
+
+
+def dtype_of(x: Any) -> np.dtype:
+    """The dtype of a node or constant as it is held."""
+    value = x.array if isinstance(x, Node) else x
+    return NUMBERS.get(type(value)) or np.asarray(value).dtype
+
+
+def shape_of(x: Any) -> tuple[int, ...]:
+    return np.shape(x.array if isinstance(x, Node) else x)
+
+
+def is_scalar(x: Any) -> bool:
+    """Whether x is a constant number."""
+    return not isinstance(x, Node) and np.ndim(x) == 0
+
+
+def ufunc_of(node: Node) -> Any:
+    """The function of a node; NumPy's, where it is Python's operator on two numbers."""
+    return PYTHON.get(node.function, node.function)
+
+
+def loop_dtypes(node: Node) -> tuple[list[np.dtype], np.dtype]:
+    """What the operands of an elementwise function are cast to, and what it computes."""
+    function, result = ufunc_of(node), dtype_of(node)
+    if function is np.where:
+        return [np.dtype(bool), result, result], result
+    if function in COPIES:
+        return [dtype_of(node.inputs[0])], dtype_of(node.inputs[0])
+    values = [x.array if isinstance(x, Node) else x for x in node.inputs]
+    if type(node.array) in NUMBERS:
+        return [result] * len(values), result
+    given = [type(v) if type(v) in NUMBERS else np.asarray(v).dtype for v in values]
+    *wanted, made = function.resolve_dtypes((*given, None))
+    return wanted, made
