@@ -1,4 +1,7 @@
-"""SGD steps as its formulas say, resumes exactly, and refuses what cannot be meant."""
+"""Optimizers step as their formulas say, resume exactly, and refuse what cannot be meant."""
+
+import copy
+import pickle
 
 import numpy as np
 import pytest
@@ -7,10 +10,24 @@ from hypothesis import strategies as st
 
 from tinygrad_slp import Tensor, optim
 
-OPTIONS = [
-    {}, {"momentum": 0.9}, {"momentum": 0.9, "dampening": 0.3}, {"weight_decay": 0.1},
-    {"momentum": 0.8, "nesterov": True, "weight_decay": 0.01},
+# Every optimizer, with few and with many options.
+CASES = [
+    (optim.SGD, {"lr": 0.05}), (optim.SGD, {"lr": 0.05, "momentum": 0.9}),
+    (optim.SGD, {"lr": 0.05, "momentum": 0.9, "dampening": 0.3, "weight_decay": 0.1}),
+    (optim.SGD, {"lr": 0.05, "momentum": 0.8, "nesterov": True, "maximize": True}),
+    (optim.Adam, {"lr": 0.05}), (optim.Adam, {"lr": 0.05, "weight_decay": 0.1, "amsgrad": True}),
+    (optim.AdamW, {"lr": 0.05}), (optim.RMSprop, {"lr": 0.05}),
+    (optim.RMSprop, {"lr": 0.05, "momentum": 0.5, "centered": True, "weight_decay": 0.1}),
+    (optim.Adagrad, {"lr": 0.05, "lr_decay": 0.1, "initial_accumulator_value": 0.1}),
+    (optim.NAdam, {"lr": 0.05}),
+    (optim.NAdam, {"lr": 0.05, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    (optim.Lion, {"lr": 0.05, "weight_decay": 0.1}),
 ]  # fmt: skip
+every = pytest.mark.parametrize(("make", "options"), CASES)
+
+
+def parameter(*values, dtype=np.float64):
+    return Tensor(list(values), requires_grad=True, dtype=dtype)
 
 
 def quadratic_step(w, optimizer):
@@ -19,83 +36,424 @@ def quadratic_step(w, optimizer):
     optimizer.step()
 
 
+# --- the formulas, by hand ---
+
+
 @given(st.floats(0.001, 0.4), st.integers(1, 20))
 def test_plain_descent_of_a_parabola_is_a_geometric_series(lr, steps):
-    w = Tensor([1.0, -3.0], requires_grad=True)
+    w = parameter(1.0, -3.0)
     optimizer = optim.SGD([w], lr=lr)
     for _ in range(steps):
         quadratic_step(w, optimizer)
     np.testing.assert_allclose(w.data, np.array([1, -3]) * (1 - 2 * lr) ** steps, rtol=1e-12)
 
 
-def test_momentum_by_hand():
-    """g = 2w; v₁ = 2, w₁ = 1 − 0.1·2 = 0.8; v₂ = 0.5·2 + 0.75·1.6 = 2.2, w₂ = 0.58."""
-    w = Tensor([1.0], requires_grad=True)
-    optimizer = optim.SGD([w], lr=0.1, momentum=0.5, dampening=0.25)
-    quadratic_step(w, optimizer)
-    assert w.item() == pytest.approx(0.8, rel=1e-15)
-    quadratic_step(w, optimizer)
-    assert w.item() == pytest.approx(0.58, rel=1e-15)
-
-
-@pytest.mark.parametrize("options", OPTIONS)
-def test_resuming_gives_the_same_bits(options):
-    def start():
-        w = Tensor([1.0, -3.0], requires_grad=True)
-        return w, optim.SGD([w], lr=0.05, **options)
-
-    w, optimizer = start()
-    for _ in range(7):
-        quadratic_step(w, optimizer)
-    again, resumed = start()
-    resumed.load_state_dict(optimizer.state_dict())
-    again.data = w.data
-    for _ in range(7):
-        quadratic_step(w, optimizer)
-        quadratic_step(again, resumed)
-    np.testing.assert_array_equal(w.data, again.data)
-
-
-def test_state_of_other_parameters_is_refused():
-    a = optim.SGD([Tensor([1.0], requires_grad=True)], lr=0.1, momentum=0.9)
-    quadratic_step(a.params[0], a)
-    b = optim.SGD([Tensor([1.0, 2.0], requires_grad=True)], lr=0.5)
-    with pytest.raises(ValueError, match="shapes"):
-        b.load_state_dict(a.state_dict())
-    with pytest.raises(ValueError, match="expected"):
-        b.load_state_dict({"lr": 1})
-    assert b.lr == 0.5
-
-
-def test_parameters_without_gradient_stay_and_float32_stays():
-    w = Tensor([1.0], requires_grad=True, dtype=np.float32)
-    idle = Tensor([5.0], requires_grad=True)
-    optimizer = optim.SGD(iter([w, idle]), lr=np.float64(0.1), momentum=np.float64(0.9))
-    optimizer.lr = np.float64(0.2)
-    quadratic_step(w, optimizer)
-    quadratic_step(w, optimizer)
-    assert w.dtype == np.float32
-    assert idle.item() == 5
+HALF = np.sqrt(0.5)
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("make", "options", "first", "second"),
     [
-        ({"lr": -1}, "lr"), ({"lr": float("nan")}, "lr"), ({"lr": 1, "momentum": -1}, "momentum"),
-        ({"lr": 1, "weight_decay": -1}, "weight_decay"), ({"lr": 1, "nesterov": True}, "Nesterov"),
-        ({"lr": 1, "nesterov": True, "momentum": 1, "dampening": 1}, "Nesterov"),
+        # v₁ = 2; v₂ = 0.5·2 + 0.75·1.6 = 2.2.
+        (optim.SGD, {"momentum": 0.5, "dampening": 0.25}, 0.8, 0.8 - 0.1 * 2.2),
+        # v₁ = 2, g + μv = 3; v₂ = 0.5·2 + 1.4 = 2.4, g + μv = 1.4 + 1.2.
+        (optim.SGD, {"momentum": 0.5, "nesterov": True}, 0.7, 0.7 - 0.1 * 2.6),
+        # m₁ = 1, m̂₁ = 2, v₁ = 1, v̂₁ = 4; m₂ = 0.5 + 0.9, /(1 − 1/4); v₂ = 0.75 + 0.81, /(1 − 9/16).
+        (
+            optim.Adam, {"betas": (0.5, 0.75), "eps": 0},
+            0.9, 0.9 - 0.1 * (1.4 / 0.75) / np.sqrt((0.75 + 0.25 * 3.24) / 0.4375),
+        ),
+        # The same, but w is 0.98·w before each step; g₂ = 2·0.88.
+        (
+            optim.AdamW, {"betas": (0.5, 0.75), "eps": 0, "weight_decay": 0.2},
+            0.98 - 0.1,
+            0.98 * 0.88 - 0.1 * ((0.5 + 0.88) / 0.75) / np.sqrt((0.75 + 0.25 * 1.76**2) / 0.4375),
+        ),
+        # v₁ = 4/2; v₂ = 1 + g²/2 for g = 2w.
+        (
+            optim.RMSprop, {"alpha": 0.5, "eps": 0},
+            1 - 0.2 * HALF,
+            1 - 0.2 * HALF - 0.2 * (1 - 0.2 * HALF) / np.sqrt(1 + 2 * (1 - 0.2 * HALF) ** 2),
+        ),
+        # total₁ = 4, total₂ = 4 + 1.8²; the second rate is 0.1/(1 + 0.5).
+        (
+            optim.Adagrad, {"lr_decay": 0.5, "eps": 0},
+            0.9, 0.9 - 0.1 / 1.5 * 1.8 / np.sqrt(4 + 1.8**2),
+        ),
+        # ψ = 0, so μ = 0.5·0.5 at each step. m₁ = 1, v̂₁ = 4:
+        # m̄₁ = 0.25·1/(1 − 1/16) + 0.75·2/(1 − 1/4). m₂ = 0.5 + w for g = 2w:
+        # m̄₂ = 0.25·m₂/(1 − 1/64) + 0.75·2w/(1 − 1/16).
+        (
+            optim.NAdam, {"betas": (0.5, 0.75), "eps": 0, "momentum_decay": 0},
+            1 - 0.1 * (4 / 15 + 2) / 2,
+            (w := 1 - 0.1 * (4 / 15 + 2) / 2)
+            - 0.1 * (16 / 63 * (0.5 + w) + 0.8 * 2 * w) / np.sqrt((0.75 + w**2) / 0.4375),
+        ),
+        # m₁ = 0.5·2 = 1; both signs are +, and w is 0.98·w before.
+        (optim.Lion, {"betas": (0.9, 0.5), "weight_decay": 0.2}, 0.88, 0.98 * 0.88 - 0.1),
     ],
 )  # fmt: skip
-def test_settings_out_of_range_are_refused(settings, message):
+def test_two_steps_by_hand(make, options, first, second):
+    """L = w², so g = 2w; w = 1 and lr = 0.1."""
+    w = parameter(1.0)
+    optimizer = make([w], lr=0.1, **options)
+    for expected in (first, second):
+        quadratic_step(w, optimizer)
+        assert w.item() == pytest.approx(expected, rel=1e-14)
+
+
+def test_lion_turns_only_when_momentum_and_gradient_agree():
+    """g = 1, then −1: 0.9·m + 0.1·g with m = 0.01 is −0.091; with m = 0.5 it is 0.35."""
+    for beta, direction in ((0.99, 1), (0.5, -1)):
+        w = parameter(0.0)
+        optimizer = optim.Lion([w], lr=1, betas=(0.9, beta))
+        for g in (1.0, -1.0):
+            before = w.item()
+            w.grad = Tensor([g])
+            optimizer.step()
+        assert w.item() - before == direction
+
+
+def test_a_centered_variance_that_rounds_below_zero_is_zero():
+    """Where all gradients are equal, the variance is rounding: of either sign."""
+    g = np.random.default_rng(0).normal(size=1000)
+    w = Tensor(np.zeros(1000), requires_grad=True)
+    optimizer = optim.RMSprop([w], centered=True, alpha=0.5, eps=1e-3)
+    for _ in range(100):
+        w.grad = Tensor(g)
+        optimizer.step()
+    assert np.isfinite(w.data).all()
+
+
+# --- what holds for all ---
+
+
+@every
+def test_maximizing_goes_where_minimizing_the_opposite_goes(make, options):
+    up, down = parameter(1.0, -3.0), parameter(1.0, -3.0)
+    climbing = make([up], **{**options, "maximize": True})
+    descending = make([down], **{**options, "maximize": False})
+    for k in range(5):
+        up.grad, down.grad = Tensor([1.0 + k, 2.0]), Tensor([-1.0 - k, -2.0])
+        climbing.step()
+        descending.step()
+    np.testing.assert_array_equal(up.data, down.data)
+
+
+@every
+def test_resuming_gives_the_same_bits(make, options):
+    def start(lr):
+        w, late = parameter(1.0, -3.0), parameter(2.0)
+        return (w, late), make([w, late], **{**options, "lr": lr})
+
+    def step(params, optimizer, k):
+        optimizer.zero_grad()
+        (params[0] ** 2).sum().backward()
+        if k > 2:
+            (params[1] ** 2).sum().backward()
+        optimizer.step()
+
+    params, optimizer = start(options["lr"])
+    for k in range(7):
+        step(params, optimizer, k)
+    others, resumed = start(0.5)
+    resumed.load_state_dict(optimizer.state_dict())
+    for p, q in zip(params, others, strict=True):
+        q.data = p.data
+    for k in range(7):
+        step(params, optimizer, k)
+        step(others, resumed, k)
+    for p, q in zip(params, others, strict=True):
+        np.testing.assert_array_equal(p.data, q.data)
+    assert repr(resumed) == repr(optimizer)
+
+
+@every
+def test_no_array_is_written_into(make, options):
+    w = parameter(1.0, -3.0)
+    optimizer = make([w], **options)
+    for _ in range(3):
+        quadratic_step(w, optimizer)
+        state = [x for _, x in optimizer.param_groups[0].cohorts[0].slots]
+        held = [w.data, w.grad.data, *(x.data for x in state[0] if x is not None)]  # read-only
+        before = [x.copy() for x in held]
+        saved = optimizer.state_dict()
+        quadratic_step(w, optimizer)
+        for x, y in zip(held, before, strict=True):
+            np.testing.assert_array_equal(x, y)
+        for array in saved["state"][0].values():
+            np.asarray(array)[...] = np.nan  # a copy: nothing comes of it
+    assert np.isfinite(w.data).all()
+
+
+@every
+def test_float32_stays_and_parameters_without_gradient_stay(make, options):
+    w, idle = parameter(1.0, dtype=np.float32), parameter(5.0)
+    given = {k: v if isinstance(v, bool) else np.float64(v) for k, v in options.items()}
+    optimizer = make(iter([w, idle]), **given)
+    optimizer.lr = np.float64(0.2)
+    for _ in range(3):
+        quadratic_step(w, optimizer)
+    assert w.dtype == np.float32
+    for state in optimizer.state_dict()["state"][0].values():
+        assert isinstance(state, float) or state.dtype == np.float32
+    assert idle.item() == 5
+
+
+@every
+def test_groups_differ_in_their_settings_only(make, options):
+    """Two groups do what two optimizers do."""
+    a, b, c, d = (parameter(1.0, -3.0) for _ in range(4))
+    apart = [make([a], **options), make([b], **{**options, "lr": 0.01})]
+    together = make([{"params": [c]}, {"params": [d], "lr": 0.01}], **options)
+    for _ in range(5):
+        quadratic_step(a, apart[0])
+        quadratic_step(b, apart[1])
+        together.zero_grad()
+        ((c**2).sum() + (d**2).sum()).backward()
+        together.step()
+    np.testing.assert_array_equal(a.data, c.data)
+    np.testing.assert_array_equal(b.data, d.data)
+
+
+@pytest.mark.parametrize("make", [optim.Adam, optim.NAdam, optim.Adagrad])
+def test_a_parameter_that_comes_late_counts_its_own_steps(make):
+    """It takes the steps that it would have taken from the beginning."""
+    early, late = parameter(1.0), parameter(1.0)
+    optimizer, path = make([early, late]), []
+    for k in range(10):
+        optimizer.zero_grad()
+        (early**2).sum().backward()
+        if k >= 5:
+            (late**2).sum().backward()
+        optimizer.step()
+        path.append((early.item(), late.item()))
+    assert [x for x, _ in path[:5]] == [y for _, y in path[5:]]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@every
+def test_a_rule_is_a_function_of_arrays_that_reads_only(make, options, dtype):
+    """Its inputs cannot be written into, and its outputs are of their dtype."""
+    optimizer = make([parameter(1.0, -3.0, dtype=dtype)], **options)
+    group = optimizer.param_groups[0]
+    w, *state = (np.array([k, 3.0], dtype) for k in range(1, 2 + len(optimizer.state_names)))
+    for x in (w, *state):
+        x.flags.writeable = False
+    numbers = [7.0] * len(optimizer.counts)
+    if "mu_product" in optimizer.counts:
+        numbers[1] = 0.5
+    for kept in (state, [None] * len(state)):
+        if kept is state or make is optim.SGD:
+            found = make.rule(w, -w, *kept, 0.1, *numbers, **group.settings)
+            assert {x.dtype for x in found if x is not None} == {np.dtype(dtype)}
+
+
+@pytest.mark.parametrize(
+    ("make", "option"),
+    [
+        (optim.SGD, {"momentum": 0.9}), (optim.Adam, {"amsgrad": True}),
+        (optim.RMSprop, {"centered": True}), (optim.RMSprop, {"momentum": 0.9}),
+    ],
+)  # fmt: skip
+def test_an_option_can_be_switched_on_later(make, option):
+    """Before the first step, it is as if it had been given; later, its state begins then."""
+    given, switched = parameter(1.0), parameter(1.0)
+    optimizers = make([given], **option), make([switched])
+    for name, value in option.items():
+        optimizers[1].param_groups[0][name] = value
+    for _ in range(3):
+        quadratic_step(given, optimizers[0])
+        quadratic_step(switched, optimizers[1])
+    np.testing.assert_array_equal(given.data, switched.data)
+    later = make([given])
+    quadratic_step(given, later)
+    later.param_groups[0][name] = value
+    quadratic_step(given, later)
+    assert np.isfinite(given.item())
+
+
+@every
+def test_a_copy_goes_its_own_way(make, options):
+    w = parameter(1.0, -3.0)
+    optimizer = make([w], **options)
+    quadratic_step(w, optimizer)
+    twin = pickle.loads(pickle.dumps(copy.deepcopy(optimizer)))
+    quadratic_step(w, optimizer)
+    assert twin.params[0] is not w
+    quadratic_step(twin.params[0], twin)
+    np.testing.assert_array_equal(twin.params[0].data, w.data)
+
+
+# --- groups and settings ---
+
+
+def test_settings_are_read_and_set_by_name():
+    optimizer = optim.Adam([parameter(1.0)])
+    group = optimizer.param_groups[0]
+    group["lr"], group["betas"] = 0.3, [0.5, np.float64(0.6)]
+    assert (optimizer.lr, group["betas"]) == (0.3, (0.5, 0.6))
+    optimizer.lr = 0.1
+    assert group["lr"] == 0.1
+    assert dict(group)["eps"] == 1e-8
+    with pytest.raises(KeyError, match=r"momentum.*there are params, lr, betas"):
+        group["momentum"] = 1
+    with pytest.raises(ValueError, match="lr should be 0 or more, got -1"):
+        group["lr"] = -1
+    with pytest.raises(TypeError, match="add_param_group"):
+        group["params"] = []
+
+
+def test_one_rate_cannot_be_set_for_several_groups():
+    optimizer = optim.SGD([{"params": [parameter(1.0)]}, {"params": [parameter(2.0)], "lr": 0.5}])
+    assert optimizer.lr == 1e-3
+    with pytest.raises(ValueError, match=r"2 groups(.|\n)*for group in optimizer.param_groups"):
+        optimizer.lr = 1
+
+
+def test_repr_shows_settings_and_sizes():
+    w, b = Tensor(np.zeros((500, 3)), requires_grad=True), parameter(1.0)
+    assert repr(optim.SGD([w, b], lr=0.1, nesterov=True, momentum=0.9)) == (
+        "SGD(lr=0.1, momentum=0.9, dampening=0.0, weight_decay=0.0, nesterov=True, "
+        "maximize=False: 2 parameters of 1,501 numbers)"
+    )
+    assert repr(optim.Lion([{"params": [w]}, {"params": [b], "lr": 1}])).splitlines()[2] == (
+        "  lr=1.0, betas=(0.9, 0.99), weight_decay=0.0, maximize=False: 1 parameter of 1 numbers"
+    )
+
+
+# --- errors ---
+
+
+@pytest.mark.parametrize(
+    ("make", "settings", "message"),
+    [
+        (optim.SGD, {"lr": -1}, "lr"), (optim.SGD, {"lr": float("nan")}, "lr"),
+        (optim.SGD, {"momentum": -1}, "momentum"), (optim.SGD, {"weight_decay": -1}, "decay"),
+        (optim.SGD, {"nesterov": True}, "Nesterov"),
+        (optim.SGD, {"nesterov": True, "momentum": 1, "dampening": 1}, "Nesterov"),
+        (optim.Adam, {"betas": (0.9, 1.0)}, r"betas.*\(0.9, 1.0\)"),
+        (optim.Adam, {"betas": (0.9,)}, "two numbers"), (optim.AdamW, {"eps": -1}, "eps"),
+        (optim.RMSprop, {"alpha": -1}, "alpha"), (optim.Adagrad, {"lr_decay": -1}, "lr_decay"),
+        (optim.NAdam, {"momentum_decay": -1}, "momentum_decay"),
+        (optim.Lion, {"betas": (-0.1, 0.9)}, "betas"),
+    ],
+)  # fmt: skip
+def test_settings_out_of_range_are_refused(make, settings, message):
     with pytest.raises(ValueError, match=message):
-        optim.SGD([Tensor([1.0], requires_grad=True)], **settings)
+        make([parameter(1.0)], **settings)
+    with pytest.raises(ValueError, match=message):
+        make([{"params": [parameter(1.0)], **settings}])
 
 
 def test_what_cannot_be_optimized_is_refused():
-    w = Tensor([1.0], requires_grad=True)
-    for params, error in (
-        ([], ValueError), ([np.ones(1)], TypeError), (w, TypeError), ([w, w], ValueError),
-        ([w * 2], ValueError),
+    w = parameter(1.0)
+    for params, error, message in (
+        ([], ValueError, "no parameters"), ([np.ones(1)], TypeError, "got ndarray"),
+        (w, TypeError, r"\[w\]"), ([w, w], ValueError, "twice"), ([w * 2], ValueError, "leaves"),
+        ([{"params": []}], ValueError, "no parameters"),
+        ([{"params": w}], TypeError, r"\[w\]"), ([{"lr": 1}], TypeError, "a group is a dict"),
+        ([{"params": [w]}, {"params": [w]}], ValueError, "twice"),
+        ([{"params": [w]}, w], TypeError, "a group is a dict"),
+        ([{"params": [w], "betas": (0, 0)}], ValueError, "SGD has no setting betas; it has lr"),
     ):  # fmt: skip
-        with pytest.raises(error):
+        with pytest.raises(error, match=message):
             optim.SGD(params, lr=0.1)
+    for clip in (optim.clip_grad_norm_, optim.clip_grad_value_):
+        with pytest.raises(TypeError, match=r"\[w\]"):
+            clip(w, 1)
+        with pytest.raises(ValueError, match="0 or more, got -1"):
+            clip([w], -1)
+    with pytest.raises(ValueError, match="norm_type"):
+        optim.clip_grad_norm_([w], 1, 0)
+
+
+def test_a_group_that_is_refused_is_not_added():
+    w = parameter(1.0)
+    optimizer = optim.SGD([w])
+    for group in ({"params": [w]}, {"params": [parameter(1.0)], "lr": -1}):
+        with pytest.raises(ValueError, match=r"twice|lr"):
+            optimizer.add_param_group(group)
+    assert len(optimizer.param_groups) == 1
+
+
+def changed(state, *path, to):
+    """The same state with another value at a path."""
+    if not path:
+        return to
+    key, *further = path
+    other = state.copy()
+    other[key] = changed(state[key], *further, to=to)
+    return other
+
+
+def test_state_of_other_parameters_is_refused_and_nothing_changes():
+    a, b = optim.Adam([parameter(1.0)]), optim.Adam([parameter(1.0, 2.0)], lr=0.5)
+    quadratic_step(a.params[0], a)
+    quadratic_step(b.params[0], b)
+    good = b.state_dict()
+    before = repr(good)
+    two = optim.Adam([{"params": [parameter(1.0)]}, {"params": [parameter(1.0)]}])
+    for state, message in (
+        (a.state_dict(), "shapes"), ({"lr": 1}, "expected"), (two.state_dict(), "groups of"),
+        (changed(good, "param_groups", 0, to={"params": [0]}), "a group has"),
+        (changed(good, "param_groups", 0, "lr", to=-1), "lr should be"),
+        (changed(good, "state", 0, to={"momentum_buffer": 1}), "parameter 0 has"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            b.load_state_dict(state)
+        assert repr(b.state_dict()) == before
+    b.load_state_dict(good)
+    assert repr(b.state_dict()) == before
+
+
+# --- clipping ---
+
+
+def test_clipping_by_hand():
+    """√(3² + 4²) = 5; gradients of one dtype each, and one that is not there."""
+    a, b, idle = parameter(0.0, dtype=np.float32), parameter(0.0), parameter(0.0)
+    a.grad, b.grad = Tensor([3.0], dtype=np.float32), Tensor([-4.0])
+    held = b.grad.data
+    assert optim.clip_grad_norm_([a, b, idle], 1.0) == 5
+    assert a.grad.dtype == np.float32
+    assert a.grad.item() == pytest.approx(0.6, rel=1e-6)
+    assert b.grad.item() == pytest.approx(-0.8, rel=1e-6)
+    optim.clip_grad_value_([a, b, idle], 0.7)
+    assert (a.grad.dtype, b.grad.item()) == (np.float32, -0.7)
+    assert held == -4
+    assert idle.grad is None
+    assert optim.clip_grad_norm_([idle], 1.0) == 0
+
+
+# --- L-BFGS ---
+
+
+def rosenbrock(x):
+    return ((1 - x[:-1]) ** 2 + 100 * (x[1:] - x[:-1] ** 2) ** 2).sum()
+
+
+def test_lbfgs_finds_the_end_of_a_curved_valley():
+    pytest.importorskip("scipy", reason="SciPy is not installed: pip install scipy")
+    x, idle = parameter(-1.2, 1.0, 0.5), parameter(7.0)
+    optimizer = optim.LBFGS([x, idle], max_iter=200, tolerance_grad=1e-10, tolerance_change=0)
+    first = rosenbrock(x).item()
+
+    def closure():
+        optimizer.zero_grad()
+        loss = rosenbrock(x)
+        loss.backward()
+        return loss
+
+    assert optimizer.step(closure).item() == first
+    np.testing.assert_allclose(x.data, 1, rtol=1e-8)
+    assert idle.item() == 7
+    assert repr(optimizer).startswith("LBFGS(maxiter=200")
+
+
+def test_lbfgs_names_the_extra(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "scipy.optimize", None)
+    with pytest.raises(ImportError, match=r"pip install 'tinygrad-slp\[optim\]'"):
+        optim.LBFGS([parameter(1.0)]).step(lambda: None)
+    with pytest.raises(TypeError, match=r"\[w\]"):
+        optim.LBFGS(parameter(1.0))

@@ -1,0 +1,110 @@
+"""Adam and AdamW: steps of a size that does not depend on the size of the gradient."""
+
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor
+from .counting import Counting
+from .group import zeros
+from .optimizer import Params
+
+
+def adam(
+    w: Any,
+    g: Any,
+    m: Any,
+    v: Any,
+    peak: Any,
+    lr: float,
+    t: float,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0,
+    amsgrad: bool = False,
+    decoupled_weight_decay: bool = False,
+) -> tuple[Any, Any, Any, Any]:
+    """Step t = 1, 2, ... for one parameter, on plain arrays: the new w, m, v and peak.
+
+    g ← g + λw;  m ← β₁m + (1 − β₁)g;  v ← β₂v + (1 − β₂)g²;  w ← w − η · m̂ / (√v̂ + ε)
+    with m̂ = m/(1 − β₁ᵗ), v̂ = v/(1 − β₂ᵗ) (Kingma & Ba, Adam, 2015).
+    Decoupled: w ← (1 − ηλ)w for g ← g + λw (Loshchilov & Hutter, Decoupled weight decay
+    regularization, 2019). AMSGrad: the largest v so far for v (Reddi et al., On the convergence of
+    Adam and beyond, 2018).
+    """
+    beta1, beta2 = betas
+    if weight_decay and decoupled_weight_decay:
+        w = (1 - lr * weight_decay) * w
+    elif weight_decay:
+        g = g + weight_decay * w
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * (g * g)
+    if amsgrad:
+        peak = v if peak is None else np.maximum(peak, v)
+    # η · m̂ / (√v̂ + ε), multiplied by c = √(1 − β₂ᵗ) above and below: one array less.
+    c = (1 - beta2**t) ** 0.5
+    size = lr * c / (1 - beta1**t)
+    return w - size * m / (np.sqrt(peak if amsgrad else v) + eps * c), m, v, peak
+
+
+class Adam(Counting):
+    """w ← w − lr · m̂ / (√v̂ + eps), where m̂ and v̂ are running means of ∂L/∂w and its square.
+
+    Args:
+        params: Tensors that require grad, such as `model.parameters()`; or groups: see `Optimizer`.
+        lr: the learning rate: about how far a parameter moves in a step.
+        betas, eps, weight_decay, amsgrad, decoupled_weight_decay: see `adam`.
+        maximize: go up instead of down.
+
+    Raises:
+        TypeError: params are not Tensors.
+        ValueError: no params, a parameter twice, or settings out of range.
+    """
+
+    rule = staticmethod(adam)
+    state_names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        decoupled_weight_decay: bool = False,
+    ) -> None:
+        settings = {
+            "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay,
+            "amsgrad": amsgrad, "decoupled_weight_decay": decoupled_weight_decay,
+            "maximize": maximize,
+        }  # fmt: skip
+        super().__init__(params, settings)
+
+    def start(self, w: Any) -> list[Tensor | None]:
+        return [zeros(w), zeros(w), None]
+
+
+class AdamW(Adam):
+    """Adam with weight decay beside the gradient: w ← (1 − lr·weight_decay)·w, then Adam's step.
+
+    Its arguments are those of `Adam`.
+    """
+
+    def __init__(
+        self,
+        params: Params,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        super().__init__(
+            params, lr, betas, eps, weight_decay, amsgrad,
+            maximize=maximize, decoupled_weight_decay=True,
+        )  # fmt: skip

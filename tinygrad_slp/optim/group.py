@@ -1,0 +1,134 @@
+"""Group: parameters that are updated with the same settings, and their state."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..graph import Live, leaf
+from ..tensor import Tensor
+
+Slot = tuple[Tensor, list[Tensor | None]]
+"""A parameter, and the arrays that its update rule keeps from step to step; None: not yet."""
+
+
+class Cohort:
+    """Parameters that have taken equally many steps, and what follows from that number.
+
+    Attributes:
+        slots: the parameters, each with its state.
+        step: how many steps they have taken, if the rule asks for it.
+        mu_product: of NAdam, μ₁·μ₂···μₜ.
+    """
+
+    step = Live()
+    mu_product = Live()
+
+    def __init__(self, slots: list[Slot], counts: Mapping[str, Any]) -> None:
+        self.slots = slots
+        for name, value in counts.items():
+            setattr(self, name, value)
+
+
+class Group:
+    """Parameters that are updated with the same settings: group["lr"] and so on, as in PyTorch.
+
+    The learning rate may change from step to step also under `jit`; after another setting has
+    changed, a step is traced anew.
+
+    Args:
+        params: the parameters.
+        settings: all settings, by name.
+        check: refuses settings out of range.
+    """
+
+    lr = Live()
+
+    def __init__(
+        self,
+        params: list[Tensor],
+        settings: dict[str, Any],
+        check: Callable[[Mapping[str, Any]], None],
+    ) -> None:
+        self.params = params
+        self.check = check
+        check(settings)
+        self.settings = {name: plain(value) for name, value in settings.items()}
+        self.lr = self.settings.pop("lr")
+        self.maximize = self.settings.pop("maximize")
+        self.initial_lr: float | None = None  # where the schedules begin
+        self.cohorts: list[Cohort] = []
+
+    def keys(self) -> list[str]:
+        """The names that group[name] takes."""
+        return ["params", "lr", *self.settings, "maximize"]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def __getitem__(self, name: str) -> Any:
+        self.find(name)
+        return self.settings[name] if name in self.settings else getattr(self, name)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.find(name)
+        if name == "params":
+            raise TypeError("write optimizer.add_param_group({'params': [...]}) to add parameters")
+        self.check({**self.all_settings(), name: value})
+        if name in self.settings:
+            self.settings[name] = plain(value)
+        else:
+            setattr(self, name, value)
+
+    def find(self, name: str) -> None:
+        if name not in self.keys():
+            raise KeyError(f"no setting {name!r}; there are {', '.join(self.keys())}")
+
+    def all_settings(self) -> dict[str, Any]:
+        """All settings by name, without the parameters."""
+        return {"lr": self.lr, **self.settings, "maximize": self.maximize}
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{k}={v!r}" for k, v in self.all_settings().items())
+        count, size = len(self.params), sum(p.size for p in self.params)
+        return f"{settings}: {count} parameter{'s' * (count != 1)} of {size:,} numbers"
+
+
+def plain(value: Any) -> Any:
+    """Python's floats, so that float32 parameters stay float32 whatever is given."""
+    if isinstance(value, tuple | list):
+        return tuple(map(plain, value))
+    return value if isinstance(value, bool | str) else float(value)
+
+
+def zeros(w: Any) -> Tensor:
+    """State that starts as zeros."""
+    return leaf(Tensor, np.zeros_like(w))
+
+
+def parameters_in(params: Iterable[Tensor]) -> list[Tensor]:
+    """The parameters as a list.
+
+    Raises:
+        TypeError: these are not Tensors.
+        ValueError: there are none, one of them is there twice, or was computed.
+    """
+    if isinstance(params, Tensor):
+        raise TypeError("params is one Tensor; write [w] for a list of it")
+    found = list(params)
+    for p in found:
+        if not isinstance(p, Tensor):
+            raise TypeError(
+                f"params should be Tensors, such as model.parameters(); got {type(p).__name__}"
+            )
+        if p.function is not None:
+            raise ValueError("only leaves can be optimized, and one of params was computed")
+    if not found:
+        raise ValueError("no parameters to optimize: is this the right model?")
+    refuse_twice(found)
+    return found
+
+
+def refuse_twice(params: list[Tensor]) -> None:
+    if len({id(p) for p in params}) < len(params):
+        raise ValueError("a parameter is given twice and would be updated twice a step")

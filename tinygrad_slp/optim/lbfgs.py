@@ -1,0 +1,102 @@
+"""L-BFGS, as SciPy has it: whole searches on one batch, for small problems without noise."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from ..tensor import Tensor
+from .group import parameters_in
+
+
+class LBFGS:
+    """Goes to a minimum of the loss by its gradients and their changes (Liu & Nocedal, 1989).
+
+        def closure():
+            optimizer.zero_grad()
+            loss = mse_loss(model(x), y)
+            loss.backward()
+            return loss
+
+        loss = optimizer.step(closure)
+
+    Args:
+        params: Tensors that require grad, such as `model.parameters()`.
+        max_iter: iterations of one step.
+        max_eval: evaluations of the closure in one step; 1.25 · max_iter by default.
+        tolerance_grad: a step ends where no |∂L/∂w| is larger,
+        tolerance_change: or where the loss falls by less, relative to it.
+        history_size: how many iterations back the curvature is remembered, within a step.
+
+    Raises:
+        TypeError: params are not Tensors.
+        ValueError: no params, a parameter twice.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        max_iter: int = 20,
+        max_eval: int | None = None,
+        tolerance_grad: float = 1e-7,
+        tolerance_change: float = 1e-9,
+        history_size: int = 100,
+    ) -> None:
+        self.params = parameters_in(params)
+        self.options = {
+            "maxiter": max_iter,
+            "maxfun": max_iter * 5 // 4 if max_eval is None else max_eval,
+            "gtol": tolerance_grad,
+            "ftol": tolerance_change,
+            "maxcor": history_size,
+        }
+
+    def zero_grad(self) -> None:
+        """Forgets the gradients of all parameters."""
+        for p in self.params:
+            p.grad = None
+
+    def step(self, closure: Callable[[], Tensor]) -> Tensor:
+        """One search, up to max_iter iterations; returns the loss before, as PyTorch does.
+
+        Args:
+            closure: forgets the gradients, computes the loss, calls its backward() and returns it.
+
+        Raises:
+            ImportError: SciPy is not installed.
+        """
+        try:
+            from scipy.optimize import minimize
+        except ImportError:
+            raise ImportError("LBFGS needs SciPy: pip install 'tinygrad-slp[optim]'") from None
+        losses: list[Tensor] = []
+
+        def loss_and_gradient(x: Any) -> tuple[float, Any]:
+            self.put(x)
+            losses.append(closure())
+            return float(losses[-1].item()), self.gradient()
+
+        found = minimize(
+            loss_and_gradient, self.point(), jac=True, method="L-BFGS-B", options=self.options
+        )
+        self.put(found.x)
+        return losses[0]
+
+    def point(self) -> Any:
+        """All parameters as one vector, in float64, which SciPy computes in."""
+        return np.concatenate([np.ravel(p.array).astype(np.float64) for p in self.params])
+
+    def put(self, x: Any) -> None:
+        """Takes the parameters out of one vector."""
+        ends = np.cumsum([p.size for p in self.params])[:-1]
+        for p, part in zip(self.params, np.split(x, ends), strict=True):
+            p.data = part.reshape(p.shape)
+
+    def gradient(self) -> Any:
+        """All gradients as one vector; 0 where there is none."""
+        parts = [np.zeros_like(p.array) if p.grad is None else p.grad.array for p in self.params]
+        return np.concatenate([np.ravel(g).astype(np.float64) for g in parts])
+
+    def __repr__(self) -> str:
+        options = ", ".join(f"{name}={value}" for name, value in self.options.items())
+        return f"LBFGS({options}: {len(self.params)} parameters)"

@@ -1,0 +1,104 @@
+"""ReduceLROnPlateau: the learning rate goes down when the loss does not."""
+
+from collections.abc import Mapping, Sequence
+from math import inf
+from typing import Any
+
+from .optimizer import Optimizer
+from .schedules import one_each, refuse_others
+
+
+class ReduceLROnPlateau:
+    """Times factor when a loss has not become better for more than patience steps.
+
+    Args:
+        mode: "min" for a loss, "max" for an accuracy.
+        factor, patience: see above.
+        threshold: what counts as better, as a part of the best (threshold_mode="rel") or as a
+            difference ("abs").
+        cooldown: steps after a reduction in which nothing is counted.
+        min_lr: the smallest learning rate; or one for each group.
+        eps: reductions by less than this are left out.
+
+    Raises:
+        ValueError: settings out of range.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        mode: str = "min",
+        factor: float = 0.1,
+        patience: int = 10,
+        threshold: float = 1e-4,
+        threshold_mode: str = "rel",
+        cooldown: int = 0,
+        min_lr: float | Sequence[float] = 0,
+        eps: float = 1e-8,
+    ) -> None:
+        if mode not in ("min", "max") or threshold_mode not in ("rel", "abs"):
+            raise ValueError(
+                "mode is 'min' or 'max', threshold_mode 'rel' or 'abs'; "
+                f"got {mode!r} and {threshold_mode!r}"
+            )
+        if not factor < 1:
+            raise ValueError(f"factor should be below 1, got {factor}")
+        self.optimizer = optimizer
+        self.sign = 1 if mode == "min" else -1
+        self.factor = factor
+        self.patience = patience
+        self.threshold = threshold
+        self.threshold_mode = threshold_mode
+        self.cooldown = cooldown
+        self.min_lrs = one_each(optimizer, "min_lr", min_lr)
+        self.eps = eps
+        self.best = self.sign * inf
+        self.num_bad_epochs = self.cooldown_counter = 0
+
+    def step(self, metrics: Any) -> None:
+        """Takes note of a loss, and reduces the learning rates if it is time to.
+
+        Args:
+            metrics: the loss or accuracy: a number, or a Tensor of one.
+        """
+        value = float(metrics)
+        if self.is_better(value):
+            self.best, self.num_bad_epochs = value, 0
+        else:
+            self.num_bad_epochs += 1
+        if self.cooldown_counter:
+            self.cooldown_counter -= 1
+            self.num_bad_epochs = 0
+        if self.num_bad_epochs > self.patience:
+            self.reduce()
+            self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
+
+    def is_better(self, value: float) -> bool:
+        margin = self.sign * self.threshold
+        limit = self.best * (1 - margin) if self.threshold_mode == "rel" else self.best - margin
+        return self.sign * value < self.sign * limit
+
+    def reduce(self) -> None:
+        for group, lowest in zip(self.optimizer.param_groups, self.min_lrs, strict=True):
+            lr = max(group.lr * self.factor, lowest)
+            if group.lr - lr > self.eps:
+                group["lr"] = lr
+
+    def get_last_lr(self) -> list[float]:
+        """The learning rates now."""
+        return [group.lr for group in self.optimizer.param_groups]
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it has seen; the learning rates are in the state of the optimizer."""
+        names = "best", "num_bad_epochs", "cooldown_counter"
+        return {name: getattr(self, name) for name in names}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on where another stopped.
+
+        Raises:
+            ValueError: the state has other names.
+        """
+        refuse_others(state, self.state_dict())
+        for name, value in state.items():
+            setattr(self, name, value)
