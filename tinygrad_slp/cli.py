@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -13,6 +14,7 @@ import numpy as np
 
 from . import __version__, nn, optim, tutorial
 from .check import command
+from .jit import jit
 from .table import BadInput, Table, read_table, standardise
 
 
@@ -49,6 +51,12 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--epochs", type=int, default=1000, metavar="N", help="default 1000")
     p.add_argument("--lr", type=float, default=1.0, metavar="RATE", help="learning rate, default 1")
     p.add_argument("--seed", type=int, default=0, metavar="N", help="of all random numbers")
+    p.add_argument(
+        "--backend",
+        choices=("auto", "llvm", "numpy", "eager"),
+        default="auto",
+        help="what computes the epochs: native code, NumPy, or neither compiled; default auto",
+    )
     p.add_argument("--plot", metavar="FILE.png", help="write a picture (needs matplotlib)")
     p.add_argument("--version", action="version", version=f"tinygrad-slp {__version__}")
     return p
@@ -70,6 +78,8 @@ def check(options: argparse.Namespace) -> None:
         raise BadInput(f"which column of {options.file} should be predicted? Write --target COLUMN")
     if options.target and not options.file:
         raise BadInput("--target needs a table: tinygrad-slp FILE.csv --target COLUMN")
+    if options.backend == "llvm" and find_spec("llvmlite") is None:
+        raise BadInput("--backend llvm needs llvmlite: pip install 'tinygrad-slp[jit]'")
     if options.plot:
         check_plot(options.plot)
 
@@ -165,17 +175,21 @@ def train(
     """
     title(f"Training: {options.epochs} epochs, learning rate {options.lr:g}")
     optimizer = optim.SGD(model.parameters(), lr=options.lr)
+
+    def step(X: Any, y: Any) -> Any:
+        optimizer.zero_grad()
+        loss = nn.mse_loss(model(X), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
     losses: list[float] = []
     stopped = ""
     with progress(options.epochs) as report:
         try:
-            for epoch in range(options.epochs):
-                optimizer.zero_grad()
-                loss = nn.mse_loss(model(X), y)
-                losses.append(loss.item())
-                report(epoch, losses[-1])
-                loss.backward()
-                optimizer.step()
+            for loss in each_epoch(step, X, y, options):
+                losses.append(loss)
+                report(len(losses) - 1, loss)
         except KeyboardInterrupt:
             stopped = "   stopped by Ctrl-C"
     losses.append(nn.mse_loss(model(X), y).item())
@@ -184,6 +198,25 @@ def train(
     if not np.isfinite(losses[-1]):
         print("  the error is not a number any more: try a smaller --lr")
     return losses
+
+
+def each_epoch(
+    step: Callable[..., Any], X: np.ndarray, y: np.ndarray, options: argparse.Namespace
+) -> Iterator[float]:
+    """The loss of each epoch; compiled epochs run in batches of about a tenth of a second."""
+    if options.backend == "eager":
+        for _ in range(options.epochs):
+            yield step(X, y).item()
+        return
+    compiled = jit(step, backend=options.backend)
+    done, batch = 0, 1
+    while done < options.epochs:
+        start = time.perf_counter()
+        losses = compiled.loop(min(batch, options.epochs - done), X, y)
+        done += len(losses)
+        if time.perf_counter() - start < 0.05:
+            batch *= 2
+        yield from losses.tolist()
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from tinygrad_slp import Tensor, nn, optim
+from tinygrad_slp import Tensor, jit, nn, optim
 
 from .workloads import BETAS, EPS, MOMENTUM, LeftOut
 
@@ -43,6 +43,39 @@ def parts(workload):
         return loss
 
     return step, *map(Tensor, workload.data())
+
+
+def compiled(workload, backend, how):
+    """Replays of the step: one call a step, or all steps in one call."""
+    step, x, y = parts(workload)
+    if backend == "llvm":
+        import llvmlite  # noqa: F401  an ImportError leaves this peer out
+
+    step = jit(step, backend=backend)
+
+    def each_step(n):
+        for _ in range(n):
+            loss = step(x, y)
+        return float(loss)
+
+    run = each_step if how == "step" else lambda n: step.loop(n, x, y).data[-1].item()
+    return f"tinygrad_slp, jit with {backend}, {how}", run
+
+
+def llvm_loop(workload):
+    return compiled(workload, "llvm", "loop")
+
+
+def llvm_step(workload):
+    return compiled(workload, "llvm", "step")
+
+
+def numpy_loop(workload):
+    return compiled(workload, "numpy", "loop")
+
+
+def numpy_step(workload):
+    return compiled(workload, "numpy", "step")
 
 
 def eager(workload):

@@ -101,26 +101,28 @@ class Registers:
             raise NotLowered(f"{known_as(node)} of nothing")
         value = cast(self.b, self.value(x), dtype_of(x), dtype)
         parts = [shuffled(self.b, value, column) for column in columns]
-        while len(parts) > 1:
-            pairs = zip(parts[::2], parts[1::2], strict=False)
-            combined = [combine(self.b, ufunc, dtype, x, y) for x, y in pairs]
-            parts = combined + parts[len(parts) // 2 * 2 :]
-        return parts[0]
+        return paired(parts, lambda x, y: combine(self.b, ufunc, dtype, x, y))
 
     def product(self, node: Node) -> Value:
-        """Σ a[:, k] ⊗ b[k, :], one fused multiply-add for each k."""
+        """Σ a[:, k] ⊗ b[k, :], one fused multiply-add for each k, in sums that do not wait."""
         left, right, k = matrices(node)
         b, dtype = self.b, dtype_of(node)
         if dtype.kind != "f" or {dtype_of(x) for x in node.inputs} != {dtype}:
             raise NotLowered(f"{known_as(node)} of {dtype}")
         x, y = (self.value(z) for z in node.inputs)
-        total = None
+        sums: list[Value] = []
+        apart = min(max(k // 2, 1), 4)
         for i in range(k):
             column = np.repeat(left[:, i], right.shape[1])
             row = np.tile(right[i], left.shape[0])
             u, v = shuffled(b, x, column), shuffled(b, y, row)
-            total = b.fmul(u, v) if total is None else fma(b, u, v, total)
-        return constant(dtype, 0, left.shape[0] * right.shape[1]) if total is None else total
+            if i < apart:
+                sums.append(b.fmul(u, v))
+            else:
+                sums[i % apart] = fma(b, u, v, sums[i % apart])
+        if not sums:
+            return constant(dtype, 0, left.shape[0] * right.shape[1])
+        return paired(sums, b.fadd)
 
     # --- by index ---
 
@@ -166,6 +168,14 @@ class Registers:
             total = self.b.add(total, scaled(self.b, wrapped(self.b, at_axis, n), stride))
         size = dtype.itemsize
         return [at(self.b, base, self.b.mul(i, index(size))) for i in parted(self.b, total)]
+
+
+def paired(parts: list[Value], combine: Callable[[Value, Value], Value]) -> Value:
+    """All parts combined: in pairs, then pairs of pairs."""
+    while len(parts) > 1:
+        pairs = zip(parts[::2], parts[1::2], strict=False)
+        parts = [combine(x, y) for x, y in pairs] + parts[len(parts) // 2 * 2 :]
+    return parts[0]
 
 
 def positions(shape: tuple[int, ...]) -> np.ndarray:
