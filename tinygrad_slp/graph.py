@@ -204,9 +204,10 @@ def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any
     """The function of a rule at these inputs: a node if one of them is a node, else an array."""
     # Loops, here and in pull: in Python 3.11 a list comprehension costs a function call.
     cls = None
-    tracked = foreign = False
-    arrays = []
+    tracked = False
+    arrays: list[Any] = []
     parents: list[Node | None] = []
+    foreign: list[int] = []
     for x in inputs:
         if isinstance(x, Node):
             cls = type(x)
@@ -217,7 +218,7 @@ def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any
             else:
                 parents.append(None)
         else:
-            foreign = True
+            foreign.append(len(arrays))
             arrays.append(np.array(x) if type(x) is list or type(x) is tuple else x)
             parents.append(None)
     if settings:
@@ -229,10 +230,8 @@ def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any
         return y
     if not tracked or not is_recording():
         return leaf(cls, y)
-    if foreign:
-        for k, x in enumerate(inputs):
-            if not isinstance(x, Node):
-                arrays[k] = frozen(arrays[k])
+    for k in foreign:
+        arrays[k] = frozen(arrays[k])
     return made(cls, y, rule.function, tuple(arrays), tuple(parents), settings)
 
 
