@@ -221,7 +221,7 @@ class Loss(Module):
         self.reduction = reduction
 
     def forward(self, prediction: Any, target: Any) -> Any:
-        return type(self).function(prediction, target, self.reduction)
+        return self.function(prediction, target, self.reduction)
 
     def extra_repr(self) -> str:
         return f"reduction={self.reduction!r}"
