@@ -103,7 +103,7 @@ class Linearized:
             if x.tracked and kept:
                 return x
             x = x.array
-        return np.array(x)[()] if self.plain else leaf(Tensor, x)
+        return owned(x)[()] if self.plain else leaf(Tensor, x)
 
 
 def lift(x: Any, outer: bool) -> Tensor:

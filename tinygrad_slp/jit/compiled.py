@@ -5,16 +5,23 @@ import warnings
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from importlib.util import find_spec
-from inspect import Parameter, signature
+from inspect import (
+    Parameter,
+    isasyncgenfunction,
+    iscoroutinefunction,
+    isgeneratorfunction,
+    signature,
+)
 from threading import RLock
 from typing import Any
 
 import numpy as np
 
 from ..graph import tracing
-from ..tensor import Tensor
-from .scope import Scope, changes
-from .signature import Signature, difference, filled, sign
+from .results import joined, reshaped, stacked
+from .scope import Scope
+from .sight import changes
+from .signature import Signature, contents, difference, filled, sign
 from .trace import Recording, trace
 from .traced import TraceError
 from .variant import Variant
@@ -60,6 +67,8 @@ def jit(
     """
     if backend not in BACKENDS:
         raise ValueError(f"backend should be one of {', '.join(BACKENDS)}; got {backend!r}")
+    if iscoroutinefunction(step) or isgeneratorfunction(step) or isasyncgenfunction(step):
+        raise TypeError("jit takes a function that computes and returns: no coroutine or generator")
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
     if step is None:
         return lambda step: Compiled(step, names, backend)
@@ -96,7 +105,7 @@ class Compiled:
         self.step = step
         self.backend = chosen(backend)
         self.parameters = list(signature(step).parameters.values())
-        known = {p.name for p in self.parameters}
+        known = [p.name for p in self.parameters]
         if unknown := [name for name in static if name not in known]:
             raise ValueError(f"static_argnames={unknown}: the arguments are {', '.join(known)}")
         self.static = frozenset(static)
@@ -146,7 +155,7 @@ class Compiled:
         """One step for each index along the first axis of all arguments, as `jax.lax.scan` does.
 
         Args:
-            args: arrays or Tensors of shapes (n, ...), of the same n.
+            args: arrays or Tensors of shapes (n, ...), of the same n; or trees of them.
             epochs: how often to go through them.
             shuffle: a Generator, or a seed: each epoch takes them in an order drawn anew.
 
@@ -156,26 +165,18 @@ class Compiled:
         Raises:
             ValueError: the arguments have different lengths.
         """
-        lengths = {len(x) for x in args}
-        if len(lengths) != 1:
-            raise ValueError(
-                "scan takes arrays of the same length along the first axis, got "
-                f"{', '.join(str(np.shape(x)) for x in args) or 'none'}"
-            )
-        n, rng = lengths.pop(), None if shuffle is None else np.random.default_rng(shuffle)
-        rounds = 1 if epochs is None else epochs
-        order = np.concatenate(
-            [np.arange(n) if rng is None else rng.permutation(n) for _ in range(rounds)]
-        )
+        leaves = sign(dict(enumerate(args)), frozenset()).leaves  # type: ignore[arg-type]
+        n, order = order_of(leaves, epochs, shuffle)
         with self.lock:
             first: list[Any] = []
             while len(first) < len(order):
-                slices = [x[int(order[len(first)])] for x in args]
+                parts = iter([x[int(order[len(first)])] for x in leaves])
+                slices = [filled(x, parts) for x in args]
                 found = self.signed(slices, {})
                 variant = self.variants.get(found.key)
-                if variant is not None and variant.holds() and variant.accepts(args):
+                if variant is not None and variant.holds() and variant.accepts(leaves):
                     self.latest = variant
-                    rest = variant.scan(order[len(first) :], args)
+                    rest = variant.scan(order[len(first) :], leaves)
                     return reshaped(joined(first, rest), epochs, n)
                 first.append(self(*slices))
             return reshaped(stacked(first), epochs, n)
@@ -220,13 +221,31 @@ class Compiled:
                 for x, name in zip(args, [*names, *[""] * len(args)], strict=False)
             ]
             named = {k: filled(v, new, k in self.static) for k, v in kwargs.items()}
-            return self.step(*given, **named)
+            before = contents([given, named])
+            result = self.step(*given, **named)
+            if contents([given, named]) != before:
+                raise TraceError(
+                    f"{self.step.__name__} changes a list or dict that it is given, which a replay "
+                    "would not do: return the new values instead"
+                )
+            return result
 
         seen: Recording = trace(call, found.leaves, scope.arrays.values())
+        self.check_random(scope)
         self.check_settled(scope, found)
         self.check_arrays(seen, scope)
         self.remember(found, Variant(seen, scope, found, self.backend))
         return seen.result
+
+    def check_random(self, scope: Scope) -> None:
+        """Refuses random numbers that a replay would repeat."""
+        now = scope.random_states().items()
+        if drawn := [name for name, state in now if scope.random.get(name) != state]:
+            raise TraceError(
+                f"{self.step.__name__} draws random numbers from {', '.join(drawn)}, which each "
+                "replay would repeat: give "
+                "them as arguments, or draw them from a tinygrad_slp.random.Stream"
+            )
 
     def check_settled(self, scope: Scope, found: Signature) -> None:
         """Refuses a step that changes what it sees each time: a replay would not.
@@ -272,49 +291,21 @@ class Compiled:
             )
 
 
-# --- results of many steps ---
+def order_of(leaves: list[Any], epochs: int | None, shuffle: Any) -> tuple[int, np.ndarray]:
+    """How many parts the arguments of a scan have, and the order in which they are taken.
 
-
-def stacked(results: list[Any]) -> Any:
-    """The results of steps that ran one by one, with a first axis for the steps."""
-    if not results:
-        return np.zeros(0)
-    first = results[0]
-    if isinstance(first, Tensor):
-        return Tensor(np.stack([x.array for x in results]))
-    if first is None:
-        return None
-    if isinstance(first, dict):
-        return {k: stacked([x[k] for x in results]) for k in first}
-    if isinstance(first, tuple | list):
-        parts = [stacked(list(part)) for part in zip(*results, strict=True)]
-        return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
-    return np.stack([np.asarray(x) for x in results])
-
-
-def joined(first: list[Any], rest: Any) -> Any:
-    """The results of the first steps, and those of the rest, which are stacked already."""
-    if not first:
-        return rest
-    return zipped(np.concatenate, stacked(first), rest)
-
-
-def reshaped(results: Any, epochs: int | None, n: int) -> Any:
-    if epochs is None:
-        return results
-    return zipped(lambda parts: parts[0].reshape(epochs, n, *parts[0].shape[1:]), results)
-
-
-def zipped(f: Callable[[list[Any]], Any], *trees: Any) -> Any:
-    """f of the leaves that stand at the same place in all trees."""
-    first = trees[0]
-    if isinstance(first, Tensor):
-        return Tensor(f([x.array for x in trees]))
-    if first is None:
-        return None
-    if isinstance(first, dict):
-        return {k: zipped(f, *(x[k] for x in trees)) for k in first}
-    if isinstance(first, tuple | list):
-        parts = [zipped(f, *part) for part in zip(*trees, strict=True)]
-        return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
-    return f(list(trees))
+    Raises:
+        ValueError: the arguments have different lengths, or none.
+    """
+    lengths = {x.shape[0] if np.ndim(x) else -1 for x in leaves}
+    if len(lengths) != 1 or -1 in lengths:
+        raise ValueError(
+            "scan takes arrays of the same length along the first axis, got "
+            f"{', '.join(str(np.shape(x)) for x in leaves) or 'none'}"
+        )
+    n, rounds = lengths.pop(), 1 if epochs is None else epochs
+    if shuffle is None:
+        return n, np.tile(np.arange(n), rounds)
+    rng = np.random.default_rng(shuffle)
+    order = [rng.permutation(n) for _ in range(rounds)]
+    return n, np.concatenate([*order, np.zeros(0, dtype=np.int64)]).astype(np.int64)

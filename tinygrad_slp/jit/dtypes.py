@@ -47,6 +47,8 @@ def loop_dtypes(node: Node) -> tuple[list[np.dtype], np.dtype]:
     function, result = ufunc_of(node), dtype_of(node)
     if function is np.where:
         return [np.dtype(bool), result, result], result
+    if function is np.clip:
+        return [result] * 3, result
     if function in COPIES:
         return [dtype_of(node.inputs[0])], dtype_of(node.inputs[0])
     values = [x.array if isinstance(x, Node) else x for x in node.inputs]

@@ -25,7 +25,7 @@ class Program:
     Attributes:
         inputs: the node of every place that is read.
         nodes: all operations, each after its inputs.
-        outputs: what is returned: nodes and constants.
+        outputs: what is returned, but for constants.
         stores: the node or constant that every place written to is left with.
         notes: what `simplified` did, in words.
     """
@@ -49,7 +49,7 @@ def read_off(seen: Recording) -> Program:
     nodes = ancestors([*seen.outputs, *seen.stores.values()])
     found = {node.order for node in nodes}
     inputs = {p: x for p, x in seen.inputs.items() if x.order in found}
-    outputs = [kept_apart(x) for x in seen.outputs]
+    outputs = [kept_apart(x) for x in seen.outputs if isinstance(x, Node)]
     stores = {place: kept_apart(x) for place, x in seen.stores.items()}
     operations = [x for x in ancestors([*outputs, *stores.values()]) if x.function is not None]
     return simplified(Program(inputs, operations, outputs, stores))
@@ -120,6 +120,15 @@ def canonical(node: Node, inputs: Any, settings: Any) -> tuple[Any, Any, Any]:
     return reduce, inputs[:1], {"axis": axes(axis, inputs[0]), **keeping(settings)}
 
 
+def keeps_axes(function: Any, settings: Any) -> bool:
+    """Whether this is a reduction in canonical form, but for the axes that it keeps."""
+    return (
+        isinstance(getattr(function, "__self__", None), np.ufunc)
+        and set(settings) == {"axis", "keepdims"}
+        and isinstance(settings["axis"], tuple)
+    )
+
+
 def keeping(settings: Any) -> dict[str, bool]:
     return {"keepdims": True} if settings.get("keepdims") else {}
 
@@ -175,7 +184,8 @@ def simplified(program: Program) -> Program:
         array = node.array
         same = unchanged(function, inputs, settings, array)
         counts["idle"] += same is not None
-        if same is None and settings.pop("keepdims", False):
+        if same is None and keeps_axes(function, settings):
+            del settings["keepdims"]
             squeezed = np.squeeze(array, settings["axis"])
             x = add(function, inputs, settings, squeezed)
             same = add(np.reshape, (x, np.shape(array)), {}, array)

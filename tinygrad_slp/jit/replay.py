@@ -5,6 +5,7 @@ the form that costs them least: numbers as arrays without axes, matrices as vect
 does not matter.
 """
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from functools import partial
@@ -102,7 +103,7 @@ class Replay:
         inputs, settings = node.inputs, node.settings
         if function in PYTHON:
             return [(number, (out, function, *map(self.held, inputs)))]
-        if isinstance(function, np.ufunc) and function.signature is None and not settings:
+        if isinstance(function, np.ufunc) and is_plain(function) and not settings:
             wanted, _ = loop_dtypes(node)
             casts, operands = self.operands(inputs, wanted)
             *operands, out = simplest([*operands, out])
@@ -134,8 +135,9 @@ class Replay:
                 array = np.asarray(array, dtype=dtype)
             elif is_number_node(x) and array.dtype != dtype:
                 if (x.order, dtype) not in self.casts:
-                    self.casts[x.order, dtype] = np.empty((), dtype)
-                    casts.append((np.copyto, (self.casts[x.order, dtype], array, "unsafe")))
+                    cell = self.casts[x.order, dtype] = np.empty((), dtype)
+                    # An int that is too large for the dtype is an error, as it is for NumPy.
+                    casts.append((number, (cell, operator.pos, self.held(x))))
                 array = self.casts[x.order, dtype]
             operands.append(array)
         return casts, operands
@@ -166,7 +168,12 @@ class Replay:
 def elementwise(node: Node, x: Node) -> bool:
     """Whether an input is read only where the result is written."""
     function = node.function
-    return isinstance(function, np.ufunc) and function.signature is None and x in node.parents
+    return isinstance(function, np.ufunc) and is_plain(function) and x in node.parents
+
+
+def is_plain(ufunc: np.ufunc) -> bool:
+    """Whether a ufunc is elementwise and has one result."""
+    return ufunc.signature is None and ufunc.nout == 1
 
 
 def simplest(arrays: list[np.ndarray]) -> list[np.ndarray]:

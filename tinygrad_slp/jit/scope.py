@@ -5,218 +5,181 @@ was: closed-over variables, the globals it names, defaults, and all that hangs o
 objects, items of lists, tuples and dicts. Arrays of Tensors and `Live` numbers may change.
 """
 
+import random
 import sys
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections import deque
+from collections.abc import Callable, Mapping
 from operator import attrgetter, getitem, is_
-from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
+from types import CellType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from ..graph import Live
 from ..tensor import Tensor
+from .sight import (
+    FACETS,
+    SIMPLE,
+    filled,
+    has_fields,
+    is_users,
+    named,
+    names_in,
+    parts,
+    slots,
+)  # fmt: skip
 from .trace import Place
-
-LIBRARIES = {"numpy", __name__.partition(".")[0], *sys.stdlib_module_names} - {"__main__"}
-SIMPLE = int, float, complex, str, bytes, bool, type(None), np.dtype, np.generic, slice, range
 
 CONTENTS = attrgetter("cell_contents")
 TRACKED = attrgetter("tracked")
-
-Seen = dict[str, Any]
-"""Everything seen, by the path to it, such as model.layers[0].weight."""
 
 
 class Scope:
     """What a step and the objects given to it can see.
 
     Attributes:
-        seen: by path, everything.
+        seen: everything, by the path to it, such as model.layers[0].weight.
         tensors: all Tensors, by path.
         arrays: all plain arrays, by path.
     """
 
     def __init__(self, step: Callable[..., Any], given: dict[str, Any]) -> None:
-        self.seen: Seen = {}
+        self.seen: dict[str, Any] = {}
         self.live: list[Any] = []
         self.variables: list[tuple[dict[str, Any], str]] = []
         self.cells: list[CellType] = []
+        self.attributes: list[tuple[Any, str]] = []
         known: set[int] = set()
         todo = [*reversed(given.items()), ("", step)]
         while todo:
             path, x = todo.pop()
             self.seen[path] = x
-            if id(x) not in known and not isinstance(x, SIMPLE):
+            if id(x) not in known and not isinstance(x, (*SIMPLE, ModuleType)):
                 known.add(id(x))
                 self.watch(x)
                 todo += reversed(list(parts(path, x)))
         self.tensors = self.of_type(Tensor)
         self.arrays = self.of_type(np.ndarray)
         self.remember()
+        self.random = self.random_states()
 
-    def of_type(self, cls: type) -> dict[str, Any]:
-        found = {id(x): (path, x) for path, x in reversed(self.seen.items()) if isinstance(x, cls)}
-        return dict(reversed(found.values()))
+    def of_type(self, *types: type) -> dict[str, Any]:
+        found = {id(x): (path, x) for path, x in self.seen.items() if isinstance(x, types)}
+        return dict(found.values())
 
     def watch(self, x: Any) -> None:
-        """Keeps hold of a container, for a look at all of them at once."""
+        """Keeps hold of what can be changed in a value, for a look at all of it at once."""
         if isinstance(x, FunctionType):
-            if root(x.__module__) not in LIBRARIES:
+            if is_users(x):
                 names = names_in(x.__code__)
                 self.variables += ((where, name) for where, name, _ in named(names, x.__globals__))
+                self.attributes += ((x, facet) for facet in FACETS)
+                self.live.append(vars(x))
             self.cells += [cell for cell in x.__closure__ or () if filled(cell)]
-        elif isinstance(x, list | dict):
+        elif isinstance(x, list | set | deque | Mapping):
             self.live.append(x)
-        elif not isinstance(x, type | ModuleType | np.ndarray) and hasattr(x, "__dict__"):
-            self.live.append(vars(x))
+        elif isinstance(x, type):
+            if is_users(x):
+                self.live.append(vars(x))
+        elif not isinstance(x, tuple | frozenset) and not hasattr(x, "__wrapped__"):
+            if has_fields(x):
+                self.live.append(vars(x))
+            self.attributes += ((x, name) for name in slots(x))
+
+    # --- is it still what it was? ---
 
     def remember(self) -> None:
         """Keeps what everything is now. What is compared by `==` is first compared by identity."""
-        self.copies = [type(x)(x) for x in self.live]
-        self.dicts = [names for names, _ in self.variables]
-        self.keys = [name for _, name in self.variables]
+        self.copies = [copied(x) for x in self.live]
+        self.dicts, self.keys = columns(self.variables, 2)
+        self.objects, self.names_of = columns(self.attributes, 2)
         self.bound = self.variables_now()
         self.leaves = list(self.tensors.values())
         self.tracked = list(map(TRACKED, self.leaves))
-        # An array of one element could equal another one that stands in its place.
-        holders: list[tuple[Any, Any, Any]] = [
+        holders = [
             (x, key, part)
             for x in self.live
+            if isinstance(x, list | dict)
             for key, part in (x.items() if isinstance(x, dict) else enumerate(x))
         ]
-        holders += zip(self.dicts, self.keys, self.bound, strict=False)
-        single = [x for x in holders if isinstance(x[2], Tensor | np.ndarray) and x[2].size <= 1]
-        self.singles = [list(column) for column in zip(*single, strict=True)] or [[], [], []]
+        # What equals it could stand in the place of a list or an array; in that of a number one of
+        # another type, in that of a zero one of another sign.
+        self.singles = columns([h for h in holders if has_equals(h[2])], 3)
+        self.numbers = columns([h for h in holders if isinstance(h[2], int | float)], 2)
+        self.kinds = self.kinds_now()
+        self.zeros = columns([h for h in holders if type(h[2]) is float and h[2] == 0], 2)
+        self.signs = self.signs_now()
 
     def variables_now(self) -> list[Any]:
-        return [*map(getitem, self.dicts, self.keys), *map(CONTENTS, self.cells)]
+        none = [None] * len(self.objects)
+        return [
+            *map(getitem, self.dicts, self.keys),
+            *map(CONTENTS, self.cells),
+            *map(getattr, self.objects, self.names_of, none),
+        ]
+
+    def kinds_now(self) -> list[type]:
+        return list(map(type, map(getitem, *self.numbers)))
+
+    def signs_now(self) -> list[str]:
+        return list(map(repr, map(getitem, *self.zeros)))
 
     def holds(self) -> bool:
         """Whether everything is still what it was: quickly, and never true if it is not."""
-        containers, keys, parts = self.singles
+        containers, keys, values = self.singles
         try:
             return (
                 self.live == self.copies
-                and self.variables_now() == self.bound
+                and all(map(is_, self.variables_now(), self.bound))
                 and list(map(TRACKED, self.leaves)) == self.tracked
-                and all(map(is_, map(getitem, containers, keys), parts))
+                and self.kinds_now() == self.kinds
+                and all(map(is_, map(getitem, containers, keys), values))
+                and (not self.signs or self.signs_now() == self.signs)
             )
         except (ValueError, TypeError, LookupError):  # comparing arrays with anything else
             return False
 
+    def random_states(self) -> dict[str, str]:
+        """The states of all generators that the step can see, and of the two global ones."""
+        states = {p: repr(x.getstate()) for p, x in self.of_type(random.Random).items()}
+        states["random"] = repr(random.getstate())
+        if "numpy.random" in sys.modules:
+            np_random = sys.modules["numpy.random"]
+            found = self.of_type(np_random.Generator).items()
+            states |= {path: repr(x.bit_generator.state) for path, x in found}
+            found = {"np.random": np_random, **self.of_type(np_random.RandomState)}.items()
+            states |= {path: repr(x.get_state()) for path, x in found}
+        return states
+
     def names(self) -> dict[Place, str]:
-        """What the step calls the places in its scope."""
-        names = {Place("value", x): path for path, x in self.tensors.items()}
-        names |= {Place("gradient", x): f"{path}.grad" for path, x in self.tensors.items()}
-        names |= {Place("array", x): path for path, x in self.arrays.items()}
-        for path, x in self.seen.items():
-            for name, cell in getattr(x, "__dict__", {}).items():
-                if isinstance(getattr(type(x), name, None), Live):
-                    names[Place("number", cell)] = f"{path}.{name}"
+        """What the step calls the places in its scope: the shortest of their paths."""
+        names: dict[Place, str] = {}
+        for path, x in sorted(self.seen.items(), key=lambda item: -len(item[0])):
+            if isinstance(x, Tensor):
+                names[Place("value", x)] = path
+                names[Place("gradient", x)] = f"{path}.grad"
+            elif isinstance(x, np.ndarray):
+                names[Place("array", x)] = path
+            elif has_fields(x):
+                for name, cell in vars(x).items():
+                    if isinstance(getattr(type(x), name, None), Live):
+                        names[Place("number", cell)] = f"{path}.{name}"
         return {place: path.lstrip(".") for place, path in names.items()}
 
 
-def parts(path: str, x: Any) -> Iterator[tuple[str, Any]]:
-    """What hangs on a value, with paths."""
-    if isinstance(x, partial):
-        yield f"{path}()", x.func
-        yield from parts(path, [x.args, x.keywords])
-    elif isinstance(x, MethodType):
-        yield f"{path}.__self__", x.__self__
-        yield f"{path}.__func__", x.__func__
-    elif isinstance(x, FunctionType):
-        if root(x.__module__) not in LIBRARIES:
-            yield from variables(path, x)
-    elif isinstance(x, list | tuple):
-        yield from ((f"{path}[{i}]", part) for i, part in enumerate(x))
-    elif isinstance(x, dict):
-        yield from ((f"{path}[{key!r}]", part) for key, part in list(x.items()))
-    elif isinstance(x, Tensor):
-        yield f"{path}.requires_grad", x.tracked
-    elif not isinstance(x, type | ModuleType | BuiltinFunctionType | np.ndarray | np.ufunc):
-        for name, part in list(getattr(x, "__dict__", {}).items()):
-            if not isinstance(getattr(type(x), name, None), Live):
-                yield f"{path}.{name}", part
-        if root(type(x).__module__) not in LIBRARIES:
-            yield from ((f"{path}.{name}", f) for name, f in methods(type(x)) if name != "__init__")
+def copied(x: Any) -> Any:
+    """A container with the same content, which compares equal to it."""
+    if isinstance(x, Mapping):
+        return dict(x)
+    return x.copy() if isinstance(x, deque) else set(x) if isinstance(x, set) else list(x)
 
 
-def methods(cls: type) -> Iterator[tuple[str, FunctionType]]:
-    """The functions that users wrote in a class and its bases."""
-    for base in cls.__mro__:
-        for name, f in vars(base).items():
-            if isinstance(f, FunctionType) and root(f.__module__) not in LIBRARIES:
-                yield name, f
+def columns(rows: list[Any], n: int) -> list[list[Any]]:
+    """The first n columns of rows, each as a list."""
+    return [[row[k] for row in rows] for k in range(n)]
 
 
-def variables(path: str, function: FunctionType) -> Iterator[tuple[str, Any]]:
-    """The variables from outside that the code of a function names, and its defaults."""
-    inside = f"{path}." if path else ""
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        if filled(cell):
-            yield f"{inside}{name}", cell.cell_contents
-    for where, name, prefix in named(names_in(function.__code__), function.__globals__):
-        yield f"{prefix}{name}", where[name]
-    yield from ((f"{path}(…{i})", part) for i, part in enumerate(function.__defaults__ or ()))
-    if function.__kwdefaults__:
-        yield from parts(f"{path}(…)", function.__kwdefaults__)
-
-
-def filled(cell: CellType) -> bool:
-    """Whether a closed-over variable has a value yet."""
-    try:
-        cell.cell_contents  # noqa: B018
-    except ValueError:
-        return False
-    return True
-
-
-def named(
-    names: tuple[str, ...], variables: dict[str, Any]
-) -> Iterator[tuple[dict[str, Any], str, str]]:
-    """Which of these names are variables, or attributes of modules that users wrote.
-
-    Yields the dict that has the variable, its name there, and what stands before it in a path.
-    """
-    for name in names:
-        if name in variables:
-            yield variables, name, ""
-            module = variables[name]
-            if isinstance(module, ModuleType) and root(module.__name__) not in LIBRARIES:
-                inside = vars(module)
-                yield from ((inside, part, f"{name}.") for part in names if part in inside)
-
-
-def names_in(code: CodeType) -> tuple[str, ...]:
-    """The global names and attributes in a piece of code and the functions defined in it."""
-    inner = [names_in(c) for c in code.co_consts if isinstance(c, CodeType)]
-    return tuple(dict.fromkeys([*code.co_names, *(name for names in inner for name in names)]))
-
-
-def root(module: str | None) -> str:
-    return (module or "").partition(".")[0]
-
-
-def same(a: Any, b: Any) -> bool:
-    """Whether a value is still what it was: an equal number or text, otherwise the same object."""
-    if a is b:
-        return True
-    if type(a) is not type(b) or not isinstance(a, SIMPLE):
-        return isinstance(a, MethodType) and isinstance(b, MethodType)  # its parts are compared
-    return repr(a) == repr(b) if isinstance(a, float | complex) else bool(a == b)
-
-
-def changes(before: Seen, after: Seen) -> list[str]:
-    """What differs between two scopes, in words; lists and dicts as a whole."""
-    told = [
-        f"{path} ({shown(before.get(path))}, then {shown(after.get(path))})"
-        for path in dict.fromkeys([*before, *after])
-        if path not in before or path not in after or not same(before[path], after[path])
-    ]
-    return told
-
-
-def shown(x: Any) -> str:
-    text = repr(x) if isinstance(x, SIMPLE) else f"a {type(x).__name__}"
-    return text if len(text) < 40 else f"{text[:37]}..."
+def has_equals(x: Any) -> bool:
+    """Whether another object can be equal to this one, and more than a number or text is."""
+    equals: Any = type(x).__eq__
+    return equals is not object.__eq__ and not isinstance(x, SIMPLE)

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from ..graph import is_recording
 from ..tensor import Tensor
-from .scope import SIMPLE
+from .sight import SIMPLE
 
 
 @dataclass
@@ -42,12 +43,15 @@ def sign(arguments: dict[str, Any], static_names: frozenset[str]) -> Signature:
         static_names: those that are static though they could change.
 
     Raises:
-        TypeError: a static argument cannot be hashed.
+        TypeError: a static argument may change, or an array is of a class of its own.
     """
     found = Signature((), [], [], {})
-    found.key = tuple(
-        (name, static(name, x, found) if name in static_names else key_of(name, x, found))
-        for name, x in arguments.items()
+    found.key = (
+        ("recording", is_recording()),
+        *(
+            (name, static(name, x, found) if name in static_names else key_of(name, x, found))
+            for name, x in arguments.items()
+        ),
     )
     found.is_flat = len(found.leaves) == len(arguments) and all(
         type(x) in (np.ndarray, Tensor) for x in arguments.values()
@@ -61,6 +65,11 @@ def key_of(path: str, x: Any, found: Signature) -> Any:
         return type(x), tuple(key_of(f"{path}[{i}]", part, found) for i, part in enumerate(x))
     if isinstance(x, dict):
         return dict, tuple((k, key_of(f"{path}[{k!r}]", v, found)) for k, v in x.items())
+    if isinstance(x, np.ndarray) and type(x) is not np.ndarray:
+        raise TypeError(
+            f"jit computes with plain arrays, and {path} is a {type(x).__name__}, which may "
+            "compute otherwise: write np.asarray(x)"
+        )
     if isinstance(x, np.ndarray | np.generic | Tensor):
         kind: Any = Tensor if isinstance(x, Tensor) else np.ndarray
         key: Any = (kind, x.shape, x.dtype, getattr(x, "tracked", False))
@@ -98,6 +107,15 @@ def filled(x: Any, leaves: Iterator[Any], static: bool = False) -> Any:
     if isinstance(x, np.ndarray | np.generic | Tensor) or type(x) in (int, float):
         return next(leaves)
     return x
+
+
+def contents(x: Any) -> Any:
+    """What the lists and dicts in an argument hold, by identity."""
+    if isinstance(x, dict):
+        return [(k, contents(v)) for k, v in x.items()]
+    if isinstance(x, list | tuple):
+        return [contents(part) for part in x]
+    return id(x)
 
 
 def difference(old: Any, new: Any) -> str:

@@ -56,12 +56,16 @@ class State:
         self.tensors = [place.holder for place in self.read if place.kind == "value"]
         self.expected = [self.buffers[p] for p in self.read if p.kind == "value"]
         self.targets = [self.buffers[place] for place in self.written]
+        # Views of a buffer, such as `t.data`, hold the block of memory behind it.
+        self.blocks = [x.base for x in self.targets]
         self.counts = list(map(getrefcount, self.targets))
+        self.views = list(map(getrefcount, self.blocks))
 
     def is_settled(self) -> bool:
         """Whether the Tensors hold the buffers, and nobody else those that are written."""
         return (
             self.held == list(map(getrefcount, self.targets))
+            and self.views == list(map(getrefcount, self.blocks))
             and all(map(is_, map(ARRAY_OF, self.tensors), self.expected))
             and not self.gradients
         )
@@ -71,7 +75,7 @@ class State:
         held = [array_of(p) is x for p, x in zip(self.written, self.targets, strict=True)]
         now = list(map(getrefcount, self.targets))
         expected = [n + by_tensor for n, by_tensor in zip(self.counts, held, strict=True)]
-        return now == expected
+        return now == expected and self.views == list(map(getrefcount, self.blocks))
 
     def move(self) -> None:
         """Gives everything that is written another buffer, with the same content."""

@@ -17,6 +17,9 @@ from ..tensor import Tensor
 from ..tree import flatten
 from .traced import Traced, TraceError, record, refuse, traced_input
 
+RESULTS = Tensor, Traced, np.ndarray, np.generic, int, float, complex, str, bytes
+"""What a step may return, beside None; bool is an int."""
+
 Condition = Callable[[Any], bool]
 
 
@@ -49,8 +52,8 @@ class Recording:
 
     Attributes:
         result: what the step returned in this run, as without a trace.
-        outputs: its leaves, each a node or a constant.
-        tensors: which of them were Tensors.
+        leaves: the leaves of what it returned, as it returned them.
+        outputs: the node or constant of each.
         rebuild: makes the tree that the step returned of other leaves.
         inputs: the places that were read before they were written, with the node read there.
         stores: the places that were written, with the last node or constant.
@@ -60,8 +63,8 @@ class Recording:
     """
 
     result: Any
+    leaves: list[Any]
     outputs: list[Any]
-    tensors: list[bool]
     rebuild: Callable[[list[Any]], Any]
     inputs: dict[Place, Node]
     stores: dict[Place, Any]
@@ -88,10 +91,12 @@ class Trace:
         self.grads: dict[Tensor, None] = {}
         self.empty: dict[Tensor, bool] = {}
         self.arguments: list[Tensor] = []
+        self.renewed: set[Node] = set()
         self.required: list[tuple[Node, Condition]] = []
 
     def is_older(self, tensor: Node) -> bool:
-        return getattr(tensor, "order", self.began) < self.began
+        """Whether a Tensor was there before the step, even if it was given new data since."""
+        return getattr(tensor, "order", self.began) < self.began or tensor in self.renewed
 
     def argument(self, k: int, x: Any) -> Any:
         """Leaf number k of the arguments, as the step is to see it.
@@ -124,6 +129,7 @@ class Trace:
     def write(self, tensor: Node, array: Any) -> Any:
         if isinstance(tensor, Tensor) and self.is_older(tensor):
             self.written[Place("value", tensor)] = array
+            self.renewed.add(tensor)
         self.values[tensor] = array
         return array.now if isinstance(array, Traced) else array
 
@@ -175,6 +181,12 @@ class Trace:
                 "jit(grad(f)), or a Tensor that the step closes over",
             )
         leaves, rebuild = flatten(result)
+        for x in leaves:
+            if not isinstance(x, RESULTS):
+                refuse(
+                    f"the step returns a {type(x).__name__}, which a replay could not make anew",
+                    "return arrays, Tensors, numbers and texts, in tuples, lists, dicts or Modules",
+                )
         stores = dict(self.written)
         forgotten = []
         for tensor in self.grads:
@@ -186,8 +198,8 @@ class Trace:
                 stores[Place("gradient", tensor)] = self.values[grad]
         return Recording(
             rebuild([plain(x) for x in leaves]),
+            leaves,
             [node_of(self.leaf_value(x)) for x in leaves],
-            [isinstance(x, Tensor) for x in leaves],
             rebuild,
             self.inputs,
             {place: node_of(value) for place, value in stores.items()},

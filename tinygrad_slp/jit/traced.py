@@ -9,6 +9,8 @@ whoever asks for one as a plain Python or NumPy value is refused.
 import operator
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -75,6 +77,9 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     dtype = property(lambda self: np.result_type(self.now))
     __hash__ = object.__hash__
 
+    nbytes = property(lambda self: self.size * self.dtype.itemsize)
+    itemsize = property(lambda self: self.dtype.itemsize)
+
     def __len__(self) -> int:
         return len(self.now)
 
@@ -120,6 +125,12 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     def transpose(self, *axes: Any) -> Any:
         return record(np.transpose, (self, axes[0] if len(axes) == 1 else axes or None), {})
 
+    def clip(self, min: Any = None, max: Any = None) -> Any:
+        """Without one of the bounds it is maximum or minimum, for NumPy too."""
+        if min is None or max is None:
+            return np.minimum(self, max) if min is None else np.maximum(self, min)
+        return record(np.clip, (self, min, max), {})
+
     astype = method(astype)
     sum = method(np.sum)
     prod = method(np.prod)
@@ -129,7 +140,10 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     max = method(np.max)
     min = method(np.min)
     cumsum = method(np.cumsum)
-    clip = method(np.clip)
+    cumprod = method(np.cumprod)
+    conj = conjugate = method(np.conjugate)
+    real = property(method(np.real))
+    imag = property(method(np.imag))
     round = method(np.round)
     dot = method(np.dot)
     trace = method(np.trace)
@@ -161,6 +175,11 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
 
     __int__ = __complex__ = __float__
 
+    def __format__(self, spec: str) -> str:
+        if spec:
+            refuse("a value is formatted as text", RETURN_IT)
+        return repr(self)
+
     def __index__(self) -> int:
         refuse(
             "a value is used as an index, a length or a count",
@@ -191,16 +210,40 @@ def record(function: Function, args: tuple[Any, ...], settings: dict[str, Any]) 
     """Calls a function of Traced values: its value, with a node that says how it was made."""
     refuse_unrepeatable(function, args, settings)
     known, known_settings = known_values(args), known_values(settings)
+    if function is operator.getitem:
+        require_in_range(args[1], np.shape(known[0]))
+    elif "index" in settings and "shape" in settings:
+        require_in_range(settings["index"], settings["shape"])
     if function in PYTHON and all(type(x) in (int, float) for x in known):
         function = PYTHON[function]
     y = function(*known, **known_settings)
     if function in STATIC:
         return y
-    nodes = as_nodes(args), as_nodes(settings)
-    node = made(Node, y, function, nodes[0], tuple(nodes_in(nodes)), nodes[1])
+    inputs, node_settings = as_nodes(args), as_nodes(settings)
+    parents = tuple(nodes_in((inputs, node_settings)))
     if isinstance(y, tuple | list):
-        return type(y)([record(operator.getitem, (Traced(node), i), {}) for i in range(len(y))])
+        parts = [
+            Traced(made(Node, part, Part(function, i), inputs, parents, node_settings))
+            for i, part in enumerate(y)
+        ]
+        return type(y)(*parts) if hasattr(y, "_fields") else type(y)(parts)
+    node = made(Node, y, function, inputs, parents, node_settings)
     return Traced(node)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of several results of a function."""
+
+    function: Function
+    k: int
+
+    def __call__(self, *args: Any, **settings: Any) -> Any:
+        return self.function(*args, **settings)[self.k]
+
+    @property
+    def __name__(self) -> str:
+        return f"{name(self.function)}[{self.k}]"
 
 
 def traced_input(array: Any) -> Node:
@@ -228,6 +271,25 @@ def refuse_unrepeatable(function: Function, args: tuple[Any, ...], settings: Any
             f"the shape of {what} depends on values",
             "np.where(mask, a, b), which keeps the shape, or a sum with weights 0 and 1",
         )
+
+
+def require_in_range(index: Any, shape: tuple[int, ...]) -> None:
+    """Lets replays begin only with indices that do not go beyond an array of this shape."""
+    parts = index if isinstance(index, tuple) else (index,)
+    axes = iter(shape)
+    if any(part is Ellipsis for part in parts):
+        k = [part is Ellipsis for part in parts].index(True)
+        require_in_range(parts[:k], shape)
+        parts = parts[k + 1 :]
+        axes = iter(shape[len(shape) - sum(part is not None for part in parts) :])
+    for part in parts:
+        n = 1 if part is None else next(axes)
+        if isinstance(part, Traced):
+            tracing.get().require(partial(is_within, n=n), part)
+
+
+def is_within(i: Any, n: int) -> bool:
+    return not np.size(i) or bool(np.min(i) >= -n and np.max(i) < n)
 
 
 def masks(index: Any) -> bool:

@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import leaf
+from ..graph import is_recording
 from ..tensor import Tensor
 from .program import Program, dot, read_off, text
 from .replay import Replay
+from .results import Results
 from .scope import Scope
 from .signature import Signature
 from .state import State, array_of
 from .trace import GRAD, Place, Recording
 
 GRAD_OF = attrgetter("grad")
-ARRAY_FORM = attrgetter("__class__", "shape", "dtype")
-TENSOR_FORM = attrgetter("__class__", "shape", "dtype", "tracked")
+FORM = attrgetter("__class__", "shape", "dtype")
 SMALL = 4096
 """Bytes of an array up to which it is compared with what it was, each time."""
 
@@ -45,10 +45,12 @@ class Variant:
         self.were_empty = list(seen.empty.values())
         self.forgotten = seen.forgotten
         self.nothing = [None] * len(seen.forgotten)
-        self.tensors = seen.tensors
-        self.is_leaf = len(seen.outputs) == 1 and seen.rebuild([seen]) is seen
+        self.recording = is_recording()
+        self.results = Results(seen)
         self.settled = False
-        self.forms = forms(found.leaves) if found.is_flat else None
+        self.forms = list(map(FORM, found.leaves)) if found.is_flat else None
+        self.of_tensors = [k for k, x in enumerate(found.leaves) if type(x) is Tensor]
+        self.were_tracked = [found.leaves[k].tracked for k in self.of_tensors]
         self.program: Program | None = None
         self.reason = ""
 
@@ -57,9 +59,13 @@ class Variant:
     def is_like(self, args: tuple[Any, ...]) -> bool:
         """Whether these arguments are arrays and Tensors of the same form: quickly."""
         try:
-            return self.forms is not None and self.forms == forms(args)
-        except AttributeError:
+            if self.forms != list(map(FORM, args)) or is_recording() is not self.recording:
+                return False
+        except AttributeError:  # a number has no shape
             return False
+        return not self.of_tensors or self.were_tracked == [
+            args[k].tracked for k in self.of_tensors
+        ]
 
     def holds(self) -> bool:
         """Whether a replay would do what the step would do now."""
@@ -121,36 +127,37 @@ class Variant:
         """One step."""
         self.prepare(leaves)
         self.engine.run()
-        return self.finish([x.copy() if x.ndim else x[()] for x in self.engine.results])
+        self.finish()
+        return self.results.of_one(self.engine.results)
 
     def loop(self, n: int, leaves: Sequence[Any]) -> Any:
         """n steps of the same arguments."""
         self.prepare(leaves)
         results = self.room(n)
         self.engine.repeat(n, None, np.zeros(n, dtype=np.int64), results)
-        return self.finish(results)
+        self.finish()
+        return self.results.of_many(n, results)
 
     def scan(self, order: np.ndarray, args: Sequence[Any]) -> Any:
         """A step for each index of the order, of that part of the arguments."""
+        n = len(order)
         self.prepare([x[0] for x in args])
-        results = self.room(len(order))
-        scanned = [np.asarray(args[k]) for k in self.arguments]
-        self.engine.repeat(len(order), scanned, order, results)
-        return self.finish(results)
+        results = self.room(n)
+        self.engine.repeat(n, [array_in(args[k]) for k in self.arguments], order, results)
+        self.finish()
+        return self.results.of_many(n, results)
 
     def room(self, n: int) -> list[np.ndarray]:
         """Arrays for the results of n steps."""
         return [np.empty((n, *x.shape), x.dtype) for x in self.engine.results]
 
-    def finish(self, results: list[Any]) -> Any:
-        """Leaves the Tensors as the step would, and returns what it would."""
+    def finish(self) -> None:
+        """Leaves the Tensors as the step would."""
         if not self.settled:
             self.state.store()
         if list(map(GRAD_OF, self.forgotten)) != self.nothing:
             for tensor in self.forgotten:
                 GRAD.__set__(tensor, None)
-        leaves = [leaf(Tensor, x) if t else x for t, x in zip(self.tensors, results, strict=True)]
-        return leaves[0] if self.is_leaf else self.seen.rebuild(leaves)
 
     # --- what it is ---
 
@@ -163,11 +170,6 @@ class Variant:
         names |= {p: self.paths[p.holder] for p in self.seen.inputs if p.kind == "argument"}
         how = self.engine.summary() + self.reason
         return Described(self.engine.program, names, how, self.engine.remark)
-
-
-def forms(args: Sequence[Any]) -> list[Any]:
-    """What is the same for all arrays and Tensors that a variant serves."""
-    return [(TENSOR_FORM if type(x) is Tensor else ARRAY_FORM)(x) for x in args]
 
 
 def array_in(x: Any) -> Any:

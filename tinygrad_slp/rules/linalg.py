@@ -5,12 +5,7 @@ import math
 import numpy as np
 
 from ..rule import REAL, Each, composite, linear
-from .movement import axis_of, scatter
-
-
-def shaped(x):
-    """x, or the array of a number or a list."""
-    return x if hasattr(x, "ndim") else np.asarray(x)
+from .movement import axis_of, scatter, shaped
 
 
 def matmul_left(g, y, a, b):

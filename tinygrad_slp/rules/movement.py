@@ -22,6 +22,11 @@ def axis_of(axis, ndim):
     return int(axis) % ndim
 
 
+def shaped(x):
+    """x, or the array of a number or a list."""
+    return x if hasattr(x, "ndim") else np.asarray(x)
+
+
 # --- reading and writing by index ---
 
 
@@ -69,13 +74,14 @@ linear(
 
 
 def take(x, indices, axis=None):
+    indices = shaped(indices)
     if axis is None:
-        return x.reshape(-1)[np.asarray(indices)]
-    return x[(slice(None),) * axis_of(axis, x.ndim) + (np.asarray(indices),)]
+        return x.reshape(-1)[indices]
+    return x[(slice(None),) * axis_of(axis, x.ndim) + (indices,)]
 
 
 def take_along_axis(x, indices, axis=-1):
-    indices = np.asarray(indices)
+    indices = shaped(indices)
     if axis is None:
         x, axis = x.reshape(-1), 0
     if indices.ndim != x.ndim:

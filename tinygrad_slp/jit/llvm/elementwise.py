@@ -87,6 +87,11 @@ def extremum(sign: str, ignores_nan: bool) -> Lowering:
     return lower
 
 
+def clip(b: Builder, kind: str, x: Value, low: Value, high: Value) -> Value:
+    """No lower than low, then no higher than high, as NumPy has it; NaN is handed on."""
+    return extremum("<", False)(b, kind, extremum(">", False)(b, kind, x, low), high)
+
+
 def negative(b: Builder, kind: str, x: Value) -> Value:
     return b.fneg(x) if kind == "f" else b.sub(const(x, 0), x)
 
@@ -183,8 +188,21 @@ def logical(name: str) -> Lowering:
     return lower
 
 
-def shift(b: Builder, kind: str, x: Value, y: Value) -> Value:
-    return b.ashr(x, y) if kind == "i" else b.lshr(x, y)
+def shift(left: bool) -> Lowering:
+    """A shift; by as many bits as there are, or more, nothing is left but the sign."""
+
+    def lower(b: Builder, kind: str, x: Value, y: Value) -> Value:
+        if kind == "b":
+            raise NotImplementedError
+        one = x.type.element if isinstance(x.type, ir.VectorType) else x.type
+        last = const(x, one.width - 1)
+        inside = b.icmp_unsigned("<=", y, last)
+        if kind == "i" and not left:
+            return b.ashr(x, b.select(inside, y, last))
+        moved = (b.shl if left else b.lshr)(x, b.select(inside, y, last))
+        return b.select(inside, moved, const(x, 0))
+
+    return lower
 
 
 def rounded(name: str) -> Lowering:
@@ -212,6 +230,7 @@ ELEMENTWISE: dict[Any, Lowering] = {
     np.minimum: extremum("<=", False),
     np.fmax: extremum(">=", True),
     np.fmin: extremum("<=", True),
+    np.clip: clip,
     np.floor: rounded("floor"),
     np.ceil: rounded("ceil"),
     np.trunc: rounded("trunc"),
@@ -236,8 +255,8 @@ ELEMENTWISE: dict[Any, Lowering] = {
     np.bitwise_or: arithmetic("", "or_", "or_"),
     np.bitwise_xor: arithmetic("", "xor", "xor"),
     np.invert: arithmetic("", "not_", "not_"),
-    np.left_shift: arithmetic("", "shl"),
-    np.right_shift: shift,
+    np.left_shift: shift(left=True),
+    np.right_shift: shift(left=False),
     **{f: floats_only(emit) for f, emit in ELEMENTARY.items()},
     **{
         f: by_libm(name)

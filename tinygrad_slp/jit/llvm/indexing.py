@@ -11,7 +11,7 @@ from ..memory import view
 from ..program import is_move
 from .kernels import Pointer, counting, in_chunks
 from .lanes import Builder, Value, at, cast, constant, index, load, store
-from .operation import NotLowered, combine
+from .operation import NotLowered, combine, is_index
 
 INT = np.dtype(np.int64)
 ArrayOf = Callable[[Any], np.ndarray]
@@ -100,10 +100,8 @@ def indices_of(given: Any, x: np.ndarray) -> list[Any]:
         NotLowered: there are slices or masks among them, or what is read is not contiguous.
     """
     parts = list(given) if isinstance(given, tuple) else [given]
-    for part in parts:
-        kind = dtype_of(part).kind if isinstance(part, Node | np.ndarray | int) else ""
-        if kind not in ("i", "u") or isinstance(part, bool):
-            raise NotLowered("an index of slices and arrays")
+    if not all(is_index(part) for part in parts):
+        raise NotLowered("an index that is computed, or has slices and arrays")
     if not x.flags.c_contiguous:
         raise NotLowered("x[indices] of a view")
     return parts

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 
 from ...graph import Node
 from ..dtypes import dtype_of, is_scalar
@@ -248,16 +249,16 @@ def put(b: Builder, x: Value, pointer: Value, access: Access) -> None:
 
 def across(b: Builder, ufunc: Any, dtype: np.dtype, x: Value) -> Value:
     """The lanes of a vector, reduced to one number: halves together, then halves of those."""
-    while (n := count(x)) > 1:
-        half = n // 2
-        low, high = shuffled(b, x, range(half)), shuffled(b, x, range(half, 2 * half))
-        both = combine(b, ufunc, dtype, low, high)
-        if n % 2:
-            rest = shuffled(b, x, [n - 1])
-            first = parted(b, both)
-            first[0] = combine(b, ufunc, dtype, first[0], rest)
-            both = joined(b, first)
-        x = both
+    n = count(x)
+    whole = 1 << (n - 1).bit_length()
+    if whole > n:
+        filler = constant(dtype, identity(ufunc, dtype), n)
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), whole), [*range(n), *[n] * (whole - n)])
+        x = b.shuffle_vector(x, filler, mask)
+    while whole > 1:
+        whole //= 2
+        low, high = shuffled(b, x, range(whole)), shuffled(b, x, range(whole, 2 * whole))
+        x = combine(b, ufunc, dtype, low, high)
     return x
 
 

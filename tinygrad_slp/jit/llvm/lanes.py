@@ -21,7 +21,7 @@ FLOATS = {np.dtype(np.float64): ir.DoubleType(), np.dtype(np.float32): ir.FloatT
 
 def is_lowered(dtype: np.dtype) -> bool:
     """Whether there is a type in LLVM for a dtype."""
-    return dtype in FLOATS or dtype.kind in "biu"
+    return dtype.isnative and (dtype in FLOATS or dtype.kind in "biu")
 
 
 def number(dtype: np.dtype) -> Any:

@@ -38,8 +38,6 @@ class Loops:
         self.blocks: list[np.ndarray] = [*places.values(), *self.plan.blocks]
         self.constants: dict[int, tuple[Any, np.ndarray]] = {}
         self.said: list[str] = []
-        if any(np.size(node.array) == 0 for node in program.nodes):
-            raise NotLowered("arrays without elements")
 
     def in_place(self, node: Node, x: Node) -> bool:
         """Whether a node reads an input only where it writes its result."""

@@ -7,7 +7,7 @@ table has the address of each block of memory, then that of the results.
 
 import ctypes
 from collections.abc import Sequence
-from operator import attrgetter, is_
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from ..trace import Place
 from . import registers
 from .engine import Code, register_bytes
 from .kernels import counting
-from .lanes import INDEX, POINTER, Builder, Value, at, index, memcpy
+from .lanes import INDEX, POINTER, Builder, Value, at, index, is_lowered, memcpy
 from .loops import Blocks, Loops
 from .operation import NotLowered
 from .rewriting import rewritten
@@ -27,7 +27,6 @@ from .rewriting import rewritten
 __all__ = ["Native", "NotLowered"]
 
 RUN = ctypes.PYFUNCTYPE(None, *[ctypes.c_void_p] * 2, ctypes.c_int64, ctypes.c_void_p)
-FORM = attrgetter("shape", "dtype")
 
 
 class Native:
@@ -44,6 +43,7 @@ class Native:
     def __init__(
         self, program: Program, places: dict[Place, np.ndarray], arguments: Sequence[Place]
     ) -> None:
+        refuse_what_has_no_type(program)
         small = registers.fits(program)
         self.program = program = program if small else rewritten(program)
         self.order = list(dict.fromkeys([*program.inputs, *program.stores]))
@@ -123,7 +123,6 @@ class Native:
         self.zero = np.zeros(1, dtype=np.int64)
         self.pointers = self.table.ctypes.data, self.strides.ctypes.data, 1, self.zero.ctypes.data
         self.given: list[Any] = []
-        self.forms: list[Any] = []
 
     def moved(self, places: dict[Place, np.ndarray]) -> "Native":
         """The same code, for other buffers."""
@@ -132,8 +131,7 @@ class Native:
 
     def give(self, arguments: list[Any]) -> None:
         """Takes what the arguments are in the next steps: where they stand, if that will do."""
-        same = len(arguments) == len(self.given) and all(map(is_, arguments, self.given))
-        if same and list(map(FORM, arguments)) == self.forms:
+        if len(arguments) == len(self.given) and all(map(is_, arguments, self.given)):
             return
         standing = True
         for k, x in zip(self.arguments, arguments, strict=True):
@@ -143,7 +141,6 @@ class Native:
                 x, standing = buffer, False
             self.table[k] = x.ctypes.data
         self.given = arguments if standing else []
-        self.forms = list(map(FORM, self.given))
 
     def stands_right(self, x: Any, buffer: np.ndarray) -> bool:
         """Whether the code can read an argument right where it stands."""
@@ -205,6 +202,19 @@ class Native:
 def kind_of(x: Any) -> tuple[tuple[int, ...], Any]:
     value = np.asarray(x.array if isinstance(x, Node) else x)
     return value.shape, value.dtype
+
+
+def refuse_what_has_no_type(program: Program) -> None:
+    """
+    Raises:
+        NotLowered: a value has a dtype that LLVM does not know, or no elements.
+    """
+    for x in (*program.inputs.values(), *program.nodes, *program.outputs, *program.stores.values()):
+        shape, dtype = kind_of(x)
+        if not is_lowered(dtype):
+            raise NotLowered(f"{dtype} of byte order {dtype.byteorder}")
+        if 0 in shape:
+            raise NotLowered("arrays without elements")
 
 
 def alias(module: Any, name: str, original: str) -> None:

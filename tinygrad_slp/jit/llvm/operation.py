@@ -1,5 +1,6 @@
 """The instructions of one elementwise operation of a program, and of one step of a reduction."""
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -7,9 +8,11 @@ import numpy as np
 
 from ...graph import Node
 from ..dtypes import COPIES, dtype_of, is_scalar, loop_dtypes, ufunc_of
-from ..program import known_as
+from ..program import is_number, known_as
 from .elementwise import ELEMENTWISE
 from .lanes import Builder, Value, cast, constant, is_lowered
+
+RAISING = operator.truediv, operator.floordiv, operator.mod
 
 
 class NotLowered(NotImplementedError):
@@ -18,6 +21,8 @@ class NotLowered(NotImplementedError):
 
 def is_elementwise(node: Node) -> bool:
     function = ufunc_of(node)
+    if function is np.clip:
+        return len(node.inputs) == 3 and not any(x is None for x in node.inputs)
     known = function in ELEMENTWISE or function is np.where or function in COPIES
     return known and (function in COPIES or not node.settings)
 
@@ -33,8 +38,13 @@ def emit(b: Builder, node: Node, lanes: int, fetch: Callable[[Any], Value]) -> V
     """
     function = ufunc_of(node)
     wanted, made = loop_dtypes(node)
-    if not all(is_lowered(dtype) for dtype in (*wanted, made, dtype_of(node))):
-        raise NotLowered(f"{known_as(node)} of {wanted[0]}")
+    mixed = len(set(wanted)) > 1 and function is not np.where
+    if mixed or not all(is_lowered(dtype) for dtype in (*wanted, made, dtype_of(node))):
+        raise NotLowered(f"{known_as(node)} of {', '.join(map(str, wanted))}")
+    if wanted[0].kind in "iu" and any(is_number(x) for x in node.parents):
+        raise NotLowered(f"{known_as(node)} of a Python int, which has no limits")
+    if node.function in RAISING:
+        raise NotLowered(f"{known_as(node)} of Python numbers, which may be an error")
     operands = [
         constant(dtype, x, lanes) if is_scalar(x) else cast(b, fetch(x), dtype_of(x), dtype)
         for x, dtype in zip(node.inputs, wanted, strict=False)
@@ -74,3 +84,14 @@ def identity(ufunc: Any, dtype: np.dtype) -> Any:
     if value is None:
         raise NotLowered(f"{ufunc.__name__}.reduce")
     return value
+
+
+def is_index(part: Any) -> bool:
+    """Whether an index is integers, known or given, so in range; no slice, None, ... or mask."""
+    if isinstance(part, Node):
+        return part.function is None and dtype_of(part).kind in "iu"
+    return (
+        not isinstance(part, bool)
+        and isinstance(part, int | np.integer | np.ndarray)
+        and np.asarray(part).dtype.kind in "iu"
+    )

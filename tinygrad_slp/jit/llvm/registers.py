@@ -17,6 +17,7 @@ from .elementwise import fma
 from .lanes import (
     BYTE,
     INDEX,
+    POINTER,
     Builder,
     Value,
     at,
@@ -34,7 +35,7 @@ from .lanes import (
     splat,
     store,
 )  # fmt: skip
-from .operation import NotLowered, combine, emit, is_elementwise
+from .operation import NotLowered, combine, emit, is_elementwise, is_index
 
 MOST_ELEMENTS = 64
 MOST_NODES = 400
@@ -43,7 +44,10 @@ MOST_NODES = 400
 def fits(program: Program) -> bool:
     """Whether a program is small enough to be kept in registers."""
     nodes = [*program.inputs.values(), *program.nodes]
-    return len(nodes) <= MOST_NODES and all(np.size(x.array) <= MOST_ELEMENTS for x in nodes)
+    values = [*nodes, *program.outputs, *program.stores.values()]
+    return len(nodes) <= MOST_NODES and all(
+        np.size(x.array if isinstance(x, Node) else x) <= MOST_ELEMENTS for x in values
+    )
 
 
 class Registers:
@@ -152,6 +156,7 @@ class Registers:
             stored = BYTE if dtype.kind == "b" else number(dtype)
             pointer = self.b.alloca(lanes(stored, count(x)))
             pointer.align = 64
+            pointer.type = POINTER  # which it is; llvmlite remembers of what
         store(self.b, x, pointer, dtype)
         return pointer
 
@@ -160,7 +165,7 @@ class Registers:
         dtype, shape = dtype_of(x), shape_of(x)
         parts = indices if isinstance(indices, tuple) else (indices,)
         if not all(is_index(part) for part in parts) or len(parts) != len(shape):
-            raise NotLowered("an index with slices and arrays")
+            raise NotLowered("an index that is computed, or has slices and arrays")
         wide = shape_of(like)
         total: Any = constant(np.dtype(np.int64), 0, int(np.prod(wide, dtype=int)))
         for part, n, stride in zip(parts, shape, strides(shape), strict=True):
@@ -187,23 +192,11 @@ def strides(shape: tuple[int, ...]) -> list[int]:
     return [int(np.prod(shape[k + 1 :], dtype=int)) for k in range(len(shape))]
 
 
-def is_index(part: Any) -> bool:
-    """Whether an index is integers, and no slice, None, ... or mask."""
-    if isinstance(part, Node):
-        return dtype_of(part).kind in "iu"
-    return isinstance(part, int | np.integer | np.ndarray) and np.asarray(part).dtype.kind in "iu"
-
-
 def wrapped(b: Builder, i: Value, n: int) -> Value:
-    """An index counted from the front, and no further than an array goes."""
+    """An index counted from the front."""
     zero = constant(np.dtype(np.int64), 0, count(i))
-    last = constant(np.dtype(np.int64), n - 1, count(i))
-    i = b.select(b.icmp_signed("<", i, zero), b.add(i, b.add(last, one(i))), i)
-    return b.select(b.icmp_unsigned("<", i, last), i, last)
-
-
-def one(i: Value) -> Value:
-    return constant(np.dtype(np.int64), 1, count(i))
+    size = constant(np.dtype(np.int64), n, count(i))
+    return b.select(b.icmp_signed("<", i, zero), b.add(i, size), i)
 
 
 def scaled(b: Builder, i: Value, stride: int) -> Value:

@@ -1,0 +1,120 @@
+"""What a step returns: the same kinds of things from replays, and of many steps stacked."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..graph import Node, leaf
+from ..tensor import Tensor
+from .trace import Recording
+from .traced import Traced
+
+
+class Results:
+    """Makes of arrays what a step returned when it was traced.
+
+    Attributes:
+        kinds: for each leaf, what makes the array of a back end the leaf of a step.
+    """
+
+    def __init__(self, seen: Recording) -> None:
+        self.rebuild = seen.rebuild
+        self.computed = [isinstance(output, Node) for output in seen.outputs]
+        self.kinds: list[Any] = [
+            finisher(x) if computed else constant(x)
+            for x, computed in zip(seen.leaves, self.computed, strict=True)
+        ]
+        self.is_leaf = self.computed == [True] and seen.rebuild([seen]) is seen
+
+    def of_one(self, arrays: list[np.ndarray]) -> Any:
+        """What one step returns, given what stands in the buffers of the back end."""
+        if self.is_leaf:
+            return self.kinds[0](arrays[0])
+        given = iter(arrays)
+        return self.rebuild(
+            [f(next(given)) if c else f() for f, c in zip(self.kinds, self.computed, strict=True)]
+        )
+
+    def of_many(self, n: int, arrays: list[np.ndarray]) -> Any:
+        """What n steps return, stacked."""
+        given = iter(arrays)
+        leaves = [
+            next(given) if computed else np.stack([np.asarray(getattr(x(), "array", x()))] * n)
+            for x, computed in zip(self.kinds, self.computed, strict=True)
+        ]
+        tensors = [f in (tensor_of_array, tensor_of_scalar) for f in self.kinds]
+        return self.rebuild(
+            [leaf(Tensor, x) if t else x for x, t in zip(leaves, tensors, strict=True)]
+        )
+
+
+def finisher(x: Any) -> Callable[[np.ndarray], Any]:
+    """What makes a result of the kind of x of an array that will be used again."""
+    value = x.now if isinstance(x, Traced) else x.array if isinstance(x, Tensor) else x
+    if isinstance(x, Tensor):
+        return tensor_of_scalar if isinstance(value, np.generic) else tensor_of_array
+    if isinstance(value, np.ndarray):
+        return lambda x: x.copy()
+    return scalar if isinstance(value, np.generic) else lambda x: x.item()
+
+
+def tensor_of_scalar(x: np.ndarray) -> Tensor:
+    return leaf(Tensor, x[()])
+
+
+def tensor_of_array(x: np.ndarray) -> Tensor:
+    return leaf(Tensor, x.copy())
+
+
+def scalar(x: np.ndarray) -> Any:
+    return x[()]
+
+
+def constant(x: Any) -> Callable[[], Any]:
+    """What gives a result that is the same each time, but is the caller's own."""
+    if isinstance(x, Tensor):
+        return lambda: leaf(Tensor, np.copy(x.array))
+    if isinstance(x, np.ndarray):
+        return x.copy
+    return lambda: x
+
+
+# --- of steps that ran one by one ---
+
+
+def stacked(results: list[Any]) -> Any:
+    """The results of steps, with a first axis for the steps."""
+    if not results:
+        return np.zeros(0)
+    return zipped(np.stack, *results)
+
+
+def joined(first: list[Any], rest: Any) -> Any:
+    """The results of the first steps, and those of the rest, which are stacked already."""
+    return zipped(np.concatenate, stacked(first), rest) if first else rest
+
+
+def reshaped(results: Any, epochs: int | None, n: int) -> Any:
+    """The results with an axis for the epochs, if there are epochs."""
+    if epochs is None:
+        return results
+    return zipped(lambda parts: parts[0].reshape(epochs, n, *parts[0].shape[1:]), results)
+
+
+def zipped(f: Callable[[list[Any]], Any], *trees: Any) -> Any:
+    """f of the leaves that stand at the same place in all trees."""
+    first = trees[0]
+    if isinstance(first, Tensor):
+        return leaf(Tensor, f([x.array for x in trees]))
+    if first is None:
+        return None
+    if isinstance(first, dict):
+        return {k: zipped(f, *(x[k] for x in trees)) for k in first}
+    if isinstance(first, tuple | list):
+        parts = [zipped(f, *part) for part in zip(*trees, strict=True)]
+        return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
+    if hasattr(first, "with_parameters"):
+        columns = zip(*(x.parameters() for x in trees), strict=True)
+        return first.with_parameters([zipped(f, *column) for column in columns])
+    return f([np.asarray(x) for x in trees])
