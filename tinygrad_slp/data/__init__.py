@@ -1,0 +1,16 @@
+"""Data: generated, loaded, turned into numbers by encoders, split, and taken in batches."""
+
+from .categories import Labels, OneHot
+from .encoder import Encoder
+from .generators import blobs, gates, spirals, two_moons, xor
+from .penguins import load_penguins
+from .rows import Batches, batches, train_test_split
+from .scikit import load_breast_cancer, load_digits
+from .standardizer import Standardizer
+from .tables import TableEncoder
+
+__all__ = [
+    "Batches", "Encoder", "Labels", "OneHot", "Standardizer", "TableEncoder", "batches", "blobs",
+    "gates", "load_breast_cancer", "load_digits", "load_penguins", "spirals", "train_test_split",
+    "two_moons", "xor",
+]  # fmt: skip

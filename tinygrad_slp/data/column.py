@@ -1,0 +1,85 @@
+"""A column: a 1-D array of numbers or of strings, in which NaN or "" stands for a missing value."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+
+def column(values: Any) -> np.ndarray:
+    """The values as an array of shape (n,): numbers (bool, int, float) or strings.
+
+    In a column of Python objects None and NaN are missing values, which become NaN among numbers
+    and "" among strings.
+
+    Raises:
+        ValueError: more axes than one, an infinite number, dates, strings among numbers, or others.
+    """
+    x = np.asarray(values)
+    if x.ndim != 1:
+        raise ValueError(f"a column has shape (n,), got {x.shape}")
+    if x.dtype.kind == "T" or (x.dtype.kind == "U" and not hasattr(values, "dtype")):
+        x = np.array(values, dtype=object)  # of a list such as [1, "a"], NumPy makes strings
+    if x.dtype.kind == "O":
+        x = of_objects(x)
+    if x.dtype.kind in "mM":
+        raise ValueError(
+            f"dates and times ({x.dtype}) have no zero and no unit that a model could rely on: "
+            'turn them into numbers, as in (x - x.min()) / np.timedelta64(1, "D")'
+        )
+    if x.dtype.kind not in "biufU" or x.dtype.char == "g":
+        raise ValueError(f"a column holds numbers or strings, got {x.dtype}")
+    if x.dtype.kind == "f":
+        refuse(np.isinf(x), x, "is not a finite number")
+    return x
+
+
+def of_objects(x: np.ndarray) -> np.ndarray:
+    """A column out of an array of Python objects."""
+    absent = np.array([v is None or (isinstance(v, float) and math.isnan(v)) for v in x], bool)
+    text = any(isinstance(v, str) for v in x)
+    kind = str if text else (bool, int, float, np.number, np.bool)
+    for row in np.flatnonzero(~absent):
+        if not isinstance(x[row], kind):
+            raise ValueError(
+                f"{x[row]!r} in row {row} is not a {'string' if text else 'number'}: a column "
+                "holds either numbers or strings"
+            )
+    whole: np.ndarray = np.where(absent, "" if text else np.nan, x) if absent.any() else x
+    return whole.astype(str) if text else np.array(whole.tolist())
+
+
+def missing(x: np.ndarray) -> np.ndarray:
+    """Which values of a column are missing: NaN or "", as an array of bools."""
+    absent: np.ndarray = x == "" if x.dtype.kind == "U" else np.isnan(x)
+    return absent
+
+
+def positions(known: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Where each value of x (n,) stands among the known ones, which are sorted; −1 if nowhere.
+
+    Raises:
+        ValueError: x holds numbers and the known are strings, or the other way round.
+    """
+    if (x.dtype.kind == "U") != (known.dtype.kind == "U"):
+        kinds = ["strings" if a.dtype.kind == "U" else "numbers" for a in (x, known)]
+        raise ValueError(f"these are {kinds[0]} ({x.dtype}), where {kinds[1]} are known")
+    at = np.minimum(np.searchsorted(known, x), len(known) - 1)
+    found = known[at]
+    same = (found == x) | ((found != found) & (x != x))  # NaN too is found
+    return np.where(same, at, -1)
+
+
+def refuse(wrong: np.ndarray, x: np.ndarray, why: str) -> None:
+    if np.any(wrong):
+        row, *columns = (int(k[0]) for k in np.nonzero(wrong))
+        where = f"row {row}" + "".join(f", column {k}" for k in columns)
+        raise ValueError(f"{x[wrong][0]} in {where} {why}")
+
+
+def listed(values: Iterable[Any], most: int = 10) -> str:
+    """The values, as a message can show them: the first ten, and how many more there are."""
+    shown = [repr(v) for v in (values.tolist() if isinstance(values, np.ndarray) else values)]
+    more = f" and {len(shown) - most} more" if len(shown) > most else ""
+    return ", ".join(shown[:most]) + more

@@ -1,0 +1,141 @@
+"""Rows of several arrays taken together: in batches, or in parts to train and to test on."""
+
+import math
+import operator
+from collections.abc import Iterator
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .column import column, listed
+
+if TYPE_CHECKING:
+    from ..random import Seed
+
+
+def batches(*arrays: Any, size: int, shuffle: "Seed" = None, drop_last: bool = False) -> "Batches":
+    """The rows of the arrays, `size` at a time, as tuples:
+
+        for X_b, y_b in batches(X, y, size=32, shuffle=0): ...
+
+    Without `shuffle` the batches are in order, and views of the arrays.
+
+    Args:
+        arrays: of the same length: NumPy arrays, Tensors, or what becomes an array.
+        size: rows in a batch; the last one may have fewer.
+        shuffle: a seed or a Generator, which draws another order in each epoch; the same seed
+            gives the same orders.
+        drop_last: leave out a last batch that is not full, so that all have one shape.
+
+    Raises:
+        ValueError: arrays of different length, no rows, or no batch at all.
+        TypeError: shuffle=True, which says not in what order.
+    """
+    if isinstance(shuffle, bool):
+        right = "a seed, as in shuffle=0" if shuffle else "nothing"
+        raise TypeError(f"shuffle is a seed or a Generator, not {shuffle}: write {right}")
+    rng = None if shuffle is None else np.random.default_rng(shuffle)
+    return Batches(together("batches", arrays), operator.index(size), rng, drop_last)
+
+
+class Batches:
+    """Tuples of as many arrays as were given; each iteration is one epoch. Made by `batches`.
+
+    `len()` is the number of batches. `rng` is the Generator that draws the orders, or None: its
+    state is all that an interrupted training must keep to go on as if it had not been.
+    """
+
+    def __init__(
+        self,
+        arrays: tuple[Any, ...],
+        size: int,
+        rng: "np.random.Generator | None",
+        drop_last: bool,
+    ) -> None:
+        if size < 1:
+            raise ValueError(f"size should be at least 1, got {size}")
+        self.arrays, self.size, self.rng = arrays, size, rng
+        rows = len(arrays[0])
+        self.count = rows // size if drop_last else math.ceil(rows / size)
+        if not self.count:
+            raise ValueError(
+                f"drop_last leaves nothing: {rows} rows are less than a batch of {size}"
+            )
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        order = self.rng.permutation(len(self.arrays[0])) if self.rng else None
+        parts = (slice(k * self.size, (k + 1) * self.size) for k in range(self.count))
+        rows = (part if order is None else order[part] for part in parts)
+        return (tuple(a[row] for a in self.arrays) for row in rows)
+
+
+def train_test_split(
+    *arrays: Any, test_size: float = 0.2, stratify: Any = None, rng: "Seed" = None
+) -> list[Any]:
+    """Shuffled rows in two parts: `X_train, X_test, y_train, y_test = train_test_split(X, y)`.
+
+    The order of the results and the number of rows are scikit-learn's; which rows, is not.
+
+    Args:
+        arrays: of the same length n.
+        test_size: a share of the rows, rounded up, or an int: how many.
+        stratify: labels (n,), of which both parts get their share, to less than one row.
+        rng: a Generator, or a seed.
+
+    Raises:
+        ValueError: arrays of different length; a part without rows, or, with stratify, with fewer
+            rows than there are labels; a label that there is only once.
+    """
+    arrays = together("train_test_split", arrays)
+    n = len(arrays[0])
+    count = int(test_size) if isinstance(test_size, Integral) else math.ceil(test_size * n)
+    if not 0 < count < n:
+        raise ValueError(
+            f"test_size={test_size} of {n} rows leaves one part empty: it should be a share "
+            "between 0 and 1, or a number of rows"
+        )
+    rng = np.random.default_rng(rng)
+    chosen = np.arange(n) < count
+    order = rng.permutation(n)
+    if stratify is not None:
+        _, labels = together("train_test_split", (arrays[0], column(stratify)))
+        chosen = of_each(labels[order], count, rng)
+    return [a[rows] for a in arrays for rows in (order[~chosen], order[chosen])]
+
+
+def of_each(labels: np.ndarray, count: int, rng: "np.random.Generator") -> np.ndarray:
+    """`count` rows, as a mask (n,): of each label the first ones, in proportion to its number."""
+    names, group, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    if np.any(sizes < 2):
+        raise ValueError(
+            f"labels that there are only once cannot be split: {listed(names[sizes < 2])}"
+        )
+    if len(names) > min(count, len(labels) - count):
+        raise ValueError(
+            f"{len(names)} labels do not fit in parts of {len(labels) - count} and {count} rows"
+        )
+    share, rest = np.divmod(sizes * count, len(labels))
+    largest = np.lexsort((rng.random(len(names)), -rest))  # of equal remainders, any
+    share[largest[: count - share.sum()]] += 1
+    by_group = np.argsort(group, kind="stable")
+    rank = np.empty_like(by_group)
+    rank[by_group] = np.arange(len(labels)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    chosen: np.ndarray = rank < share[group]
+    return chosen
+
+
+def together(caller: str, arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The arrays, all of one length, which is not 0."""
+    found = [a if hasattr(a, "__array_function__") else np.asarray(a) for a in arrays]
+    shapes = ", ".join(str(a.shape) for a in found)
+    if not found or not all(a.ndim for a in found):
+        raise ValueError(f"{caller} takes arrays with rows, got {shapes or 'none'}")
+    if len({len(a) for a in found}) > 1:
+        raise ValueError(f"{caller} takes arrays of one length, got shapes {shapes}")
+    if not len(found[0]):
+        raise ValueError(f"{caller} got arrays without rows: {shapes}")
+    return tuple(found)
