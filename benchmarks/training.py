@@ -6,7 +6,7 @@ One process, one thread, rounds interleaved, medians. Every peer starts from the
 its loss after some steps is compared with NumPy's. What is not installed is left out.
 """
 
-from timing import medians  # before NumPy: it sets the number of threads
+from timing import medians, put_between  # before NumPy: it sets the number of threads
 
 # isort: split
 import argparse
@@ -24,7 +24,6 @@ from peers.workloads import WORKLOADS, LeftOut
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 PACKAGES = ["numpy", "torch", "jax", "autograd", "mygrad", "micrograd", "tinygrad", "scikit-learn"]
-BEGIN, END = "<!-- training -->", "<!-- /training -->"
 
 
 class Row(NamedTuple):
@@ -152,17 +151,6 @@ def markdown(found):
     return "\n".join(lines)
 
 
-def write(found, page=PAGE):
-    """Puts the tables between the page's two marker comments, in the place of what is there."""
-    text = page.read_text(encoding="utf-8")
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise SystemExit(f"{page.name} should have {BEGIN} and {END}, once each")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    text = f"{before}{BEGIN}\n{machine()}; {versions()}\n{markdown(found)}\n\n{END}{after}"
-    page.write_text(text, encoding="utf-8")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workloads", default="W1,W2,W3", help="those whose names begin so")
@@ -182,7 +170,7 @@ def main():
             found += rows(workload, peers, rounds, seconds)
     print(table(found))
     if options.write:
-        write(found)
+        put_between(PAGE, "training", f"{machine()}; {versions()}\n{markdown(found)}")
 
 
 if __name__ == "__main__":

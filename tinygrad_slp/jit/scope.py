@@ -20,6 +20,7 @@ from ..tensor import Tensor
 from .sight import (
     FACETS,
     SIMPLE,
+    changes,
     filled,
     has_fields,
     is_users,
@@ -44,6 +45,8 @@ class Scope:
     """
 
     def __init__(self, step: Callable[..., Any], given: dict[str, Any]) -> None:
+        self.step = step
+        self.given = given
         self.seen: dict[str, Any] = {}
         self.live: list[Any] = []
         self.variables: list[tuple[dict[str, Any], str]] = []
@@ -89,26 +92,22 @@ class Scope:
     # --- is it still what it was? ---
 
     def remember(self) -> None:
-        """Keeps what everything is now. What is compared by `==` is first compared by identity."""
+        """Keeps what everything is now."""
         self.copies = [copied(x) for x in self.live]
         self.dicts, self.keys = columns(self.variables, 2)
         self.objects, self.names_of = columns(self.attributes, 2)
         self.bound = self.variables_now()
         self.leaves = list(self.tensors.values())
         self.tracked = list(map(TRACKED, self.leaves))
-        holders = [
+        # Another object could be equal to one of these, and not the same to a step.
+        risky = [
             (x, key, part)
             for x in self.live
             if isinstance(x, list | dict)
             for key, part in (x.items() if isinstance(x, dict) else enumerate(x))
+            if has_equals(part)
         ]
-        # What equals it could stand in the place of a list or an array; in that of a number one of
-        # another type, in that of a zero one of another sign.
-        self.singles = columns([h for h in holders if has_equals(h[2])], 3)
-        self.numbers = columns([h for h in holders if isinstance(h[2], int | float)], 2)
-        self.kinds = self.kinds_now()
-        self.zeros = columns([h for h in holders if type(h[2]) is float and h[2] == 0], 2)
-        self.signs = self.signs_now()
+        self.holders, self.places, self.held = columns(risky, 3)
 
     def variables_now(self) -> list[Any]:
         none = [None] * len(self.objects)
@@ -118,26 +117,29 @@ class Scope:
             *map(getattr, self.objects, self.names_of, none),
         ]
 
-    def kinds_now(self) -> list[type]:
-        return list(map(type, map(getitem, *self.numbers)))
-
-    def signs_now(self) -> list[str]:
-        return list(map(repr, map(getitem, *self.zeros)))
-
     def holds(self) -> bool:
-        """Whether everything is still what it was: quickly, and never true if it is not."""
-        containers, keys, values = self.singles
+        """Whether everything is still what it was."""
+        return self.is_untouched() or self.is_the_same()
+
+    def is_untouched(self) -> bool:
+        """Whether the very same objects stand everywhere: quickly."""
         try:
             return (
                 self.live == self.copies
                 and all(map(is_, self.variables_now(), self.bound))
+                and all(map(is_, map(getitem, self.holders, self.places), self.held))
                 and list(map(TRACKED, self.leaves)) == self.tracked
-                and self.kinds_now() == self.kinds
-                and all(map(is_, map(getitem, containers, keys), values))
-                and (not self.signs or self.signs_now() == self.signs)
             )
         except (ValueError, TypeError, LookupError):  # comparing arrays with anything else
             return False
+
+    def is_the_same(self) -> bool:
+        """Whether other numbers or texts stand in some places, but the same ones."""
+        now = Scope(self.step, self.given)
+        if changes(self.seen, now.seen):
+            return False
+        self.__dict__.update(now.__dict__, random=self.random)
+        return True
 
     def random_states(self) -> dict[str, str]:
         """The states of all generators that the step can see, and of the two global ones."""
@@ -180,6 +182,6 @@ def columns(rows: list[Any], n: int) -> list[list[Any]]:
 
 
 def has_equals(x: Any) -> bool:
-    """Whether another object can be equal to this one, and more than a number or text is."""
+    """Whether another object can be equal to this one; of texts and None it does not matter."""
     equals: Any = type(x).__eq__
-    return equals is not object.__eq__ and not isinstance(x, SIMPLE)
+    return equals is not object.__eq__ and not isinstance(x, str | bytes | None)
