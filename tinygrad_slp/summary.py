@@ -1,0 +1,216 @@
+"""A model as a table: each layer with its output shape, parameters and time, from one run of it."""
+
+import html
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+from .nn import Module
+from .nn.module import is_parameter, walk
+from .tensor import Tensor, no_grad
+from .tree import flatten
+
+HEADER = ("layer", "class", "output", "parameters", "frozen", "ms")
+
+
+@dataclass
+class Row:
+    """One module of the model.
+
+    Attributes:
+        path: its dotted name; empty for the model itself.
+        outputs: the shape of each array that it returned last.
+        trainable, frozen: the numbers in its own parameters, not counting those of layers within
+            it, nor shared ones that an earlier row has.
+        bytes: of its own parameters and buffers.
+        bytes_made: of the arrays that it returned, in all calls.
+        calls: how often it was called; a shared layer more than once.
+        ms: the time of all its calls in milliseconds, with that of the layers within it.
+    """
+
+    path: str
+    kind: str
+    outputs: list[tuple[int, ...]] = field(default_factory=list)
+    trainable: int = 0
+    frozen: int = 0
+    bytes: int = 0
+    bytes_made: int = 0
+    calls: int = 0
+    ms: float = 0.0
+
+    def cells(self) -> tuple[str, ...]:
+        depth = self.path.count(".") + 1 if self.path else 0
+        calls = f" ×{self.calls}" if self.calls > 1 else ""
+        return (
+            "  " * depth + self.path.rpartition(".")[2],
+            self.kind,
+            (", ".join(map(str, self.outputs)) + calls) if self.calls else "not called",
+            f"{self.trainable + self.frozen:,}" if self.trainable + self.frozen else "",
+            f"{self.frozen:,}" if self.frozen else "",
+            f"{self.ms:.3f}" if self.calls else "",
+        )
+
+
+class Summary:
+    """The rows of a table, which it prints as text and notebooks show as HTML.
+
+    Attributes:
+        rows: the model itself, then the modules within it, depth first.
+    """
+
+    def __init__(self, rows: list[Row]) -> None:
+        self.rows = rows
+
+    @property
+    def trainable(self) -> int:
+        return sum(row.trainable for row in self.rows)
+
+    @property
+    def frozen(self) -> int:
+        return sum(row.frozen for row in self.rows)
+
+    @property
+    def bytes(self) -> int:
+        """Of all parameters and buffers."""
+        return sum(row.bytes for row in self.rows)
+
+    @property
+    def bytes_made(self) -> int:
+        """Of all arrays that layers without layers within them returned."""
+        whole = {path for row in self.rows for path in above(row.path)}
+        return sum(row.bytes_made for row in self.rows if row.path not in whole)
+
+    def totals(self) -> str:
+        frozen = f" ({self.frozen:,} frozen)" if self.frozen else ""
+        return (
+            f"{self.trainable + self.frozen:,} parameters{frozen}, "
+            f"{readable(self.bytes)} with buffers; "
+            f"{readable(self.bytes_made)} of outputs; {self.rows[0].ms:.3f} ms forward"
+        )
+
+    def __repr__(self) -> str:
+        table = [HEADER, *(row.cells() for row in self.rows)]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        lines = [
+            "  ".join(
+                cell.ljust(width) if k < 3 else cell.rjust(width)
+                for k, (cell, width) in enumerate(zip(cells, widths, strict=True))
+            ).rstrip()
+            for cells in table
+        ]
+        lines.insert(1, "─" * (sum(widths) + 2 * (len(widths) - 1)))
+        return "\n".join([*lines, lines[1], self.totals()])
+
+    def _repr_html_(self) -> str:
+        left, right = ' style="text-align:left;white-space:pre"', ' style="text-align:right"'
+
+        def line(tag: str, cells: tuple[str, ...]) -> str:
+            columns = (
+                f"<{tag}{left if k < 3 else right}>{html.escape(cell)}</{tag}>"
+                for k, cell in enumerate(cells)
+            )
+            return f"<tr>{''.join(columns)}</tr>"
+
+        rows = "".join(line("td", row.cells()) for row in self.rows)
+        return (
+            f"<table><thead>{line('th', HEADER)}</thead><tbody>{rows}</tbody>"
+            f"<caption{left}>{html.escape(self.totals())}</caption></table>"
+        )
+
+
+def summary(model: Module, *inputs: Any) -> Summary:
+    """Runs a model once on an input, in eval mode and without gradients, and says what went on.
+
+    The model is left as it was. `print` the result, or read its rows:
+
+        summary(model, X)
+
+    Raises:
+        TypeError: the model is not a Module, or there is no input.
+    """
+    if not isinstance(model, Module) or not inputs:
+        raise TypeError(
+            f"summary takes a Module and an input, as in summary(model, X); got {type(model)} and "
+            f"{len(inputs)} inputs"
+        )
+    modules = unique(model)
+    rows = {path: Row(path, type(module).__name__) for path, module in modules.items()}
+    share_out(model, rows)
+    with no_grad(), watched(modules, rows):
+        model(*inputs)
+    return Summary(list(rows.values()))
+
+
+def unique(model: Module) -> dict[str, Module]:
+    """The model and all modules within it, each under its first name only."""
+    found = {id(model): ("", model)}
+    for path, x in walk(model):
+        if isinstance(x, Module):
+            found.setdefault(id(x), (path, x))
+    return dict(found.values())
+
+
+def share_out(model: Module, rows: dict[str, Row]) -> None:
+    """Counts every parameter and buffer in the row of the module that has it first."""
+    seen = set()
+    for path, x in walk(model):
+        if isinstance(x, Module) or id(x) in seen:
+            continue
+        seen.add(id(x))
+        owner = path
+        while owner not in rows:
+            owner = owner.rpartition(".")[0]
+        row = rows[owner]
+        row.bytes += (x.array if isinstance(x, Tensor) else x).nbytes
+        if is_parameter(x):
+            row.trainable += x.size if x.requires_grad else 0
+            row.frozen += 0 if x.requires_grad else x.size
+
+
+@contextmanager
+def watched(modules: dict[str, Module], rows: dict[str, Row]) -> Iterator[None]:
+    """Within it, the modules are in eval mode, and each call of one is entered in its row."""
+    before = {path: dict(vars(module)) for path, module in modules.items()}
+    try:
+        for path, module in modules.items():
+            vars(module).update(training=False, forward=watching(module.forward, rows[path]))
+        yield
+    finally:
+        for path, module in modules.items():
+            for name in ("training", "forward"):
+                vars(module).pop(name, None)
+                if name in before[path]:
+                    vars(module)[name] = before[path][name]
+
+
+def watching(forward: Callable[..., Any], row: Row) -> Callable[..., Any]:
+    """The same `forward`, whose calls are entered in a row."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        start = perf_counter()
+        y = forward(*args, **kwargs)
+        row.ms += 1000 * (perf_counter() - start)
+        row.calls += 1
+        arrays = [x for x in flatten(y)[0] if hasattr(x, "shape")]
+        row.outputs = [tuple(x.shape) for x in arrays]
+        row.bytes_made += sum(x.size * x.dtype.itemsize for x in arrays)
+        return y
+
+    return call
+
+
+def above(path: str) -> Iterator[str]:
+    """The names of what a module may be in: of a.b.c these are a.b, a and the model itself."""
+    while path:
+        path = path.rpartition(".")[0]
+        yield path
+
+
+def readable(size: int) -> str:
+    """A number of bytes, as people say it."""
+    for unit, step in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= step:
+            return f"{size / step:.1f} {unit}"
+    return f"{size} bytes"
