@@ -6,7 +6,7 @@ reads the old value any more.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,7 @@ from .program import Program, is_move
 from .trace import Place
 
 
-@dataclass
-class Plan:
+class Plan(SimpleNamespace):
     """Where everything stands.
 
     Attributes:
@@ -124,7 +123,13 @@ class Planner:
             for place, x in self.program.stores.items()
             if place not in direct
         ]
-        return Plan(self.arrays, self.places, copies, self.views, self.pool.blocks)
+        return Plan(
+            arrays=self.arrays,
+            places=self.places,
+            copies=copies,
+            views=self.views,
+            blocks=self.pool.blocks,
+        )
 
     def last_read(self) -> dict[int, int]:
         """In which step each buffer is read for the last time."""

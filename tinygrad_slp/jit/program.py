@@ -7,7 +7,6 @@ fewer operations, to the bit.
 
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ from .trace import Place, Recording
 from .traced import mapped, nodes_in
 
 
-@dataclass
 class Program:
     """What a replay computes.
 
@@ -30,11 +28,19 @@ class Program:
         notes: what `simplified` did, in words.
     """
 
-    inputs: dict[Place, Node]
-    nodes: list[Node]
-    outputs: list[Any]
-    stores: dict[Place, Any]
-    notes: list[str] = field(default_factory=list)
+    def __init__(
+        self,
+        inputs: dict[Place, Node],
+        nodes: list[Node],
+        outputs: list[Any],
+        stores: dict[Place, Any],
+        notes: Iterable[str] = (),
+    ) -> None:
+        self.inputs = inputs
+        self.nodes = nodes
+        self.outputs = outputs
+        self.stores = stores
+        self.notes = list(notes)
 
     def ends(self) -> Iterator[Node]:
         """The nodes that are returned or stored."""

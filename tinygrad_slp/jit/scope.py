@@ -5,7 +5,6 @@ was: closed-over variables, the globals it names, defaults, and all that hangs o
 objects, items of lists, tuples and dicts. Arrays of Tensors and `Live` numbers may change.
 """
 
-import random
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -143,8 +142,11 @@ class Scope:
 
     def random_states(self) -> dict[str, str]:
         """The states of all generators that the step can see, and of the two global ones."""
-        states = {p: repr(x.getstate()) for p, x in self.of_type(random.Random).items()}
-        states["random"] = repr(random.getstate())
+        states: dict[str, str] = {}
+        if "random" in sys.modules:
+            random = sys.modules["random"]
+            found = {"random": random, **self.of_type(random.Random)}.items()
+            states = {path: repr(x.getstate()) for path, x in found}
         if "numpy.random" in sys.modules:
             np_random = sys.modules["numpy.random"]
             found = self.of_type(np_random.Generator).items()

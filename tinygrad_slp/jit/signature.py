@@ -6,7 +6,6 @@ static: a step is traced for each.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from ..tensor import Tensor
 from .sight import SIMPLE
 
 
-@dataclass
 class Signature:
     """What was found in the arguments of a call.
 
@@ -28,11 +26,12 @@ class Signature:
         is_flat: whether the leaves are the arguments, arrays and Tensors all.
     """
 
-    key: Any
-    leaves: list[Any]
-    paths: list[str]
-    static: dict[str, Any]
-    is_flat: bool = False
+    def __init__(self) -> None:
+        self.key: Any = ()
+        self.leaves: list[Any] = []
+        self.paths: list[str] = []
+        self.static: dict[str, Any] = {}
+        self.is_flat = False
 
 
 def sign(arguments: dict[str, Any], static_names: frozenset[str]) -> Signature:
@@ -45,7 +44,7 @@ def sign(arguments: dict[str, Any], static_names: frozenset[str]) -> Signature:
     Raises:
         TypeError: a static argument may change, or an array is of a class of its own.
     """
-    found = Signature((), [], [], {})
+    found = Signature()
     found.key = (
         ("recording", is_recording()),
         *(

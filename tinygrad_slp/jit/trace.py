@@ -6,8 +6,8 @@ holds the plain array all the time: after the trace, everything is as if nobody 
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from threading import RLock
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -46,8 +46,7 @@ class Place:
         return hash(self.key)
 
 
-@dataclass
-class Recording:
+class Recording(SimpleNamespace):
     """What was seen of one run of a step.
 
     Attributes:
@@ -197,15 +196,15 @@ class Trace:
             else:
                 stores[Place("gradient", tensor)] = self.values[grad]
         return Recording(
-            rebuild([plain(x) for x in leaves]),
-            leaves,
-            [node_of(self.leaf_value(x)) for x in leaves],
-            rebuild,
-            self.inputs,
-            {place: node_of(value) for place, value in stores.items()},
-            forgotten,
-            self.empty,
-            self.required,
+            result=rebuild([plain(x) for x in leaves]),
+            leaves=leaves,
+            outputs=[node_of(self.leaf_value(x)) for x in leaves],
+            rebuild=rebuild,
+            inputs=self.inputs,
+            stores={place: node_of(value) for place, value in stores.items()},
+            forgotten=forgotten,
+            empty=self.empty,
+            required=self.required,
         )
 
     def leaf_value(self, x: Any) -> Any:

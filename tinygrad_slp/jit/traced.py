@@ -9,9 +9,8 @@ whoever asks for one as a plain Python or NumPy value is refused.
 import operator
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from os.path import dirname
 from typing import Any, NoReturn
 
 import numpy as np
@@ -231,12 +230,18 @@ def record(function: Function, args: tuple[Any, ...], settings: dict[str, Any]) 
     return Traced(node)
 
 
-@dataclass(frozen=True)
 class Part:
     """One of several results of a function."""
 
-    function: Function
-    k: int
+    def __init__(self, function: Function, k: int) -> None:
+        self.function = function
+        self.k = k
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Part) and (self.function, self.k) == (other.function, other.k)
+
+    def __hash__(self) -> int:
+        return hash((self.function, self.k))
 
     def __call__(self, *args: Any, **settings: Any) -> Any:
         return self.function(*args, **settings)[self.k]
@@ -333,8 +338,8 @@ def nodes_in(x: Any) -> Iterator[Node]:
         yield from nodes_in(list(x.values()))
 
 
-PACKAGE = str(Path(__file__).parent.parent)
-NUMPY = str(Path(np.__file__).parent)
+PACKAGE = dirname(dirname(__file__))
+NUMPY = dirname(np.__file__)
 
 
 def users_line() -> str:
