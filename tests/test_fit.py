@@ -1,0 +1,513 @@
+"""fit: it trains as a loop written by hand does, and says what it measured."""
+
+import json
+import signal
+import threading
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinygrad_slp import nn, no_grad, optim
+from tinygrad_slp.train import Checkpoint, EarlyStopping, History, NonFiniteError, blocks, fit
+from tinygrad_slp.train.fit import EVALUATED
+
+MODES = [False, "numpy"]
+
+
+def table(n=50, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 3))
+    return X, X[:, :1] * X[:, 1:2] + rng.normal(size=(n, 1)) / 10
+
+
+def network(seed=0):
+    rng = np.random.default_rng(seed)
+    return nn.Sequential(
+        nn.Linear(3, 8, rng=rng), nn.BatchNorm1d(8), nn.Tanh(), nn.Dropout(0.2, rng=rng),
+        nn.Linear(8, 1, rng=rng),
+    )  # fmt: skip
+
+
+def simple(seed=0):
+    return nn.MLP([3, 8, 1], nn.Tanh, rng=seed)
+
+
+def by_hand(model, optimizer, X, y, epochs, size, rng):
+    """The loop that fit is instead of; returns the mean loss of each epoch."""
+    losses = []
+    for _ in range(epochs):
+        order, total = rng.permutation(len(X)), []
+        for k in range(0, len(X), size):
+            rows = order[k : k + size]
+            optimizer.zero_grad()
+            loss = nn.mse_loss(model(X[rows]), y[rows])
+            loss.backward()
+            optimizer.step()
+            total.append(loss.item() * len(rows))
+        losses.append(sum(total) / len(X))
+    return losses
+
+
+def run(model, data, epochs=3, optimizer=None, **settings):
+    optimizer = optimizer or optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    return fit(
+        model, data, nn.mse_loss, optimizer, epochs, **{"jit": False, "progress": False, **settings}
+    )
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(np.array_equal(a[k], b[k]) for k in a)
+
+
+# --- what it computes ---
+
+
+@pytest.mark.parametrize("jit", MODES)
+@pytest.mark.parametrize("make", [simple, network])
+@pytest.mark.parametrize("size", [2, 8, 16, 25, 49, 50, 99])
+def test_it_is_the_loop_written_by_hand(jit, make, size):
+    X, y = table(50 if make is simple or 50 % size != 1 else 49)
+    one, other = make(), make()
+    expected = by_hand(one, optim.Adam(one.parameters()), X, y, 4, size, np.random.default_rng(5))
+    optimizer = optim.Adam(other.parameters())
+    history = run(other, (X, y), 4, optimizer, batch_size=size, jit=jit, shuffle=5)
+    assert same(one.state_dict(), other.state_dict())
+    np.testing.assert_allclose(history["loss"], expected, rtol=1e-13)
+
+
+@given(n=st.integers(1, 40), size=st.integers(1, 45), block=st.integers(1, 600))
+def test_every_row_comes_once_an_epoch(n, size, block):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "BLOCK", block)
+        rows = blocks.Rows((np.arange(n), np.arange(n)[:, None] * 2.0), size, "data")
+        for rng in (None, np.random.default_rng(0)):
+            seen = list(rows.blocks(rng))
+            x = np.concatenate([part[0].ravel() for part in seen])
+            y = np.concatenate([part[1].ravel() for part in seen])
+            assert np.array_equal(y, 2 * x)
+            assert np.array_equal(np.sort(x), np.arange(n))
+            assert rng is not None or np.array_equal(x, np.arange(n))
+            sizes = [part[0].shape[1] for part in seen for _ in part[0]]
+            assert sizes[:-1] == [min(size, n)] * (len(sizes) - 1)
+
+
+@pytest.mark.parametrize("jit", MODES)
+@settings(max_examples=8)
+@given(size=st.integers(2, 60), block=st.sampled_from([1, 500, 2000]))
+def test_blocks_do_not_change_what_is_computed(jit, size, block):
+    X, y = table(61 if 60 % size else 60)
+    one, other = simple(), simple()
+    run(one, (X, y), batch_size=size)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "BLOCK", block)
+        run(other, (X, y), batch_size=size, jit=jit)
+    assert same(one.state_dict(), other.state_dict())
+
+
+@pytest.mark.parametrize("jit", MODES)
+def test_batches_of_an_iterable(jit):
+    X, y = table()
+    one, other = network(), network()
+    expected = run(one, (X, y), shuffle=None, batch_size=20, jit=jit)
+    parts = [(X[:20], y[:20]), (X[20:40], y[20:40]), (X[40:], y[40:])]
+    assert run(other, parts, jit=jit)["loss"] == expected["loss"]
+    assert same(one.state_dict(), other.state_dict())
+
+
+def test_native_code_comes_close():
+    pytest.importorskip("llvmlite")
+    X, y = table()
+    one, other = network(), network()
+    a = run(one, (X, y), validation=(X, y), epochs=5)
+    b = run(other, (X, y), validation=(X, y), epochs=5, jit="llvm")
+    np.testing.assert_allclose(a["val_loss"], b["val_loss"], rtol=1e-10)
+
+
+@pytest.mark.parametrize("jit", MODES)
+def test_validation_does_not_disturb(jit):
+    X, y = table()
+    one, other = network(), network()
+    a = run(one, (X, y), jit=jit)
+    b = run(other, (X, y), jit=jit, validation=table(30, seed=1))
+    assert a["loss"] == b["loss"]
+    assert same(one.state_dict(), other.state_dict())
+
+
+@pytest.mark.parametrize("jit", MODES)
+@pytest.mark.parametrize("n", [1, 30, EVALUATED + 1])
+def test_validation_is_in_eval_and_metrics_are_of_all_rows(jit, n):
+    X, y = table()
+    Xv, yv = table(n, seed=1)
+    model = network()
+    metrics = {"mae": lambda y, p: np.mean(np.abs(y - p)), "rows": lambda y, p: len(p)}
+    history = run(model, (X, y), jit=jit, validation=(Xv, yv), metrics=metrics)
+    assert not any(module.training for module in model.modules())
+    with no_grad():
+        p = model(Xv)
+    assert history["val_loss"][-1] == pytest.approx(nn.mse_loss(p, yv).item(), rel=1e-12)
+    assert history["val_mae"][-1] == pytest.approx(np.mean(np.abs(p.data - yv)), rel=1e-12)
+    assert history["val_rows"] == [n] * 3
+
+
+def test_more_arrays_go_to_the_loss():
+    X, y = table()
+    w = np.arange(len(X)) % 2.0
+
+    def weighted(p, y, w):
+        return (w[:, None] * nn.mse_loss(p, y, "none")).sum() / w.sum()
+
+    one, other = simple(), simple()
+    sgd = optim.SGD(one.parameters(), lr=0.1)
+    fit(one, (X, y, w), weighted, sgd, 2, batch_size=50, shuffle=None, progress=False, jit="numpy")
+    odd = X[1::2], y[1::2]
+    run(other, odd, 2, optim.SGD(other.parameters(), lr=0.1), batch_size=25, shuffle=None)
+    for p, q in zip(one.parameters(), other.parameters(), strict=True):
+        np.testing.assert_allclose(p.data, q.data, rtol=1e-12)
+
+
+@pytest.mark.parametrize("jit", MODES)
+def test_predictions_may_be_trees(jit):
+    class Gaussian(nn.Module):
+        def __init__(self):
+            self.net = nn.Linear(3, 2, rng=0)
+
+        def forward(self, x):
+            y = self.net(x)
+            return y[:, :1], np.exp(y[:, 1:])
+
+    model, (X, y) = Gaussian(), table()
+
+    def loss(p, y):
+        return nn.gaussian_nll_loss(p[0], y, p[1])
+
+    metrics = {"deviation": lambda y, p: np.mean(np.sqrt(p[1]))}
+    adam = optim.Adam(model.parameters())
+    history = fit(
+        model, (X, y), loss, adam, 2, validation=(X, y), metrics=metrics, jit=jit, progress=False
+    )
+    assert history["val_deviation"][-1] > 0
+
+
+@pytest.mark.parametrize("jit", MODES)
+def test_clip_comes_before_each_step(jit):
+    X, y = table()
+    model = simple()
+    before = model.state_dict()
+    sgd = optim.SGD(model.parameters(), lr=1.0)
+    run(
+        model, (X, y), 1, sgd, batch_size=50, jit=jit,
+        clip=lambda params: optim.clip_grad_norm_(params, 0.01),
+    )  # fmt: skip
+    moved = np.sqrt(sum(np.sum((v - before[k]) ** 2) for k, v in model.state_dict().items()))
+    assert moved == pytest.approx(0.01, rel=1e-3)
+
+
+def test_memory_stays_with_the_data(monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK", 2**20)
+    X, y = np.ones((200_000, 10)), np.ones((200_000, 1))
+    model = nn.Linear(10, 1, rng=0)
+    sgd = optim.SGD(model.parameters(), lr=1e-3)
+    tracemalloc.start()
+    run(model, (X, y), 1, sgd, batch_size=1000, jit="numpy", validation=(X, y))
+    extra = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert extra < X.nbytes
+
+
+# --- what goes with it ---
+
+
+def test_early_stopping_takes_the_best_weights():
+    X, y = table(20)
+    model, kept = simple(), []
+    stopping = EarlyStopping(patience=3)
+    adam = optim.Adam(model.parameters(), lr=0.1)
+    history = run(
+        model, (X, y), 500, adam, validation=table(30, seed=9),
+        callbacks=[stopping, lambda training: kept.append(training.model.state_dict())],
+    )  # fmt: skip
+    assert len(history) == stopping.best_epoch + 3 < 500
+    assert history.best["epoch"] == stopping.best_epoch
+    assert history.best["val_loss"] == stopping.best == min(history["val_loss"])
+    assert same(model.state_dict(), kept[stopping.best_epoch - 1])
+    assert "has not become better for 3 epochs" in history.stopped
+
+
+def test_early_stopping_by_a_metric_that_should_grow():
+    model, values = simple(), iter([1, 3, 3.5, 2, 3.9])
+    history = run(
+        model, table(), 5, validation=table(9), metrics={"score": lambda y, p: next(values)},
+        callbacks=[EarlyStopping(2, min_delta=1, monitor="val_score", mode="max")],
+    )  # fmt: skip
+    assert history["val_score"] == [1, 3, 3.5, 2]
+
+
+def test_callbacks_in_the_order_given():
+    said = []
+
+    class Both:
+        def on_train_begin(self, training):
+            said.append(("begin", training.epoch))
+
+        def on_epoch_end(self, training):
+            said.append(("a", training.epoch))
+            if training.epoch == 2:
+                training.stop("enough")
+
+        def on_train_end(self, training):
+            said.append(("end", training.epoch))
+
+    history = run(
+        simple(), table(), 5, callbacks=[Both(), lambda training: said.append(("b", len(said)))]
+    )
+    assert said == [("begin", 0), ("a", 1), ("b", 2), ("a", 2), ("b", 4), ("end", 2)]
+    assert history.stopped == "enough"
+
+
+@pytest.mark.parametrize("jit", MODES)
+def test_schedules_are_callbacks(jit):
+    model = simple()
+    sgd = optim.SGD(model.parameters(), lr=0.8)
+    schedules = [optim.StepLR(sgd, 2, 0.5)]
+    history = run(model, table(), 5, sgd, callbacks=schedules, jit=jit)
+    assert history["lr"] == [0.8, 0.8, 0.4, 0.4, 0.2]
+    sgd = optim.SGD(model.parameters(), lr=1e-3)
+    plateau = optim.ReduceLROnPlateau(
+        sgd, factor=0.5, patience=0, threshold=9, threshold_mode="abs"
+    )
+    history = run(model, table(), 4, sgd, validation=table(9), callbacks=[plateau], jit=jit)
+    assert history["lr"] == [1e-3, 1e-3, 5e-4, 2.5e-4]
+
+
+@pytest.mark.parametrize("jit", ["numpy", True])
+def test_what_a_callback_changes_is_seen_by_compiled_steps(jit):
+    def change(training):
+        if training.epoch == 2:
+            next(training.model.parameters()).requires_grad = False
+        if training.epoch == 4:
+            training.optimizer.param_groups[0]["momentum"] = 0.5
+        if training.epoch == 5:
+            training.model[1].momentum = 0.5
+            training.model.load_state_dict(network(seed=2).state_dict())
+
+    one, other = network(), network()
+    given = {"callbacks": [change], "validation": table(9), "batch_size": 10}
+    a = run(one, table(), 7, **given)
+    b = run(other, table(), 7, jit=jit, **given)
+    np.testing.assert_allclose(a["val_loss"], b["val_loss"], rtol=0 if jit == "numpy" else 1e-10)
+
+
+def test_lines_where_there_is_no_terminal(capsys):
+    run(simple(), table(), 1000, batch_size=50, progress=True, validation=table(9))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 11
+    assert lines[0].startswith("epoch    1/1000  loss ") and "  val_loss " in lines[0]
+    run(simple(), table(), 3, progress=False)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_bar_on_a_terminal(capsys, monkeypatch):
+    pytest.importorskip("tqdm")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    run(simple(), table(), 3, progress=True)
+    out = capsys.readouterr().out
+    assert "3/3" in out and "loss " in out
+
+
+def test_history():
+    history = run(simple(), table(), 30, validation=table(9))
+    assert len(history) == len(history["loss"]) == len(history.epochs) == 30
+    assert history.columns == ["epoch", "loss", "val_loss", "lr", "seconds"]
+    again = History.from_dict(json.loads(json.dumps(history.to_dict())))
+    assert again.epochs == history.epochs and repr(again) == repr(history)
+    assert len(repr(history).splitlines()) == 10
+    with pytest.raises(KeyError, match=r"no column 'acc'; there are epoch, loss, val_loss"):
+        history["acc"]
+    assert repr(History()) == "History: no epochs" and not len(History()) and not History()["loss"]
+    with pytest.raises(ValueError, match="no epochs yet"):
+        _ = History().best
+
+
+def test_the_best_epoch_is_none_with_nan():
+    history = History()
+    history.epochs = [{"epoch": k, "loss": x} for k, x in enumerate([np.nan, 2.0, 1.0, np.nan], 1)]
+    assert history.best["epoch"] == 3
+
+
+# --- what ends it ---
+
+
+def ctrl_c(at):
+    def callback(training):
+        if training.epoch == at:
+            signal.raise_signal(signal.SIGINT)
+
+    return callback
+
+
+@pytest.mark.parametrize("jit", MODES)
+def test_ctrl_c_ends_after_the_epoch(jit, capfd):
+    X, y = table()
+    one, other = network(), network()
+    history = run(one, (X, y), 9, callbacks=[ctrl_c(3)], jit=jit, progress=True)
+    assert len(history) == 3 and history.stopped == "Ctrl-C in epoch 3"
+    assert "Ctrl-C again ends it at once" in capfd.readouterr().err
+    run(other, (X, y), 3)
+    assert same(one.state_dict(), other.state_dict())
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("jit", MODES)
+def test_a_second_ctrl_c_raises_and_goes_back_to_the_epoch_before(jit):
+    X, y = table()
+    one, other = network(), network()
+    kept = []
+
+    class Twice:
+        def __iter__(self):
+            kept.append(1)
+            for k in range(0, 50, 10):
+                if len(kept) == 3 and k in (20, 30):
+                    signal.raise_signal(signal.SIGINT)
+                yield X[k : k + 10], y[k : k + 10]
+
+    with pytest.raises(KeyboardInterrupt):
+        run(one, Twice(), 9, jit=jit)
+    run(other, (X, y), 2, shuffle=None, batch_size=10)
+    assert same(one.state_dict(), other.state_dict())
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_in_another_thread():
+    done = []
+    thread = threading.Thread(target=lambda: done.append(run(simple(), table(), 2)))
+    thread.start()
+    thread.join()
+    assert len(done[0]) == 2
+
+
+class Rooted(nn.Module):
+    """√|x·W|·w of w = 0: the value is 0, the slope infinite."""
+
+    def __init__(self):
+        self.inner = nn.Linear(3, 1, rng=0)
+        self.outer = nn.Linear(1, 1, bias=False, init=lambda rng, shape: np.zeros(shape))
+
+    def forward(self, x):
+        return np.sqrt(np.absolute(self.outer(self.inner(x))))
+
+
+CAUSES = {
+    "overflow": (simple, nn.mse_loss, 1e200, r"epoch 1, batch 2: .* made infinity .*\(Linear\)"),
+    "log": (
+        simple, lambda p, y: np.log(p + 0.3).mean(), 0.1,
+        r"epoch \d+, batch \d: np.log made NaN .*, after layer .* \(Linear\); its inputs were -",
+    ),
+    "slope": (
+        Rooted, nn.mse_loss, 0.1,
+        r"batch 1: the derivative of np.sqrt made infinity .*, after layer outer \(Linear\); "
+        r"its inputs were 0\. The model is as before the training",
+    ),
+    "update": (
+        simple, lambda p, y: nn.mse_loss(p, y) * 1e155, 1e307,
+        r"batch 1: the update of \S+weight by SGD made infinity .* the gradients were up to \S+e\+",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("jit", [*MODES, True])
+@pytest.mark.parametrize("kind", CAUSES)
+def test_not_a_number_is_explained_and_undone(jit, kind):
+    make, loss, lr, text = CAUSES[kind]
+    model, kept = make(), []
+    sgd = optim.SGD(model.parameters(), lr=lr, momentum=0.5)
+    start = model.state_dict(), sgd.state_dict()["state"]
+    with pytest.raises(NonFiniteError, match=text) as caught:
+        fit(
+            model, table(), loss, sgd, 50, jit=jit, progress=False,
+            callbacks=[lambda t: kept.append((t.model.state_dict(), t.optimizer.state_dict()))],
+        )  # fmt: skip
+    error = caught.value
+    assert error.epoch == len(error.history) + 1 == len(kept) + 1
+    assert error.history.stopped in str(error)
+    weights, state = (kept[-1][0], kept[-1][1]["state"]) if kept else start
+    assert same(model.state_dict(), weights)
+    assert all(same(sgd.state_dict()["state"][k], state[k]) for k in state)
+
+
+def test_not_a_number_in_the_data_is_found():
+    X, y = table()
+    X[37, 1] = np.nan
+    with pytest.raises(NonFiniteError, match=r"NaN .* in its inputs; .* row of the data is row 37"):
+        run(simple(), (X, y))
+    y[41] = np.inf
+    with pytest.raises(NonFiniteError, match=r"batch 3: the batch has infinity .* in its targets"):
+        run(simple(), [(X[:20], y[:20]), (X[20:30], y[20:30]), (X[38:], y[38:])])
+
+
+def test_parameters_that_were_not_finite_are_named():
+    model = simple()
+    name, p = next(iter(model.named_parameters()))
+    p.data = np.full(p.shape, np.nan)
+    with pytest.raises(NonFiniteError, match=f"{name} had NaN .* before the step"):
+        run(model, table())
+
+
+# --- what is refused ---
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"data": (np.ones((3, 3)), np.ones((4, 1)))}, r"as many rows each; got shapes \(3, 3\), "),
+        ({"data": (np.ones((0, 3)), np.ones((0, 1)))}, "data has no rows"),
+        ({"data": (np.ones((3, 3)),)}, r"at least two arrays, \(X, y\); got 1"),
+        ({"data": np.ones((3, 3))}, r"tuple of arrays \(X, y\), .* got ndarray"),
+        ({"data": iter([])}, "gives its batches once"),
+        ({"data": []}, "data gave no batches"),
+        ({"data": ["ab"]}, r"batch 1 of data should be a tuple .* got str"),
+        ({"data": (np.array([["a"]]), np.ones(1))}, "array 0 of data is of <U1; encode it"),
+        ({"data": (1.0, 2.0)}, "array 0 of data is one number"),
+        ({"validation": (np.ones((3, 3)), np.ones(4))}, "arrays of validation should have"),
+        ({"epochs": -1}, "epochs should be a whole number, 0 or more; got -1"),
+        ({"epochs": 1.5}, "got 1.5"),
+        ({"batch_size": 0}, "batch_size should be 1 or more, got 0"),
+        ({"shuffle": True}, "shuffle is a seed or a Generator, not True: write a seed"),
+        ({"jit": "c"}, "jit should be True, False, 'auto', 'numpy' or 'llvm'; got 'c'"),
+        ({"metrics": {"a": len}}, "give fit validation="),
+        ({"callbacks": [EarlyStopping()]}, r"monitors 'val_loss', .* loss, lr, seconds; give fit"),
+        ({"callbacks": [EarlyStopping(monitor="acc")], "validation": table()}, "monitors 'acc'"),
+        ({"callbacks": [3]}, "a callback is a function .* got int"),
+        ({"optimizer": optim.LBFGS(simple().parameters())}, "goes by steps, .* got LBFGS"),
+    ],
+)
+def test_it_refuses(change, text):
+    given = {"data": table(), "epochs": 1, **change}
+    model = simple()
+    before = model.state_dict()
+    with pytest.raises((ValueError, TypeError), match=text):
+        run(model, **given)
+    assert same(model.state_dict(), before)
+
+
+def test_callbacks_refuse():
+    sgd = optim.SGD(simple().parameters())
+    with pytest.raises(ValueError, match="StepLR is for another optimizer"):
+        run(simple(), table(), callbacks=[optim.StepLR(sgd, 1)])
+    for wrong in ({"patience": 0}, {"min_delta": -1}, {"mode": "up"}):
+        with pytest.raises(ValueError, match=r"should be|mode is"):
+            EarlyStopping(**wrong)
+    with pytest.raises(ValueError, match="every should be 1 or more"):
+        Checkpoint("a.npz", every=0)
+    with pytest.raises(ValueError, match="cannot be written"):
+        Checkpoint("/no/such/directory/a.npz")
+
+
+def test_no_epochs():
+    model = simple()
+    before = model.state_dict()
+    assert len(run(model, table(), 0)) == 0
+    assert same(model.state_dict(), before)

@@ -1,0 +1,196 @@
+"""Callbacks: what is done after every epoch of a training.
+
+A callback is a function of the `Training`, or an object with any of these methods:
+
+    on_train_begin(training)    before the first epoch
+    on_epoch_end(training)      after each; `training.stop(reason)` makes it the last
+    on_train_end(training)      after the last
+    state_dict(), load_state_dict(state)    what a checkpoint keeps: dicts, lists, arrays, numbers
+
+or a schedule of `optim`. They are called in the order in which they were given, checkpoints last.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from math import inf
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..optim import Optimizer, ReduceLROnPlateau
+from ..optim.schedules import Schedule
+from . import checkpoint
+
+if TYPE_CHECKING:
+    from .training import Training
+
+
+class EarlyStopping:
+    """Ends a training that has not become better for `patience` epochs, and takes the best weights.
+
+    Args:
+        patience: how many epochs without a better one are too many.
+        min_delta: by how much an epoch has to be better than the best before it.
+        monitor: a column of the history.
+        mode: "min" if less is better, "max" if more is.
+        restore_best: give the model the weights of its best epoch at the end of the training,
+            however it ended.
+
+    Attributes:
+        best: the best value so far.
+        best_epoch: its epoch, from 1; 0 before there is one.
+
+    Raises:
+        ValueError: patience below 1, min_delta below 0, or another mode.
+    """
+
+    def __init__(
+        self,
+        patience: int = 10,
+        min_delta: float = 0.0,
+        monitor: str = "val_loss",
+        mode: str = "min",
+        restore_best: bool = True,
+    ) -> None:
+        if patience < 1 or not min_delta >= 0:
+            raise ValueError(
+                f"patience should be 1 or more and min_delta 0 or more; got {patience}, {min_delta}"
+            )
+        if mode not in ("min", "max"):
+            raise ValueError(f"mode is 'min' or 'max', got {mode!r}")
+        self.patience = patience
+        self.min_delta = min_delta
+        self.monitor = monitor
+        self.sign = 1 if mode == "min" else -1
+        self.restore_best = restore_best
+        self.on_train_begin()
+
+    def on_train_begin(self, training: "Training | None" = None) -> None:
+        """Forgets an earlier training."""
+        self.best = self.sign * inf
+        self.best_epoch = 0
+        self.weights: dict[str, Any] = {}
+
+    def on_epoch_end(self, training: "Training") -> None:
+        value = training.history[self.monitor][-1]
+        if self.sign * value < self.sign * self.best - self.min_delta:
+            self.best, self.best_epoch = value, training.epoch
+            if self.restore_best:
+                self.weights = training.model.state_dict()
+        elif training.epoch - self.best_epoch >= self.patience:
+            training.stop(
+                f"{self.monitor} was best, {self.best:.6g}, in epoch {self.best_epoch}, "
+                f"and has not become better for {self.patience} epochs"
+            )
+
+    def on_train_end(self, training: "Training") -> None:
+        if self.weights:
+            training.model.load_state_dict(self.weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best, "best_epoch": self.best_epoch, "weights": self.weights}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.best, self.best_epoch = state["best"], state["best_epoch"]
+        self.weights = state["weights"]
+
+
+class Checkpoint:
+    """Writes all of a training to a file every few epochs, and after the last.
+
+    `fit(..., resume=path)` goes on from there, with the same bits as if nothing had happened. The
+    file is replaced as a whole: a process killed while it writes leaves the one before.
+
+    Args:
+        path: of the file; by custom it ends in .npz.
+        every: how many epochs apart.
+
+    Raises:
+        ValueError: every is below 1; or there is no directory to write the file in.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], every: int = 1) -> None:
+        if every < 1:
+            raise ValueError(f"every should be 1 or more, got {every}")
+        self.path = Path(path)
+        self.every = every
+        if self.path.is_dir() or not self.path.parent.is_dir():
+            raise ValueError(f"{path} cannot be written: it is a directory, or is not in one")
+
+    def on_epoch_end(self, training: "Training") -> None:
+        if training.is_last or training.epoch % self.every == 0:
+            checkpoint.write(self.path, training.state_dict())
+
+
+Callback = Any
+
+
+def checked(callbacks: Iterable[Callback], optimizer: Optimizer, columns: list[str]) -> list[Any]:
+    """The callbacks in the order in which they are called.
+
+    Raises:
+        TypeError: something that is not one.
+        ValueError: it looks at a column that the history will not have, or changes the learning
+            rates of another optimizer.
+    """
+    found = list(callbacks)
+    for callback in found:
+        hooks = "on_train_begin", "on_epoch_end", "on_train_end"
+        monitor = getattr(callback, "monitor", None)
+        if isinstance(callback, Schedule | ReduceLROnPlateau):
+            if callback.optimizer is not optimizer:
+                raise ValueError(f"{type(callback).__name__} is for another optimizer than fit")
+        elif not callable(callback) and not any(hasattr(callback, hook) for hook in hooks):
+            raise TypeError(
+                "a callback is a function of the training, an object with on_epoch_end(training), "
+                f"or a schedule; got {type(callback).__name__}"
+            )
+        if monitor is not None and monitor not in columns:
+            more = "" if "val_loss" in columns else "; give fit validation=(X, y) for val_loss"
+            raise ValueError(
+                f"{type(callback).__name__} monitors {monitor!r}, and the history will have "
+                f"{', '.join(columns)}{more}"
+            )
+    return sorted(found, key=lambda callback: isinstance(callback, Checkpoint))
+
+
+def call(callbacks: list[Any], hook: str, training: "Training") -> None:
+    """Calls one method of every callback that has it."""
+    for callback in callbacks:
+        method: Callable[..., Any] | None = getattr(callback, hook, None)
+        if method is not None:
+            method(training)
+
+
+def end_epoch(callbacks: list[Any], training: "Training") -> None:
+    """Calls every callback after an epoch."""
+    row = training.history.epochs[-1]
+    for callback in callbacks:
+        if isinstance(callback, ReduceLROnPlateau):
+            callback.step(row.get("val_loss", row["loss"]))
+        elif isinstance(callback, Schedule):
+            callback.step()
+        elif hasattr(callback, "on_epoch_end"):
+            callback.on_epoch_end(training)
+        elif callable(callback):
+            callback(training)
+
+
+def states(callbacks: list[Any]) -> list[Any]:
+    """The state of every callback that has one, with the name of its class."""
+    return [[type(c).__name__, c.state_dict()] for c in callbacks if hasattr(c, "state_dict")]
+
+
+def load_states(callbacks: list[Any], saved: list[Any]) -> None:
+    """Gives every callback its state.
+
+    Raises:
+        ValueError: the states are of others.
+    """
+    here = [c for c in callbacks if hasattr(c, "state_dict")]
+    names = [type(c).__name__ for c in here]
+    if names != [name for name, _ in saved]:
+        raise ValueError(
+            f"it was written with the callbacks {[name for name, _ in saved]}, here are {names}"
+        )
+    for callback, (_, state) in zip(here, saved, strict=True):
+        callback.load_state_dict(state)

@@ -1,0 +1,175 @@
+"""fit: trains a model on data, in compiled epochs, and returns what was measured."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..nn import Module
+from ..optim import Optimizer
+from . import callbacks as hooks
+from .blocks import feed
+from .history import History
+from .progress import Interruption, Report, reporting
+from .step import Step
+from .training import Metric, Training
+
+if TYPE_CHECKING:  # looked at as code runs, np.random would be half the time of the import
+    from ..random import Seed
+
+BACKENDS = {True: "auto", False: None, "auto": "auto", "numpy": "numpy", "llvm": "llvm"}
+EVALUATED = 1024
+"""At least how many rows are evaluated at a time."""
+
+
+def fit(
+    model: Module,
+    data: Any,
+    loss: Callable[..., Any],
+    optimizer: Optimizer,
+    epochs: int,
+    *,
+    batch_size: int = 32,
+    validation: Any = None,
+    metrics: Mapping[str, Metric] | None = None,
+    callbacks: Iterable[Any] = (),
+    clip: Callable[[list[Any]], Any] | None = None,
+    jit: bool | str = True,
+    shuffle: "Seed" = 0,
+    progress: bool = True,
+    resume: str | os.PathLike[str] | None = None,
+) -> History:
+    """Trains a model, and leaves it in `eval()`, ready to predict.
+
+        history = fit(
+            model, (X, y), nn.mse_loss, optim.Adam(model.parameters()), epochs=100,
+            validation=(X_val, y_val), callbacks=[EarlyStopping(10), Checkpoint("run.npz")],
+        )
+
+    A step is `loss(model(x), y)`, its backward pass, `clip` and `optimizer.step()`. The loss of an
+    epoch is the mean over its batches, weighted by their sizes; while training it is of the
+    weights of the moment.
+
+    The first Ctrl-C ends the training after the epoch it is in; the second one at once, raises
+    KeyboardInterrupt, and leaves model and optimizer as they were after the epoch before.
+
+    Args:
+        model: is trained in `train()` and validated in `eval()`.
+        data: (X, y), a tuple of arrays of shapes (n, ...); or (X, y, w, ...), and then the loss is
+            `loss(model(x), y, w, ...)`. Or an iterable that gives tuples (x, y) of batches, anew
+            each epoch: a list, or an object with `__iter__`.
+        loss: of prediction and targets, one number.
+        optimizer: of the parameters of the model; not L-BFGS, which does not go by steps.
+        epochs: how often to go through the data, in all.
+        batch_size: rows of a batch; the last one of an epoch may have fewer.
+        validation: data to measure, and not to train on.
+        metrics: `metric(y, prediction)` by name, of all of the validation data.
+        callbacks: what is done after each epoch: see `train.callbacks`.
+        clip: is given all parameters, with their gradients, before each step of the optimizer, as
+            `lambda params: optim.clip_grad_norm_(params, 1.0)`.
+        jit: compile, with the back end True (or "auto"), "numpy", "llvm"; False: do not.
+        shuffle: a Generator, or a seed, that puts the rows in an order drawn anew each epoch; None:
+            the order given. An iterable has its own order.
+        progress: show a bar on a terminal, and a few lines elsewhere.
+        resume: a file that `Checkpoint` wrote: goes on from there, with the same bits as a training
+            never interrupted (times apart), given the same data and arguments. Of an iterable of
+            batches, the Generator in its field `rng` is kept, and nothing else.
+
+    Raises:
+        NonFiniteError: the loss or a parameter became NaN or infinite. The error says which
+            operation made it, and has the history; model and optimizer are as after the epoch
+            before.
+        ValueError, TypeError: data, arguments or checkpoint that cannot be right; nothing has been
+            changed.
+    """
+    training = prepared(
+        Step(model, loss, optimizer, clip),
+        data, validation, metrics or {}, callbacks, epochs, batch_size, shuffle,
+    )  # fmt: skip
+    backend = backend_of(jit)
+    hooks.call(training.callbacks, "on_train_begin", training)
+    if resume is not None:
+        training.resume(resume)
+    training.start(backend)
+    with (
+        reporting(progress, training.epoch, epochs) as report,
+        Interruption(progress) as interruption,
+    ):
+        try:
+            run(training, interruption, report)
+        except KeyboardInterrupt:
+            training.last_good.restore()
+            raise
+        finally:
+            model.eval()
+    hooks.call(training.callbacks, "on_train_end", training)
+    if progress and training.history.stopped:
+        print(f"stopped: {training.history.stopped}", flush=True)
+    return training.history
+
+
+def run(training: Training, interruption: Interruption, report: Report) -> None:
+    """Epoch after epoch, until something ends it."""
+    while not training.is_last:
+        with np.errstate(all="ignore"):  # what overflows is told by NonFiniteError
+            row = training.run_epoch()
+        training.interrupted = interruption.noted
+        report(row)
+        hooks.end_epoch(training.callbacks, training)
+        training.interrupted = interruption.noted
+    if training.interrupted:
+        training.stop(training.history.stopped or f"Ctrl-C in epoch {training.epoch}")
+
+
+def prepared(
+    step: Step,
+    data: Any,
+    validation: Any,
+    metrics: Mapping[str, Metric],
+    callbacks: Iterable[Any],
+    epochs: int,
+    batch_size: int,
+    shuffle: "Seed",
+) -> Training:
+    """The training that was asked for.
+
+    Raises:
+        ValueError, TypeError: it cannot be.
+    """
+    if not isinstance(step.optimizer, Optimizer):
+        raise TypeError(
+            f"fit takes an optimizer that goes by steps, such as optim.Adam(model.parameters()); "
+            f"got {type(step.optimizer).__name__}"
+        )
+    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 0:
+        raise ValueError(f"epochs should be a whole number, 0 or more; got {epochs!r}")
+    if isinstance(shuffle, bool):
+        right = "a seed, as in shuffle=0" if shuffle else "shuffle=None"
+        raise TypeError(f"shuffle is a seed or a Generator, not {shuffle}: write {right}")
+    if metrics and validation is None:
+        raise ValueError("metrics are of the validation data: give fit validation=(X, y) too")
+    columns = ["loss", "lr", "seconds"]
+    if validation is not None:
+        columns[1:1] = ["val_loss", *(f"val_{name}" for name in metrics)]
+    given = feed(data, batch_size, "data")
+    return Training(
+        step,
+        given,
+        None if validation is None else feed(validation, max(batch_size, EVALUATED), "validation"),
+        metrics,
+        hooks.checked(callbacks, step.optimizer, columns),
+        epochs,
+        given.generator(shuffle),
+    )
+
+
+def backend_of(jit: bool | str) -> str | None:
+    """The back end of `jit`; None: nothing is compiled.
+
+    Raises:
+        ValueError: there is no such back end.
+    """
+    if jit not in BACKENDS:
+        raise ValueError(f"jit should be True, False, 'auto', 'numpy' or 'llvm'; got {jit!r}")
+    return BACKENDS[jit]

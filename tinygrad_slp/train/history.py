@@ -1,0 +1,81 @@
+"""History: what was measured in every epoch of a training."""
+
+from collections.abc import Mapping
+from typing import Any
+
+SHOWN = 4
+"""How many of the first and of the last epochs a repr shows."""
+
+
+class History:
+    """One row for each epoch: history["loss"] is a column, history.epochs[k] a row.
+
+    Attributes:
+        epochs: dicts with "epoch" (from 1), "loss", "lr", "seconds"; with a validation set also
+            "val_loss", and "val_" with the name of each metric.
+        stopped: why training ended before its last epoch; empty if it did not.
+    """
+
+    def __init__(self) -> None:
+        self.epochs: list[dict[str, float]] = []
+        self.stopped = ""
+
+    def __len__(self) -> int:
+        return len(self.epochs)
+
+    def __getitem__(self, name: str) -> list[float]:
+        """One column.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        if self.epochs and name not in self.epochs[0]:
+            raise KeyError(f"no column {name!r}; there are {', '.join(self.columns)}")
+        return [row[name] for row in self.epochs]
+
+    @property
+    def columns(self) -> list[str]:
+        return list(self.epochs[0]) if self.epochs else []
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The row with the lowest validation loss, or the lowest loss if there is no validation.
+
+        Raises:
+            ValueError: there are no epochs.
+        """
+        if not self.epochs:
+            raise ValueError("the history has no epochs yet, so none is the best")
+        name = "val_loss" if "val_loss" in self.columns else "loss"
+        # NaN is less than nothing, so that the first epoch would be the best if it had NaN.
+        return min(self.epochs, key=lambda row: (row[name] != row[name], row[name]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it in lists, dicts, numbers and text, for JSON."""
+        return {"epochs": [dict(row) for row in self.epochs], "stopped": self.stopped}
+
+    @classmethod
+    def from_dict(cls, saved: Mapping[str, Any]) -> "History":
+        """What `to_dict` gave."""
+        history = cls()
+        history.epochs = [dict(row) for row in saved["epochs"]]
+        history.stopped = saved["stopped"]
+        return history
+
+    def __repr__(self) -> str:
+        if not self.epochs:
+            return "History: no epochs"
+        rows: list[list[str]] = [[cell(row[name]) for name in self.columns] for row in self.epochs]
+        if len(rows) > 2 * SHOWN + 1:
+            rows[SHOWN:-SHOWN] = [["…"] * len(self.columns)]
+        table = [self.columns, *rows]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        lines = [
+            "  ".join(text.rjust(width) for text, width in zip(line, widths, strict=True))
+            for line in table
+        ]
+        return "\n".join([*lines, *([f"stopped: {self.stopped}"] if self.stopped else [])])
+
+
+def cell(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.4g}"
