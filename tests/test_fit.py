@@ -117,8 +117,8 @@ def test_batches_of_an_iterable(jit):
     assert same(one.state_dict(), other.state_dict())
 
 
+@pytest.mark.native
 def test_native_code_comes_close():
-    pytest.importorskip("llvmlite")
     X, y = table()
     one, other = network(), network()
     a = run(one, (X, y), validation=(X, y), epochs=5)

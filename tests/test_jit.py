@@ -5,7 +5,6 @@ import gc
 import json
 import threading
 import tracemalloc
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +15,7 @@ from tinygrad_slp import Tensor, nn, optim, tutorial
 from tinygrad_slp.jit import jit
 
 KNOWN = json.loads(Path(__file__).with_name("seed_trajectories.json").read_text())
-llvm = pytest.param(
-    "llvm", marks=pytest.mark.skipif(not find_spec("llvmlite"), reason="jit needs llvmlite")
-)
+llvm = pytest.param("llvm", marks=pytest.mark.native)
 each_backend = pytest.mark.parametrize("backend", ["numpy", llvm])
 both = pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["float64", "float32"])
 

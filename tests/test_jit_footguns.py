@@ -9,7 +9,6 @@ import warnings
 import weakref
 from collections import Counter, OrderedDict, defaultdict, deque
 from contextlib import suppress
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -20,9 +19,7 @@ import tinygrad_slp as tg
 from tinygrad_slp import Tensor, nn, optim
 from tinygrad_slp.jit import TraceError, jit
 
-llvm = pytest.param(
-    "llvm", marks=pytest.mark.skipif(not find_spec("llvmlite"), reason="jit needs llvmlite")
-)
+llvm = pytest.param("llvm", marks=pytest.mark.native)
 each_backend = pytest.mark.parametrize("backend", ["numpy", llvm])
 X = np.array([1.0, 2.0])
 
@@ -1229,7 +1226,7 @@ def test_random_programs_replay_to_the_bit(program):
             np.testing.assert_array_equal(x, y)
 
 
-@pytest.mark.skipif(not find_spec("llvmlite"), reason="jit needs llvmlite")
+@pytest.mark.native
 @settings(max_examples=150)
 @given(programs())
 def test_random_programs_agree_in_native_code(program):

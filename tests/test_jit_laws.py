@@ -1,6 +1,6 @@
 """Every rule, compiled: a replay is eager to the bit, native code differs by a few ulp at most."""
 
-from importlib.util import find_spec
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -13,13 +13,13 @@ DTYPES = np.float64, np.float32
 NATIVE = "native code by LLVM"
 every_rule = pytest.mark.parametrize("rule", RULES, ids=NAMES)
 every_kind = pytest.mark.parametrize("kind", ["value", "gradient"])
-native = pytest.mark.skipif(find_spec("llvmlite") is None, reason="jit needs llvmlite")
+native = pytest.mark.native
 
 
 @pytest.fixture(params=["registers", "loops"])
 def memory(request, monkeypatch):
     """Where native code keeps its values: all in registers, or in memory, whatever their size."""
-    registers = pytest.importorskip("tinygrad_slp.jit.llvm.registers", reason="jit needs llvmlite")
+    registers = import_module("tinygrad_slp.jit.llvm.registers")
     if request.param == "loops":
         monkeypatch.setattr(registers, "MOST_ELEMENTS", -1)
     return request.param
@@ -154,6 +154,7 @@ def replayed(name, kind, memory):
     return [*REPLAYED[kind].get(name, []), *there.get(name, [])]
 
 
+@native
 @every_kind
 @every_rule
 def test_native_code_is_as_good_as_eager(rule, kind, memory):
@@ -163,6 +164,7 @@ def test_native_code_is_as_good_as_eager(rule, kind, memory):
     assert step is None or NATIVE in str(step.program)
 
 
+@native
 @every_kind
 @pytest.mark.parametrize("name", dict.fromkeys([*REPLAYED["value"], *REPLAYED["gradient"]]))
 def test_what_has_no_native_code_is_replayed_and_the_program_says_so(name, kind, memory):

@@ -1,7 +1,6 @@
 """Every layer trains under jit as it does without: bit for bit in NumPy, to rounding in LLVM."""
 
 import copy
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -101,10 +100,8 @@ def streams(model):
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("llvm", marks=pytest.mark.native)])
 def test_training_is_the_same(name, backend):
-    if backend == "llvm" and not find_spec("llvmlite"):
-        pytest.skip("llvmlite is not installed")
     make, x = CASES[name]
     eager = make()
     compiled = copy.deepcopy(eager)

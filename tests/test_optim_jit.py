@@ -1,7 +1,5 @@
 """Every optimizer takes the same steps under jit: to the bit with NumPy, to rounding natively."""
 
-from importlib.util import find_spec
-
 import numpy as np
 import pytest
 from test_optim import CASES
@@ -13,7 +11,7 @@ X = np.random.default_rng(0).normal(size=(8, 3))
 Y = np.random.default_rng(1).normal(size=(8, 2))
 STEPS = 20
 
-native = pytest.mark.skipif(not find_spec("llvmlite"), reason="native code needs llvmlite")
+native = pytest.mark.native
 BACKENDS = ["numpy", pytest.param("llvm", marks=native)]
 on_both = pytest.mark.parametrize("backend", BACKENDS)
 

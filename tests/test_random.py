@@ -2,7 +2,6 @@
 
 import copy
 import math
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -93,12 +92,10 @@ def test_seeds():
     np.testing.assert_array_equal(twin.bits(3), stream.bits(3))
 
 
-@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("llvm", marks=pytest.mark.native)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("shape", [(2, 3), (100, 7)])
 def test_the_same_bits_under_jit(backend, dtype, shape):
-    if backend == "llvm" and not find_spec("llvmlite"):
-        pytest.skip("llvmlite is not installed")
     eager, compiled = Stream(4), Stream(4)
     step = jit(lambda: compiled.uniform(shape, dtype), backend=backend)
     for _ in range(3):
