@@ -90,15 +90,26 @@ def read_rows(path: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
     (_, header), *rows = lines
     if not rows:
         raise BadInput(f"{path}: there is a header but no rows of data")
-    for name in header:
-        if not name:
-            raise BadInput(f"{path}: line 1: a column without a name")
-        if header.count(name) > 1:
-            raise BadInput(f"{path}: line 1: {header.count(name)} columns named {name!r}")
+    check_header(path, header)
     for line, row in rows:
         if len(row) != len(header):
             raise BadInput(f"{path}: line {line}: {len(row)} cells, the header has {len(header)}")
     return header, rows
+
+
+def check_header(path: str, header: list[str]) -> None:
+    """Refuses columns that cannot be told by name.
+
+    Raises:
+        BadInput: a name that is empty or there twice.
+    """
+    for name in header:
+        if not name:
+            raise BadInput(f"{path}: line 1: a column without a name; give it one")
+        if header.count(name) > 1:
+            raise BadInput(
+                f"{path}: line 1: {header.count(name)} columns named {name!r}; rename one"
+            )
 
 
 def number(path: str, line: int, column: str, cell: str) -> float:

@@ -28,7 +28,8 @@ from .variant import Variant
 
 BACKENDS = "auto", "numpy", "llvm"
 MOST_VARIANTS = 16
-MOST_TRACES = 8
+MANY = 8
+"""Kinds of arguments from which one is told that they change."""
 
 
 def jit(
@@ -112,6 +113,7 @@ class Compiled:
         self.variants: dict[Any, Variant] = {}
         self.latest: Variant | None = None
         self.traces = 0
+        self.kinds = 0
         self.unsettled = 0
         self.lock = RLock()
         update_wrapper(self, step)
@@ -277,18 +279,21 @@ class Compiled:
                 )
 
     def remember(self, found: Signature, variant: Variant) -> None:
+        """Keeps a variant, and warns of arguments that are of another kind again and again."""
+        self.traces += 1
         old = next(reversed(self.variants), None)
-        self.variants.pop(found.key, None)
+        if self.variants.pop(found.key, None) is None:
+            self.kinds += 1
+            if self.kinds % MANY == 0:
+                warnings.warn(
+                    f"{self.step.__name__} was traced {self.kinds} times, as its arguments change: "
+                    f"{difference(old, found.key)}. Pad batches to one shape, or make numbers "
+                    "arrays",
+                    stacklevel=4,
+                )
         self.variants[found.key] = self.latest = variant
         if len(self.variants) > MOST_VARIANTS:
             self.variants.pop(next(iter(self.variants)))
-        self.traces += 1
-        if old is not None and old != found.key and self.traces % MOST_TRACES == 0:
-            warnings.warn(
-                f"{self.step.__name__} was traced {self.traces} times, as its arguments change: "
-                f"{difference(old, found.key)}. Pad batches to one shape, or make numbers arrays",
-                stacklevel=4,
-            )
 
 
 def order_of(leaves: list[Any], epochs: int | None, shuffle: Any) -> tuple[int, np.ndarray]:

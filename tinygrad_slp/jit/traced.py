@@ -43,6 +43,11 @@ PYTHON: dict[Function, Function] = {
 }  # fmt: skip
 
 
+SHORTER: dict[float, Function] = {
+    -1: np.reciprocal, 0.5: np.sqrt, 1: np.positive, 2: np.square,
+}  # fmt: skip
+
+
 class TraceError(TypeError):
     """A step does something that a replay of it cannot do; the message says where, and what to do.
 
@@ -103,9 +108,13 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
         return record(function, args, settings)
 
     def __pow__(self, exponent: Any) -> Any:
-        # Of a NumPy scalar, Python's operator and the ufunc differ in the last bit.
-        scalar = isinstance(self.now, np.generic) and np.ndim(known_values(exponent)) == 0
-        return record(operator.pow if scalar else np.power, (self, exponent), {})
+        # Python's operator and the ufunc can differ in the last bit: of a NumPy scalar, and where
+        # the operator has a shorter way, which newer versions of the ufunc take too.
+        if isinstance(self.now, np.generic) and np.ndim(known_values(exponent)) == 0:
+            return record(operator.pow, (self, exponent), {})
+        if self.dtype.kind == "f" and type(exponent) in (int, float) and exponent in SHORTER:
+            return record(SHORTER[exponent], (self,), {})
+        return record(np.power, (self, exponent), {})
 
     def __getitem__(self, index: Any) -> Any:
         return record(operator.getitem, (self, index), {})
