@@ -17,6 +17,15 @@ SAYS = {
         r"σ′ is taken at a", r"the sign is wrong", r"only the last sample.*factor of 2|last sample",
     ],
     "check_torch_function.py": [r"0\.0001 ---\n.*gradcheck: True\ngradient: WRONG"],
+    "breast_cancer.py": [r"mean test accuracy over 5 splits: (0\.9[5-9]|1\.0)\d* ±"],
+    "digits.py": [r"mean test accuracy over 5 splits: (0\.9[7-9]|1\.0)\d* ±"],
+    "learning_rate.py": [r"← here", r"suggested: 0\.0\d+"],
+    "penguins.py": [
+        r"sex: \d missing, a category", r"all columns.*accuracy (0\.9[5-9]|1\.0)",
+        r"without island and bill_length_mm.*accuracy 0\.[78]", r"Chinstrap (0\.9|1\.0)",
+    ],
+    "spirals.py": [r"no hidden layer .* 0\.5", r"2 x 32 .* (0\.9[7-9]|1\.0)"],
+    "uncertainty.py": [r"80% +(79|80|81)\.\d% ", r"promised and kept: 0\.0[0-2]"],
     "curvature.py": [r"\[-0\.0067  0\.0027  0\.0206  0\.1571\]", r"30 +0\.07\d+ +0\.0000\d+"],
 }  # fmt: skip
 
@@ -34,13 +43,35 @@ def test_every_example_is_tested():
     assert sorted(SAYS) == sorted(p.name for p in (HERE / "examples").glob("*.py"))
 
 
+NEEDS = {
+    "check_torch_function.py": ("torch", "PyTorch"),
+    "breast_cancer.py": ("sklearn", "scikit-learn"),
+    "digits.py": ("sklearn", "scikit-learn"),
+    "spirals.py": ("matplotlib", "matplotlib"),
+}
+
+
 @pytest.mark.parametrize("name", SAYS)
-def test_example(name):
-    if "torch" in name:
-        pytest.importorskip("torch", reason="PyTorch is not installed")
-    said = run(f"examples/{name}")
+def test_example(name, tmp_path):
+    if name in NEEDS:
+        module, package = NEEDS[name]
+        pytest.importorskip(module, reason=f"{package} is not installed")
+    said = run(HERE / "examples" / name, cwd=tmp_path)
     for pattern in SAYS[name]:
         assert re.search(pattern, said), said
+
+
+def test_the_suggested_learning_rate_is_better_than_ten_times_and_a_tenth_of_it():
+    said = run("examples/learning_rate.py")
+    _, low, right, high, _ = (float(x) for x in re.findall(r"epochs at .* loss (.*)", said))
+    assert right < low
+    assert right < high
+
+
+def test_spirals_draws_its_picture(tmp_path):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    run(HERE / "examples" / "spirals.py", "there.png", cwd=tmp_path)
+    assert (tmp_path / "there.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_lines_in_the_readme_learn_xor(tmp_path):

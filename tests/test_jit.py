@@ -302,10 +302,9 @@ def test_scan_of_views_and_of_other_orders_in_memory(backend):
     rng = np.random.default_rng(0)
     X = np.asfortranarray(rng.normal(size=(5, 2, 3)))
     Y = rng.normal(size=(10, 3, 2))[::-2]
-    in_order = map(np.ascontiguousarray, X), map(np.ascontiguousarray, Y)  # as jit takes them
-    expected = np.array([x @ y for x, y in zip(*in_order, strict=True)])
+    expected = np.array([x @ y for x, y in zip(X, Y, strict=True)])
     for _ in range(2):
-        same(step.scan(X, Y), expected, backend)
+        same(step.scan(X, Y), expected, backend=None)  # of another order, not to the bit
 
 
 @each_backend

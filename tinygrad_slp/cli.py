@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from . import __version__, nn, optim, tutorial
+from . import __version__, commands, nn, optim, tutorial
 from .check import command
 from .jit import jit
 from .table import BadInput, Table, read_table, standardise
@@ -23,6 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     if argv and argv[0] == "check":
         return command.main(argv[1:])
+    if argv and argv[0] in commands.COMMANDS:
+        return commands.run(argv[0], argv[1:])
     try:
         options = parser().parse_args(argv)
     except SystemExit as stop:

@@ -42,6 +42,12 @@ class Program:
         self.stores = stores
         self.notes = list(notes)
 
+    def forget_values(self) -> None:
+        """Lets go of the arrays of the run that was traced; their shapes and dtypes stay."""
+        for x in (*self.inputs.values(), *self.nodes):
+            if isinstance(x.array, np.ndarray):
+                x.array = np.broadcast_to(np.zeros((), x.array.dtype), x.array.shape)
+
     def ends(self) -> Iterator[Node]:
         """The nodes that are returned or stored."""
         return (x for x in (*self.outputs, *self.stores.values()) if isinstance(x, Node))

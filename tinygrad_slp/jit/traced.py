@@ -110,7 +110,7 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     def __pow__(self, exponent: Any) -> Any:
         # Python's operator and the ufunc can differ in the last bit: of a NumPy scalar, and where
         # the operator has a shorter way, which newer versions of the ufunc take too.
-        if isinstance(self.now, np.generic) and np.ndim(known_values(exponent)) == 0:
+        if not isinstance(self.now, np.ndarray) and np.ndim(known_values(exponent)) == 0:
             return record(operator.pow, (self, exponent), {})
         if self.dtype.kind == "f" and type(exponent) in (int, float) and exponent in SHORTER:
             return record(SHORTER[exponent], (self,), {})

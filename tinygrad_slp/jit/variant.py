@@ -30,7 +30,8 @@ class Variant:
     """
 
     def __init__(self, seen: Recording, scope: Scope, found: Signature, backend: str) -> None:
-        self.seen = seen
+        self.seen: Recording | None = seen
+        self.given = [place for place in seen.inputs if place.kind == "argument"]
         self.scope = scope
         self.paths = found.paths
         self.backend = backend
@@ -94,12 +95,16 @@ class Variant:
     # --- run ---
 
     def build(self) -> None:
+        assert self.seen is not None
         self.program = read_off(self.seen)
+        self.seen = None
         self.state = State(self.program)
         arguments = [p for p in self.program.inputs if p.kind == "argument"]
         self.arguments = [p.holder for p in arguments]
         self.engine = self.engine_for(self.program, arguments)
         self.state.settle()
+        for program in (self.program, self.engine.program):
+            program.forget_values()
 
     def engine_for(self, program: Program, arguments: list[Place]) -> Any:
         """The back end that was asked for; NumPy, if it has no code for an operation."""
@@ -167,7 +172,7 @@ class Variant:
             self.build()
         assert self.program is not None
         names = self.scope.names()
-        names |= {p: self.paths[p.holder] for p in self.seen.inputs if p.kind == "argument"}
+        names |= {place: self.paths[place.holder] for place in self.given}
         how = self.engine.summary() + self.reason
         return Described(self.engine.program, names, how, self.engine.remark)
 
