@@ -38,11 +38,20 @@ class Plan(SimpleNamespace):
         return sum(block.nbytes for block in self.blocks)
 
 
+LINE, PAGE = 64, 1 << 21
+"""Bytes of a line of the cache, and of a large page of memory."""
+
+
 def aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """An array of zeros that begins where a vector register can be filled from."""
+    """An array of zeros that begins where a vector register can be filled from.
+
+    A large one begins with a large page: NumPy asks the system for those from 4 MiB on, and what is
+    too much here is never touched. They spare the processor looking up addresses.
+    """
     size = int(np.prod(shape, dtype=int)) * dtype.itemsize
-    raw = np.zeros(size + 64, dtype=np.uint8)
-    start = -raw.ctypes.data % 64
+    large = size >= PAGE // 8
+    raw = np.zeros(size + (2 * PAGE if large else LINE), dtype=np.uint8)
+    start = -raw.ctypes.data % (PAGE if large else LINE)
     return raw[start : start + size].view(dtype).reshape(shape)
 
 

@@ -12,8 +12,6 @@ from ..program import is_number, known_as
 from .elementwise import ELEMENTWISE
 from .lanes import Builder, Value, cast, constant, is_lowered
 
-RAISING = operator.truediv, operator.floordiv, operator.mod
-
 
 class NotLowered(NotImplementedError):
     """There is no native code for this; the message says for what."""
@@ -43,8 +41,8 @@ def emit(b: Builder, node: Node, lanes: int, fetch: Callable[[Any], Value]) -> V
         raise NotLowered(f"{known_as(node)} of {', '.join(map(str, wanted))}")
     if wanted[0].kind in "iu" and any(is_number(x) for x in node.parents):
         raise NotLowered(f"{known_as(node)} of a Python int, which has no limits")
-    if node.function in RAISING:
-        raise NotLowered(f"{known_as(node)} of Python numbers, which may be an error")
+    if node.function is operator.truediv and is_given(node.inputs[1]):
+        raise NotLowered("division by a number that is given, which may be 0 and an error")
     operands = [
         constant(dtype, x, lanes) if is_scalar(x) else cast(b, fetch(x), dtype_of(x), dtype)
         for x, dtype in zip(node.inputs, wanted, strict=False)
@@ -86,10 +84,15 @@ def identity(ufunc: Any, dtype: np.dtype) -> Any:
     return value
 
 
+def is_given(x: Any) -> bool:
+    """Whether a value is an input of the program."""
+    return isinstance(x, Node) and x.function is None
+
+
 def is_index(part: Any) -> bool:
     """Whether an index is integers, known or given, so in range; no slice, None, ... or mask."""
     if isinstance(part, Node):
-        return part.function is None and dtype_of(part).kind in "iu"
+        return is_given(part) and dtype_of(part).kind in "iu"
     return (
         not isinstance(part, bool)
         and isinstance(part, int | np.integer | np.ndarray)
