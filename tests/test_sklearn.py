@@ -1,0 +1,396 @@
+"""The estimators: every check of scikit-learn, its numbers, and what its users do with them."""
+
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+
+from sklearn import neural_network
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, make_regression
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from tinygrad_slp.sklearn import MLPClassifier, MLPRegressor, PerceptronClassifier, network
+from tinygrad_slp.train import NonFiniteError, fit
+
+unconverged = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+ALL = [MLPClassifier, MLPRegressor, PerceptronClassifier]
+
+
+def iris(dtype=np.float64):
+    X, y = load_iris(return_X_y=True)
+    return StandardScaler().fit_transform(X).astype(dtype), y
+
+
+def two_classes():
+    X, y = load_breast_cancer(return_X_y=True)
+    return StandardScaler().fit_transform(X), y
+
+
+def numbers(outputs=1):
+    X, y = make_regression(90, 5, n_targets=outputs, noise=1.0, random_state=0)
+    return X, y / 100
+
+
+DATA = {MLPClassifier: iris, PerceptronClassifier: two_classes, MLPRegressor: numbers}
+
+
+@unconverged
+@parametrize_with_checks([kind() for kind in ALL])
+def test_passes_every_check_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+# --- the same numbers as scikit-learn's ---
+
+
+def from_the_same_weights(kind, data, **settings):
+    """Ours and theirs, trained from the same weights on the same batches.
+
+    Adam's ε is added in another place there, so it is made too small to matter.
+    """
+    settings = {
+        "shuffle": False, "warm_start": True, "random_state": 0, "epsilon": 1e-14, **settings,
+    }  # fmt: skip
+    ours = globals()[kind](max_iter=1, backend="eager", **settings).fit(*data)
+    theirs = getattr(neural_network, kind)(max_iter=1, **settings).fit(*data)
+    theirs.coefs_ = [W.copy() for W in ours.coefs_]
+    theirs.intercepts_ = [b.copy() for b in ours.intercepts_]
+    theirs.best_loss_ = np.inf
+    ours.loss_curve_, theirs.loss_curve_ = [], []
+    for estimator in ours, theirs:
+        estimator.set_params(max_iter=300).fit(*data)
+    return ours, theirs
+
+
+@unconverged
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"solver": "adam", "alpha": 0.5, "batch_size": 40},
+        {"solver": "adam", "activation": "logistic", "n_iter_no_change": 2, "tol": 1e-3},
+        {"solver": "sgd", "learning_rate_init": 0.02, "hidden_layer_sizes": (8, 6)},
+        {"solver": "sgd", "momentum": 0.5, "nesterovs_momentum": False, "activation": "tanh"},
+        {"solver": "sgd", "momentum": 0, "learning_rate": "adaptive", "learning_rate_init": 0.1,
+         "tol": 1e-2},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "kind, data",
+    [("MLPClassifier", iris), ("MLPClassifier", two_classes), ("MLPRegressor", numbers)],
+)
+def test_trains_as_scikit_learn_does(kind, data, settings):
+    data = data()
+    ours, theirs = from_the_same_weights(kind, data, **settings)
+    assert ours.n_iter_ == theirs.n_iter_
+    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-8)
+    np.testing.assert_allclose(ours.best_loss_, theirs.best_loss_, rtol=1e-8)
+    here, there = (e.coefs_ + e.intercepts_ for e in (ours, theirs))
+    for W, V in zip(here, there, strict=True):
+        np.testing.assert_allclose(W, V, rtol=1e-6, atol=1e-8)
+    assert ours.score(*data) == pytest.approx(theirs.score(*data), abs=1e-8)
+
+
+# --- at work ---
+
+
+@unconverged
+@pytest.mark.parametrize("kind", ALL)
+def test_the_same_seed_gives_the_same_bits(kind):
+    X, y = DATA[kind]()
+    a, b = (kind(random_state=3, max_iter=20).fit(X, y) for _ in range(2))
+    other = kind(random_state=4, max_iter=20).fit(X, y)
+    assert a.loss_curve_ == b.loss_curve_ != other.loss_curve_
+    np.testing.assert_array_equal(a.predict(X), clone(a).fit(X, y).predict(X))
+
+
+@unconverged
+@pytest.mark.parametrize("kind", ALL)
+def test_all_back_ends_train_alike(kind):
+    pytest.importorskip("llvmlite")
+    X, y = DATA[kind]()
+    eager, replayed, native = (
+        kind(random_state=0, max_iter=8, batch_size=40, backend=backend).fit(X, y).loss_curve_
+        for backend in ("eager", "numpy", "llvm")
+    )
+    assert eager == replayed
+    np.testing.assert_allclose(native, eager)
+
+
+@unconverged
+def test_compiled_where_it_pays(monkeypatch):
+    used = []
+    monkeypatch.setattr(
+        network, "fit", lambda *a, jit, **k: used.append(jit) or fit(*a, jit=jit, **k)
+    )
+    X, y = iris()
+    for epochs, size in (5, 50), (80, 50), (30, 1):
+        MLPClassifier((2,), max_iter=epochs, batch_size=size, random_state=0).fit(X, y)
+    MLPClassifier(random_state=0, max_iter=3, backend="numpy").fit(X, y)
+    assert used == [False, "numpy", "auto", "numpy"]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@unconverged
+def test_keeps_the_dtype(dtype):
+    X, y = iris(dtype)
+    model = MLPClassifier(random_state=0, max_iter=5).fit(X, y)
+    assert model.predict_proba(X).dtype == model.predict_log_proba(X).dtype == dtype
+    assert {W.dtype for W in model.coefs_ + model.intercepts_} == {np.dtype(dtype)}
+    model.partial_fit(X.astype(float), y)
+    assert model.predict_proba(X.astype(float)).dtype == dtype
+    X, y = numbers()
+    assert MLPRegressor(max_iter=5).fit(X.astype(dtype), y).predict(X).dtype == dtype
+
+
+def test_probabilities():
+    for X, y in (iris(), two_classes()):
+        model = PerceptronClassifier(random_state=0).fit(X, y)
+        p = model.predict_proba(X)
+        assert p.shape == (len(X), len(model.classes_))
+        np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-14)
+        np.testing.assert_array_equal(model.classes_[p.argmax(axis=1)], model.predict(X))
+        np.testing.assert_allclose(model.predict_log_proba(X), np.log(p), rtol=1e-9, atol=1e-12)
+        far = model.predict_log_proba(1000 * X)
+        assert np.isfinite(far).all() and far.min() < -1000
+
+
+def test_in_a_pipeline():
+    model = make_pipeline(StandardScaler(), PerceptronClassifier(random_state=0))
+    scores = cross_val_score(model, *load_breast_cancer(return_X_y=True), cv=5)
+    assert scores.mean() > 0.96
+    model = make_pipeline(StandardScaler(), MLPRegressor((20,), solver="adamw", alpha=0.1,
+        learning_rate_init=0.01, max_iter=500, random_state=0))  # fmt: skip
+    X, y = load_diabetes(return_X_y=True)
+    assert cross_val_score(model, X, (y - y.mean()) / y.std(), cv=5).mean() > 0.35
+
+
+@unconverged
+def test_grid_search_in_processes():
+    X, y = iris()
+    grid = {"hidden_layer_sizes": [(4,), (8, 4)], "activation": ["relu", "gelu"]}
+    one, two = (
+        GridSearchCV(MLPClassifier(max_iter=np.int64(30), random_state=0), grid, cv=2, n_jobs=n)
+        .fit(X, y)
+        for n in (1, 2)
+    )  # fmt: skip
+    assert one.best_params_ == two.best_params_
+    for name in "mean_test_score", "std_test_score":
+        np.testing.assert_array_equal(one.cv_results_[name], two.cv_results_[name])
+    np.testing.assert_array_equal(one.predict_proba(X), two.predict_proba(X))
+
+
+@unconverged
+def test_labels_may_be_words_and_columns_have_names():
+    pandas = pytest.importorskip("pandas")
+    data = load_iris(as_frame=True)
+    words = pandas.Series(data.target_names[data.target])
+    model = PerceptronClassifier(random_state=0).fit(data.data, words)
+    assert list(model.classes_) == ["setosa", "versicolor", "virginica"]
+    assert list(model.feature_names_in_) == list(data.data.columns)
+    assert model.score(data.data, words) > 0.95
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(data.data[data.data.columns[::-1]])
+
+
+@unconverged
+def test_several_outputs():
+    X, Y = numbers(3)
+    model = MLPRegressor((30,), learning_rate_init=0.01, max_iter=300, random_state=0).fit(X, Y)
+    assert model.predict(X).shape == Y.shape
+    assert model.score(X, Y) > 0.95
+    with pytest.raises(ValueError, match="y has 1 outputs, but MLPRegressor is expecting 3"):
+        model.partial_fit(X, Y[:, 0])
+
+
+@unconverged
+@pytest.mark.parametrize("settings", [{"dropout": 0.2}, {"norm": "batch"}, {"norm": "layer"}])
+def test_dropout_and_norms(settings):
+    X, y = iris()
+    model = MLPClassifier((20,), random_state=0, learning_rate_init=0.01, max_iter=50, **settings)
+    a, b = (clone(model).fit(X, y) for _ in range(2))
+    assert a.score(X, y) > 0.95
+    assert a.loss_curve_ == b.loss_curve_
+    np.testing.assert_array_equal(a.predict_proba(X), a.predict_proba(X))
+
+
+@unconverged
+@pytest.mark.parametrize("size", [2, 5, 50, 149, "auto"])
+def test_no_batch_of_one_is_normalized(size):
+    X, y = iris()
+    model = MLPClassifier((4,), batch_size=size, norm="batch", max_iter=2, random_state=0)
+    model.fit(X[:101], y[:101])
+
+
+# --- weights ---
+
+
+@pytest.mark.parametrize("kind", ALL)
+@unconverged
+def test_a_weight_is_as_good_as_so_many_rows(kind):
+    X, y = (a[:40] for a in DATA[kind]())
+    w = np.random.default_rng(0).integers(0, 4, len(X))
+    model = kind(alpha=0.3, batch_size=1000, max_iter=60, random_state=0)
+    weighted = clone(model).fit(X, y, sample_weight=w)
+    repeated = clone(model).fit(np.repeat(X, w, axis=0), np.repeat(y, w))
+    np.testing.assert_allclose(weighted.loss_curve_, repeated.loss_curve_, rtol=1e-9)
+    for W, V in zip(weighted.coefs_, repeated.coefs_, strict=True):
+        np.testing.assert_allclose(W, V, rtol=1e-6, atol=1e-9)
+
+
+@unconverged
+def test_a_weight_is_as_good_as_so_many_rows_also_in_batches():
+    X, y = two_classes()
+    w = np.random.default_rng(0).integers(0, 4, len(X))
+    model = PerceptronClassifier(alpha=5.0, batch_size=20, max_iter=200, tol=0)
+    fits = [clone(model).set_params(random_state=k) for k in range(5)]
+    weighted = np.mean([m.fit(X, y, w).coefs_[0] for m in fits], axis=0)
+    model.batch_size = round(20 * w[w > 0].mean())
+    fits = [clone(model).set_params(random_state=k) for k in range(5)]
+    repeated = [m.fit(np.repeat(X, w, axis=0), np.repeat(y, w)).coefs_[0] for m in fits]
+    np.testing.assert_allclose(weighted, np.mean(repeated, axis=0), atol=0.05)
+
+
+# --- going on ---
+
+
+@unconverged
+@pytest.mark.parametrize("kind", ALL)
+def test_epochs_one_by_one_are_a_fit(kind):
+    X, y = DATA[kind]()
+    settings = {"random_state": 0, "batch_size": 40, "backend": "eager"}
+    whole = kind(max_iter=6, tol=0, **settings).fit(X, y)
+    part = kind(**settings)
+    more = {} if kind is MLPRegressor else {"classes": np.unique(y)}
+    for k in range(6):
+        part.partial_fit(X, y, **more)
+        more = {}
+        if k == 2:
+            part = pickle.loads(pickle.dumps(part))
+    assert part.loss_curve_ == whole.loss_curve_
+    assert part.n_iter_ == 1
+    np.testing.assert_array_equal(part.predict(X), whole.predict(X))
+
+
+def test_partial_fit_knows_its_classes():
+    X, y = iris()
+    model = PerceptronClassifier(random_state=0)
+    with pytest.raises(ValueError, match="classes must be passed on the first call"):
+        model.partial_fit(X, y)
+    model.partial_fit(X[:50], y[:50], classes=[0, 1, 2])
+    assert model.predict_proba(X).shape == (150, 3)
+    with pytest.raises(ValueError, match="is not the same as on last call to partial_fit"):
+        model.partial_fit(X, y, classes=[0, 1])
+    with pytest.raises(ValueError, match=r"y has classes \[7\] that are not among"):
+        model.partial_fit(X, np.where(y == 2, 7, y))
+    with pytest.raises(ValueError, match="does not support early_stopping"):
+        PerceptronClassifier(early_stopping=True).partial_fit(X, y, classes=[0, 1, 2])
+
+
+@unconverged
+def test_warm_start():
+    X, y = iris()
+    model = MLPClassifier(warm_start=True, max_iter=5, random_state=0).fit(X, y)
+    inner, first = model.model_, model.loss_curve_[:]
+    model.fit(X, y)
+    assert model.model_ is inner and model.n_iter_ == 5
+    assert model.loss_curve_[:5] == first and model.loss_curve_[5] < first[-1]
+    with pytest.raises(ValueError, match="that are not among"):
+        model.fit(X, y + 1)
+    model.set_params(warm_start=False).fit(X, y)
+    assert model.loss_curve_ == first
+
+
+def test_early_stopping():
+    X, y = two_classes()
+    model = MLPClassifier(early_stopping=True, random_state=0, validation_fraction=0.2)
+    model.fit(X, y)
+    scores = model.validation_scores_
+    assert len(scores) == model.n_iter_ == len(model.loss_curve_) < 200
+    assert model.best_validation_score_ == max(scores) > 0.9
+    assert model.best_loss_ is None
+    assert model.n_iter_ > 10 + int(np.argmax(scores))
+    shorter = clone(model).set_params(n_iter_no_change=2).fit(X, y)
+    assert shorter.validation_scores_ == scores[: shorter.n_iter_]
+    assert shorter.n_iter_ < model.n_iter_
+    with pytest.raises(ValueError, match="validation set is too small"):
+        MLPRegressor(early_stopping=True).fit(X[:9], y[:9])
+
+
+@unconverged
+def test_early_stopping_ends_with_the_best_weights():
+    X, y = numbers()
+    model = MLPRegressor((50,), early_stopping=True, learning_rate_init=0.1, random_state=1)
+    model.set_params(shuffle=False, max_iter=40, n_iter_no_change=np.inf).fit(X, y)
+    best = int(np.argmax(model.validation_scores_)) + 1
+    assert best < 40
+    same = clone(model).set_params(max_iter=best).fit(X, y)
+    np.testing.assert_array_equal(model.predict(X), same.predict(X))
+
+
+def test_a_warning_if_it_has_not_converged():
+    X, y = iris()
+    with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(3\) reached"):
+        MLPClassifier(max_iter=3, random_state=0).fit(X, y)
+
+
+# --- what cannot be ---
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"solver": "lbfgs"}, "The 'solver' parameter of MLPClassifier must be one of 'adam', "),
+        ({"activation": "swish"}, "'activation' .* one of 'identity', .* Got 'swish' instead"),
+        ({"alpha": -1}, r"'alpha' .* in the range \[0, inf\)\. Got -1 instead"),
+        ({"learning_rate_init": 0}, r"'learning_rate_init' .* in the range \(0, inf\)"),
+        ({"batch_size": 0}, "'batch_size' .* 'auto' or a whole number, 1 or more"),
+        ({"batch_size": "all"}, "'batch_size'"),
+        ({"max_iter": 2.5}, "'max_iter' .* whole number"),
+        ({"shuffle": 1}, "'shuffle' .* True or False"),
+        ({"momentum": 1.1}, "'momentum'"),
+        ({"beta_1": 1}, r"'beta_1' .* \[0, 1\)"),
+        ({"tol": np.nan}, "'tol'"),
+        ({"n_iter_no_change": 0}, "'n_iter_no_change' .* or infinity"),
+        ({"hidden_layer_sizes": (10, 0)}, "'hidden_layer_sizes'"),
+        ({"hidden_layer_sizes": "10"}, "'hidden_layer_sizes'"),
+        ({"dropout": 1.0}, "'dropout'"),
+        ({"norm": "group"}, "'norm' .* one of 'batch', 'layer', None"),
+        ({"backend": "cuda"}, "'backend' .* 'llvm', 'eager'"),
+        ({"random_state": "x"}, "cannot be used to seed"),
+    ],
+)
+def test_arguments_that_cannot_be(settings, message):
+    with pytest.raises(ValueError, match=message):
+        MLPClassifier(**settings).fit(*iris())
+
+
+def test_data_that_cannot_be():
+    X, y = iris()
+    with pytest.raises(NotFittedError):
+        MLPRegressor().predict(X)
+    with pytest.raises(ValueError, match=r"sample_weight.shape == \(3,\), expected \(150,\)"):
+        MLPClassifier().fit(X, y, sample_weight=[1, 2, 3])
+    with pytest.raises(ValueError, match="Negative values"):
+        MLPClassifier().fit(X, y, sample_weight=-np.ones(150))
+    with pytest.raises(ValueError, match="y should be a 1d array"):
+        MLPClassifier().fit(X, np.eye(3, dtype=int)[y])
+    with pytest.warns(DataConversionWarning), pytest.warns(ConvergenceWarning):
+        MLPClassifier(max_iter=1).fit(X, y[:, np.newaxis])
+    with pytest.raises(NonFiniteError, match="NaN or infinity in epoch 1"):
+        MLPRegressor(max_iter=3).fit(X * 1e200, y)
+
+
+def test_without_scikit_learn_the_error_names_the_extra():
+    code = "import sys; sys.modules['sklearn'] = None; import tinygrad_slp.sklearn"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "ImportError: tinygrad_slp.sklearn needs scikit-learn 1.6 or later" in done.stderr
+    assert "pip install 'tinygrad-slp[sklearn]'" in done.stderr

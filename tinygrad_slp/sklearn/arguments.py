@@ -1,0 +1,122 @@
+"""What the arguments of the estimators may be, and the error for everything else."""
+
+from collections.abc import Callable, Iterable
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from .. import nn, optim
+from ..nn.containers import NORMS
+
+ACTIVATIONS: dict[str, Callable[[], Any]] = {
+    "identity": nn.Identity, "logistic": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU, "elu": nn.ELU, "silu": nn.SiLU, "gelu": nn.GELU,
+}  # fmt: skip
+
+
+def adaptive(kind: Callable[..., Any], **more: str) -> Callable[..., Any]:
+    """An optimizer of Adam's kin, of an estimator's arguments."""
+    return lambda params, e: kind(
+        params,
+        lr=e.learning_rate_init,
+        betas=(e.beta_1, e.beta_2),
+        eps=e.epsilon,
+        **{setting: getattr(e, argument) for setting, argument in more.items()},
+    )
+
+
+SOLVERS: dict[str, Callable[..., optim.Optimizer]] = {
+    "adam": adaptive(optim.Adam),
+    "adamw": adaptive(optim.AdamW, weight_decay="alpha"),
+    "nadam": adaptive(optim.NAdam),
+    "sgd": lambda params, e: optim.SGD(
+        params, e.learning_rate_init, e.momentum, nesterov=e.nesterovs_momentum and e.momentum > 0
+    ),
+}
+
+BACKENDS: dict[str, bool | str] = {
+    "auto": "auto", "numpy": "numpy", "llvm": "llvm", "eager": False,
+}  # fmt: skip
+
+Wanted = tuple[Callable[[Any], bool], str]
+
+
+def among(choices: Iterable[Any]) -> Wanted:
+    names = list(choices)
+    words = ", ".join(map(repr, names))
+    return lambda x: isinstance(x, str | None) and x in names, f"one of {words}"
+
+
+def whole(x: Any) -> bool:
+    """Whether x counts something: 1, 2, ..."""
+    return isinstance(x, Integral) and not isinstance(x, bool) and int(x) >= 1
+
+
+def within(low: float, high: float, ends: str) -> Wanted:
+    """Numbers of an interval, whose ends belong to it or not, as in "[)"."""
+
+    def is_within(x: Any) -> bool:
+        if not isinstance(x, Real) or isinstance(x, bool):
+            return False
+        x = float(x)
+        return low < x < high or (x == low and ends[0] == "[") or (x == high and ends[1] == "]")
+
+    return is_within, f"a number in the range {ends[0]}{low:g}, {high:g}{ends[1]}"
+
+
+def sizes(x: Any) -> list[Any]:
+    """hidden_layer_sizes as a list."""
+    return list(x) if isinstance(x, list | tuple | np.ndarray) else [x]
+
+
+COUNT: Wanted = (whole, "a whole number, 1 or more")
+FLAG: Wanted = (lambda x: isinstance(x, bool | np.bool_), "True or False")
+INF = float("inf")
+
+WANTED: dict[str, Wanted] = {
+    "hidden_layer_sizes": (
+        lambda x: all(map(whole, sizes(x))),
+        "whole numbers, each 1 or more, as in (100, 50); or one such number",
+    ),
+    "activation": among(ACTIVATIONS),
+    "solver": among(SOLVERS),
+    "alpha": within(0, INF, "[)"),
+    "batch_size": (
+        lambda x: x == "auto" if isinstance(x, str) else whole(x),
+        f"'auto' or {COUNT[1]}",
+    ),
+    "learning_rate": among(["constant", "adaptive"]),
+    "learning_rate_init": within(0, INF, "()"),
+    "max_iter": COUNT,
+    "shuffle": FLAG,
+    "tol": within(0, INF, "[)"),
+    "verbose": (lambda x: isinstance(x, bool | Integral), "True, False or a whole number"),
+    "warm_start": FLAG,
+    "momentum": within(0, 1, "[]"),
+    "nesterovs_momentum": FLAG,
+    "early_stopping": FLAG,
+    "validation_fraction": within(0, 1, "()"),
+    "beta_1": within(0, 1, "[)"),
+    "beta_2": within(0, 1, "[)"),
+    "epsilon": within(0, INF, "()"),
+    "n_iter_no_change": (lambda x: whole(x) or x == INF, f"{COUNT[1]}, or infinity"),
+    "dropout": within(0, 1, "[)"),
+    "norm": among([*NORMS, None]),
+    "backend": among(BACKENDS),
+}  # fmt: skip
+
+
+def check_arguments(estimator: Any) -> None:
+    """Refuses arguments that cannot be right; `random_state` is left to scikit-learn.
+
+    Raises:
+        ValueError: with the argument, what it should be and what it is.
+    """
+    for name, value in estimator.get_params(deep=False).items():
+        is_right, words = WANTED.get(name, (lambda x: True, ""))
+        if not is_right(value):
+            raise ValueError(
+                f"The {name!r} parameter of {type(estimator).__name__} must be {words}. "
+                f"Got {value!r} instead."
+            )

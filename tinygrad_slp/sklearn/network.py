@@ -1,0 +1,258 @@
+"""Network: what the estimators have in common, from their arguments to the trained model."""
+
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .. import nn
+from ..nn.init import xavier_uniform
+from ..tensor import no_grad
+from ..train import History, fit
+from .arguments import ACTIVATIONS, BACKENDS, SOLVERS, check_arguments, sizes
+from .convergence import Convergence
+from .objective import Objective, linear_layers
+from .rows import Rows, batch_size, held_out, weighted
+
+REPLAYED, NATIVE = 200, 3000
+"""From how many steps on it pays to trace them, and to make machine code of them."""
+
+
+class Network(BaseEstimator):  # type: ignore[misc]
+    """An estimator with a multi-layer perceptron in it; see `MLPClassifier` for its arguments."""
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: str = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        dropout: float = 0.0,
+        norm: str | None = None,
+        backend: str = "auto",
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.dropout = dropout
+        self.norm = norm
+        self.backend = backend
+
+    # --- what a kind of estimator says of its targets ---
+
+    def _meet(self, y: Any) -> None:
+        """Notes what targets there are, for a fresh start: `n_outputs_`, and `classes_`."""
+        raise NotImplementedError
+
+    def _encoded(self, y: Any, dtype: Any) -> np.ndarray:
+        """Targets as the loss takes them.
+
+        Raises:
+            ValueError: they are not like those at the fresh start.
+        """
+        raise NotImplementedError
+
+    def _loss(self) -> Callable[[Any, Any], Any]:
+        """Of outputs (n, n_outputs_) and encoded targets, for each row."""
+        raise NotImplementedError
+
+    def _score_of(self, z: np.ndarray, y: np.ndarray, w: np.ndarray | None = None) -> float:
+        """The validation score of outputs z, given encoded targets; more is better."""
+        raise NotImplementedError
+
+    # --- training ---
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Trains until the loss, or the validation score, gets no better, or for max_iter epochs.
+
+        Args:
+            X: of shape (n, features); float32 stays float32, everything else becomes float64.
+            y: of shape (n,), or (n, outputs) for a regressor.
+            sample_weight: of shape (n,). In full batches a weight of 2 is as good as the row twice,
+                and 0 as no such row.
+
+        Raises:
+            ValueError: arguments or data that cannot be right.
+            NonFiniteError: the loss became NaN or infinite; the message says where.
+
+        Warns:
+            ConvergenceWarning: max_iter epochs were not enough.
+        """
+        fresh = not (self.warm_start and hasattr(self, "model_"))
+        rows, mean = self._prepared(X, y, sample_weight, fresh)
+        rows, score = self._early_stopping(rows)
+        stopping = Convergence(
+            self.n_iter_no_change, self.tol, score, self.learning_rate == "adaptive"
+        )
+        self._optimizer = SOLVERS[self.solver](self.model_.parameters(), self)
+        history = self._run(rows, mean, int(self.max_iter), stopping)
+        self._note(history, stopping)
+        if not history.stopped:
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
+                "optimization hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        return self
+
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Self:
+        """One epoch, which goes on with model, optimizer and random numbers where they are."""
+        if self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        fresh = not hasattr(self, "model_")
+        rows, mean = self._prepared(X, y, sample_weight, fresh, classes)
+        if fresh:
+            self._optimizer = SOLVERS[self.solver](self.model_.parameters(), self)
+        self._note(self._run(rows, mean, 1))
+        return self
+
+    def _prepared(
+        self, X: Any, y: Any, sample_weight: Any, fresh: bool, classes: Any = None
+    ) -> tuple[Rows, float]:
+        """The rows to train on, with a model for them; and the mean of their weights."""
+        check_arguments(self)
+        dtype = (np.float64, np.float32) if fresh else self._dtype
+        X, y = validate_data(self, X, y, dtype=dtype, multi_output=True, reset=fresh)
+        (X, y, *w), mean = weighted(X, y, sample_weight)
+        if fresh:
+            self._meet(y if classes is None else classes)
+            self._begin(X)
+        return (X, self._encoded(y, X.dtype), *w), mean
+
+    def _begin(self, X: np.ndarray) -> None:
+        """Another model, and random numbers, from `random_state`."""
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        self._rng = np.random.default_rng(seed)
+        self.model_ = nn.MLP(
+            [X.shape[1], *map(int, sizes(self.hidden_layer_sizes)), self.n_outputs_],
+            ACTIVATIONS[self.activation],
+            self.dropout,
+            self.norm,
+            init=xavier_uniform,
+            dtype=X.dtype,
+            rng=self._rng,
+        )
+        self.loss_curve_: list[float] = []
+        self.best_loss_: float | None = None
+
+    def _early_stopping(self, rows: Rows) -> tuple[Rows, Callable[[nn.MLP], float] | None]:
+        """The rows to train on, and the score of a model on the others, if there are any."""
+        if not self.early_stopping:
+            return rows, None
+        rows, (X, *targets) = held_out(
+            rows, self.validation_fraction, is_classifier(self), self._rng
+        )
+        return rows, lambda model: self._score_of(outputs(model, X), *targets)
+
+    def _run(
+        self, rows: Rows, mean: float, epochs: int, stopping: Convergence | None = None
+    ) -> History:
+        """Trains the model."""
+        n = len(rows[0])
+        size = batch_size(self.batch_size, n, self.norm)
+        alpha = 0.0 if self.solver == "adamw" else self.alpha / mean  # adamw has its own decay
+        backend = self.backend
+        if backend == "auto":
+            backend = paying(epochs * math.ceil(n / size))
+        return fit(
+            self.model_,
+            rows,
+            Objective(self._loss(), self.model_, alpha),
+            self._optimizer,
+            epochs,
+            batch_size=size,
+            callbacks=[stopping] if stopping else [],
+            jit=BACKENDS[backend],
+            shuffle=self._rng if self.shuffle else None,
+            progress=bool(self.verbose),
+        )
+
+    def _note(self, history: History, stopping: Convergence | None = None) -> None:
+        """What is known after a training."""
+        losses = history["loss"]
+        self.n_iter_ = len(losses)
+        self.loss_curve_ += losses
+        self.loss_ = losses[-1]
+        self.best_loss_ = min(losses if self.best_loss_ is None else [*losses, self.best_loss_])
+        self.validation_scores_: list[float] | None = None
+        self.best_validation_score_: float | None = None
+        if stopping and stopping.score:
+            self.best_loss_ = None
+            self.validation_scores_ = stopping.scores
+            self.best_validation_score_ = stopping.best
+
+    # --- using it ---
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        """The outputs of the last layer, shape (n, n_outputs_)."""
+        check_is_fitted(self)
+        return outputs(self.model_, validate_data(self, X, dtype=self._dtype, reset=False))
+
+    @property
+    def _dtype(self) -> Any:
+        return linear_layers(self.model_)[0].weight.dtype
+
+    @property
+    def coefs_(self) -> list[np.ndarray]:
+        """The weights of each layer, of shapes (inputs, outputs)."""
+        return [layer.weight.data.T for layer in linear_layers(self.model_)]
+
+    @property
+    def intercepts_(self) -> list[np.ndarray]:
+        """The biases of each layer, of shapes (outputs,)."""
+        return [layer.bias.data for layer in linear_layers(self.model_) if layer.bias is not None]
+
+
+def paying(steps: int) -> str:
+    """The back end with which so many steps take the least time, in all."""
+    return "eager" if steps < REPLAYED else "numpy" if steps < NATIVE else "auto"
+
+
+def outputs(model: nn.MLP, X: np.ndarray) -> np.ndarray:
+    """What a model in `eval()` makes of X, as an array."""
+    with no_grad():
+        z: np.ndarray = model(X).data
+    return z
