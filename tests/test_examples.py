@@ -87,6 +87,22 @@ def test_the_lines_in_the_readme_learn_xor(tmp_path):
     assert re.match(r"\[\[0\.0\d?\], \[(1\.0|0\.9\d)\], \[(1\.0|0\.9\d)\], \[0\.0\d?\]\]", said)
 
 
+def test_the_lines_in_the_tour_run_and_draw(tmp_path):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    tour = (HERE / "docs" / "tour.md").read_text("utf-8")
+    run("-c", "\n".join(re.findall(r"```python\n(.*?)```", tour, re.S)), cwd=tmp_path)
+    drawn = {"graph.svg", "history.png", "confusion.png", "boundary.png", "histograms.png"}
+    assert {path.name for path in tmp_path.iterdir()} == drawn
+
+
+def test_the_tour_shows_pictures_that_there_are_and_that_are_light():
+    tour = (HERE / "docs" / "tour.md").read_text("utf-8")
+    shown = set(re.findall(r'src="pictures/(.*?)" width="\d+" alt="\w', tour))
+    there = {p for p in (HERE / "docs" / "pictures").iterdir() if p.suffix in (".png", ".svg")}
+    assert shown == {path.name for path in there}
+    assert all(path.stat().st_size < 60_000 for path in there)
+
+
 def test_the_readme_has_its_two_commands():
     first, second = re.findall(r"```sh\n(.*?)```", (HERE / "README.md").read_text("utf-8"), re.S)[
         :2
