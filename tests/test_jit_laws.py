@@ -143,8 +143,6 @@ REPLAYED = {
 }  # fmt: skip
 # Those that there is native code for in the other kind of memory only.
 REPLAYED_THERE = {
-    ("value", "registers"): {"scatter": [1]},
-    ("gradient", "registers"): {"scatter": [1], "getitem": [0]},
     ("gradient", "loops"): {"np.trace": [0, 1, 2]},
 }
 

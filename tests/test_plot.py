@@ -252,3 +252,7 @@ def test_a_class_without_rows_is_no_division_by_zero():
 def test_what_is_no_confusion_matrix_is_refused(matrix, labels, text):
     with pytest.raises(ValueError, match=text):
         plot.confusion(matrix, labels)
+
+
+def test_a_history_plots_itself():
+    assert len(history(loss=[2.0, 1.0]).plot().axes) == 1

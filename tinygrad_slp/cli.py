@@ -19,8 +19,19 @@ from .table import BadInput, Table, read_table, standardise
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code: 0, or 2 for bad input; see `check.command` too."""
+    """Runs the command; returns its exit code: 0, or 2 for bad input; the commands have others."""
     argv = sys.argv[1:] if argv is None else argv
+    try:
+        code = chosen(argv)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def chosen(argv: Sequence[str]) -> int:
+    """Runs what the first argument names: a command, or the perceptron."""
     if argv and argv[0] == "check":
         return command.main(argv[1:])
     if argv and argv[0] in commands.COMMANDS:
@@ -33,12 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         check(options)
         run = on_table if options.file else on_tutorial
         run(options)
-        sys.stdout.flush()
     except BadInput as error:
         print(f"tinygrad-slp: error: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # the reader of our output has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
@@ -46,7 +54,8 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="tinygrad-slp",
         description="Train a single-layer perceptron: on the tutorial's data, or on a CSV table.",
-        epilog="To check a gradient derived by hand: tinygrad-slp check --help",
+        epilog="Networks on tables: tinygrad-slp train | predict | evaluate | graph, each with "
+        "--help. To check a gradient derived by hand: tinygrad-slp check --help",
     )
     p.add_argument("file", nargs="?", metavar="FILE.csv", help="a table: header row, numeric cells")
     p.add_argument("--target", metavar="COLUMN", help="the column to predict: two classes, or 0…1")
@@ -210,7 +219,8 @@ def each_epoch(
         for _ in range(options.epochs):
             yield step(X, y).item()
         return
-    compiled = jit(step, backend=options.backend)
+    native = options.backend != "numpy" and find_spec("llvmlite") is not None
+    compiled = jit(step, backend="llvm" if native else "numpy")
     done, batch = 0, 1
     while done < options.epochs:
         start = time.perf_counter()

@@ -14,6 +14,7 @@ from inspect import (
 )
 from threading import RLock
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -103,6 +104,7 @@ class Compiled:
     """A function that is traced for each kind of arguments, and replayed: see `jit`."""
 
     def __init__(self, step: Callable[..., Any], static: tuple[str, ...], backend: str) -> None:
+        update_wrapper(self, step)
         self.step = step
         self.backend = chosen(backend)
         self.parameters = list(signature(step).parameters.values())
@@ -116,7 +118,6 @@ class Compiled:
         self.kinds = 0
         self.unsettled = 0
         self.lock = RLock()
-        update_wrapper(self, step)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if tracing.get() is not None:
@@ -146,9 +147,7 @@ class Compiled:
             first: list[Any] = []
             while len(first) < n:
                 found = self.signed(args, kwargs)
-                variant = self.variants.get(found.key)
-                if variant is not None and variant.holds() and variant.accepts(found.leaves):
-                    self.latest = variant
+                if variant := self.ready(found, found.leaves):
                     return joined(first, variant.loop(n - len(first), found.leaves))
                 first.append(self(*args, **kwargs))
             return stacked(first)
@@ -174,14 +173,19 @@ class Compiled:
             while len(first) < len(order):
                 parts = iter([x[int(order[len(first)])] for x in leaves])
                 slices = [filled(x, parts) for x in args]
-                found = self.signed(slices, {})
-                variant = self.variants.get(found.key)
-                if variant is not None and variant.holds() and variant.accepts(leaves):
-                    self.latest = variant
+                if variant := self.ready(self.signed(slices, {}), leaves):
                     rest = variant.scan(order[len(first) :], leaves)
                     return reshaped(joined(first, rest), epochs, n)
                 first.append(self(*slices))
             return reshaped(stacked(first), epochs, n)
+
+    def ready(self, found: Signature, leaves: Sequence[Any]) -> Variant | None:
+        """The variant for these arguments, if it can take one step after the other from here."""
+        variant = self.variants.get(found.key)
+        if variant is None or not variant.repeats or not variant.holds():
+            return None
+        self.latest = variant
+        return variant if variant.accepts(leaves) else None
 
     @property
     def program(self) -> Any:
@@ -194,10 +198,10 @@ class Compiled:
         """A method of a class, bound: its programs are kept for each instance."""
         if instance is None:
             return self
-        name = f"_jit_{self.step.__name__}"
+        name = f"_jit_{self.step.__qualname__}"
+        method = self.step.__get__(instance, cls)
         bound = vars(instance).get(name)
-        if bound is None:
-            method = self.step.__get__(instance, cls)
+        if bound is None or bound.step != method:  # another's, in a copy
             bound = Compiled(method, tuple(self.static), self.backend)
             vars(instance)[name] = bound
         return bound
@@ -205,22 +209,25 @@ class Compiled:
     # --- tracing ---
 
     def signed(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Signature:
-        names = [p.name for p in self.parameters]
-        positional = [p for p in self.parameters if p.kind != Parameter.KEYWORD_ONLY]
-        if len(args) > len(positional) or any(p.kind == p.VAR_POSITIONAL for p in positional):
-            names = [f"argument {k}" for k in range(len(args))]
-        return sign({**dict(zip(names, args, strict=False)), **kwargs}, self.static)
+        given = dict(zip(self.names_of(args), args, strict=True))
+        return sign({**given, **kwargs}, self.static)
+
+    def names_of(self, args: Sequence[Any]) -> list[str]:
+        """The names of positional arguments; of those that have none, their numbers."""
+        plain = Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD
+        names = [p.name for p in self.parameters if p.kind in plain][: len(args)]
+        return [*names, *(f"argument {k}" for k in range(len(names), len(args)))]
 
     def trace(self, found: Signature, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """Runs the step as it stands, and keeps what it computes."""
         scope = Scope(self.step, found.static)
-        names = [p.name for p in self.parameters]
+        before = {path: checksum(x) for path, x in scope.arrays.items()}
+        names = self.names_of(args)
 
         def call(leaves: list[Any]) -> Any:
             new = iter(leaves)
             given = [
-                filled(x, new, name in self.static)
-                for x, name in zip(args, [*names, *[""] * len(args)], strict=False)
+                filled(x, new, name in self.static) for x, name in zip(args, names, strict=True)
             ]
             named = {k: filled(v, new, k in self.static) for k, v in kwargs.items()}
             before = contents([given, named])
@@ -233,6 +240,11 @@ class Compiled:
             return result
 
         seen: Recording = trace(call, found.leaves, scope.arrays.values())
+        if changed := [p for p, x in scope.arrays.items() if checksum(x) != before[p]]:
+            raise TraceError(
+                f"{self.step.__name__} writes into the array {', '.join(changed)}, which a replay "
+                "would not do: hold it in a Tensor, t.data = ..., or return the new values"
+            )
         self.check_random(scope)
         self.check_settled(scope, found)
         self.check_arrays(seen, scope)
@@ -294,6 +306,10 @@ class Compiled:
         self.variants[found.key] = self.latest = variant
         if len(self.variants) > MOST_VARIANTS:
             self.variants.pop(next(iter(self.variants)))
+
+
+def checksum(x: np.ndarray) -> int:
+    return crc32(np.ascontiguousarray(x).data)
 
 
 def order_of(leaves: list[Any], epochs: int | None, shuffle: Any) -> tuple[int, np.ndarray]:

@@ -1,25 +1,24 @@
 """The dtypes of an operation by NumPy's rules: what its operands are cast to, and what it gives."""
 
-import operator
 from typing import Any
 
 import numpy as np
 
 from ..graph import Node
+from ..rule import RULES
+from ..rules.movement import scatter
 from ..tensor import cast
-from .traced import astype
+from .traced import PYTHON, astype
 
 NUMBERS = {float: np.dtype(np.float64), int: np.dtype(np.int64)}
 """What a Python number is held as; it takes the dtype of an array that it meets."""
 
-COPIES = {astype, cast, np.copy}
+COPIES = {astype, cast, np.copy, float}
 
-# What the trace records of two Python numbers.
-PYTHON: dict[Any, np.ufunc] = {
-    operator.add: np.add, operator.sub: np.subtract, operator.mul: np.multiply,
-    operator.truediv: np.true_divide, operator.pow: np.power, operator.neg: np.negative,
-    operator.pos: np.positive, operator.abs: np.absolute,
-}  # fmt: skip
+UFUNCS: dict[Any, Any] = {operate: ufunc for ufunc, operate in PYTHON.items()}
+"""NumPy's function for each of Python's operators, as the trace records them of two numbers."""
+
+SCATTER = RULES[scatter].run
 
 
 def dtype_of(x: Any) -> np.dtype:
@@ -39,7 +38,7 @@ def is_scalar(x: Any) -> bool:
 
 def ufunc_of(node: Node) -> Any:
     """The function of a node; NumPy's, where it is Python's operator on two numbers."""
-    return PYTHON.get(node.function, node.function)
+    return UFUNCS.get(node.function, node.function)
 
 
 def loop_dtypes(node: Node) -> tuple[list[np.dtype], np.dtype]:

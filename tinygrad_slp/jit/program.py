@@ -7,6 +7,7 @@ fewer operations, to the bit.
 
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -61,10 +62,9 @@ def read_off(seen: Recording) -> Program:
     nodes = ancestors([*seen.outputs, *seen.stores.values()])
     found = {node.order for node in nodes}
     inputs = {p: x for p, x in seen.inputs.items() if x.order in found}
-    outputs = [kept_apart(x) for x in seen.outputs if isinstance(x, Node)]
-    stores = {place: kept_apart(x) for place, x in seen.stores.items()}
-    operations = [x for x in ancestors([*outputs, *stores.values()]) if x.function is not None]
-    return simplified(Program(inputs, operations, outputs, stores))
+    operations = [x for x in nodes if x.function is not None]
+    outputs = [x for x in seen.outputs if isinstance(x, Node)]
+    return simplified(Program(inputs, operations, outputs, seen.stores))
 
 
 def kept_apart(x: Any) -> Any:
@@ -202,8 +202,8 @@ def simplified(program: Program) -> Program:
             x = add(function, inputs, settings, squeezed)
             same = add(np.reshape, (x, np.shape(array)), {}, array)
         new[node.order] = add(function, inputs, settings, array) if same is None else same
-    outputs = replaced(program.outputs, new)
-    stores = {place: replaced(x, new) for place, x in program.stores.items()}
+    outputs = [kept_apart(x) for x in replaced(program.outputs, new)]
+    stores = {place: kept_apart(replaced(x, new)) for place, x in program.stores.items()}
     nodes = [x for x in ancestors([*outputs, *stores.values()]) if x.function is not None]
     notes = [f"{n} {what}" for what, n in counts.items() if n]
     return Program(program.inputs, nodes, outputs, stores, [*program.notes, *notes])
@@ -214,7 +214,7 @@ def shown(x: Any) -> str:
     if isinstance(x, Node):
         return f"%{x.order}"
     if isinstance(x, np.ndarray | np.generic):
-        content = x.tobytes().hex() if x.size <= 64 else hex(id(x))
+        content = x.tobytes().hex() if x.size <= 64 else sha256(x.tobytes()).hexdigest()
         return f"{x.dtype.str}{np.shape(x)}{content}"
     if isinstance(x, tuple | list):
         return f"{type(x).__name__}({', '.join(map(shown, x))})"

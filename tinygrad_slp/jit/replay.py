@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..graph import Node
-from .dtypes import COPIES, PYTHON, loop_dtypes
+from .dtypes import COPIES, UFUNCS, dtype_of, loop_dtypes
 from .memory import Planner
 from .program import Program, is_number, reduced_by
 from .trace import Place
@@ -101,7 +101,7 @@ class Replay:
         """The calls that compute a node into a buffer; without any other memory, where possible."""
         function: Any = node.function
         inputs, settings = node.inputs, node.settings
-        if function in PYTHON:
+        if function in UFUNCS:
             return [(number, (out, function, *map(self.held, inputs)))]
         if isinstance(function, np.ufunc) and is_plain(function) and not settings:
             wanted, _ = loop_dtypes(node)
@@ -117,7 +117,8 @@ class Replay:
             return [(function, (*arrays, out))]
         if function is np.where:
             condition, a, b = arrays
-            return [(np.copyto, (out, b)), (np.copyto, (out, a, "same_kind", condition))]
+            if dtype_of(node.inputs[0]).kind == "b":
+                return [(np.copyto, (out, b)), (np.copyto, (out, a, "same_kind", condition))]
         if function in COPIES:
             return [(np.copyto, (out, arrays[0], "unsafe"))]
         given = [self.held(x) if is_number_node(x) else self.array_of(x) for x in inputs]

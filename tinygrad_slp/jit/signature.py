@@ -89,7 +89,9 @@ def static(path: str, x: Any, found: Signature) -> Any:
             f"the static argument {path} is a {type(x).__name__}, which may change; "
             "static arguments are numbers, strings, tuples of them, functions or modules"
         )
-    if isinstance(x, (*SIMPLE, tuple)):
+    if isinstance(x, tuple):
+        return type(x), tuple(static(f"{path}[{i}]", part, found) for i, part in enumerate(x))
+    if isinstance(x, SIMPLE):
         return type(x), repr(x)
     return type(x), id(x)
 

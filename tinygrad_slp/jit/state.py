@@ -53,8 +53,9 @@ class State:
     def settle(self) -> None:
         """Is called when all that will ever hold the buffers on our side holds them."""
         self.held = []
-        self.tensors = [place.holder for place in self.read if place.kind == "value"]
-        self.expected = [self.buffers[p] for p in self.read if p.kind == "value"]
+        values = [p for p in dict.fromkeys([*self.read, *self.written]) if p.kind == "value"]
+        self.tensors = [place.holder for place in values]
+        self.expected = [self.buffers[place] for place in values]
         self.targets = [self.buffers[place] for place in self.written]
         # Views of a buffer, such as `t.data`, hold the block of memory behind it.
         self.blocks = [x.base for x in self.targets]
@@ -82,7 +83,6 @@ class State:
         for place in self.written:
             old = self.buffers[place]
             self.buffers[place] = aligned(old.shape, old.dtype)
-            self.buffers[place][...] = old
 
     def fits(self) -> bool:
         """Whether every Tensor that is read still has the shape and dtype that were traced."""
@@ -114,4 +114,4 @@ def put(place: Place, buffer: np.ndarray) -> None:
         ARRAY.__set__(place.holder, buffer)
         place.holder.order = clock()
     else:
-        GRAD.__set__(place.holder, leaf(Tensor, buffer))
+        GRAD.__set__(place.holder, leaf(Tensor, buffer.copy()))

@@ -149,13 +149,17 @@ class Trace:
         return self.numbers[id(cell)]
 
     def write_number(self, cell: np.ndarray, value: Any) -> Any:
+        if not isinstance(value, Traced):
+            value = float(value)
+        elif type(value.now) is not float:
+            value = record(float, (value,), {})
         self.numbers[id(cell)] = self.written[Place("number", cell)] = value
-        return value.now if isinstance(value, Traced) else value
+        return plain(value)
 
     def read_array(self, x: np.ndarray) -> Any:
         """The node of an array in the scope of the step; any other is a constant."""
         if id(x) not in self.shared:
-            return x
+            return x.copy()  # the step may write into it yet
         return self.input(Place("array", x), x).node
 
     def require(self, condition: Condition, x: Any) -> bool:

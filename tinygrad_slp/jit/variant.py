@@ -45,6 +45,9 @@ class Variant:
         self.looked_at = list(seen.empty)
         self.were_empty = list(seen.empty.values())
         self.forgotten = seen.forgotten
+        none_after = dict.fromkeys(seen.forgotten, True)
+        none_after |= {p.holder: False for p in seen.stores if p.kind == "gradient"}
+        self.repeats = all(none_after.get(x, none) == none for x, none in seen.empty.items())
         self.nothing = [None] * len(seen.forgotten)
         self.recording = is_recording()
         self.results = Results(seen)
@@ -70,10 +73,10 @@ class Variant:
 
     def holds(self) -> bool:
         """Whether a replay would do what the step would do now."""
-        if self.program is None:
-            self.build()
         if not self.scope.holds():
             return False
+        if self.program is None:
+            self.build()
         if self.looked_at and self.were_empty != [x.grad is None for x in self.looked_at]:
             return False
         if self.small and not all(same_content(x, old) for x, old in self.small):
@@ -121,11 +124,11 @@ class Variant:
         """Brings the buffers in step with the Tensors, and takes the arguments."""
         state = self.state
         if not self.settled:
-            state.load()
             if not state.is_ours():
                 state.move()
                 self.engine = self.engine.moved(state.buffers)
                 state.settle()
+            state.load()
         self.engine.give([array_in(leaves[k]) for k in self.arguments])
 
     def run(self, leaves: Sequence[Any]) -> Any:
@@ -138,18 +141,20 @@ class Variant:
     def loop(self, n: int, leaves: Sequence[Any]) -> Any:
         """n steps of the same arguments."""
         self.prepare(leaves)
-        results = self.room(n)
-        self.engine.repeat(n, None, np.zeros(n, dtype=np.int64), results)
-        self.finish()
-        return self.results.of_many(n, results)
+        return self.repeat(n, None, np.zeros(n, dtype=np.int64))
 
     def scan(self, order: np.ndarray, args: Sequence[Any]) -> Any:
         """A step for each index of the order, of that part of the arguments."""
-        n = len(order)
         self.prepare([x[0] for x in args])
+        return self.repeat(len(order), [array_in(args[k]) for k in self.arguments], order)
+
+    def repeat(self, n: int, scanned: list[Any] | None, order: np.ndarray) -> Any:
+        """n steps; those that were done before Ctrl-C stay done."""
         results = self.room(n)
-        self.engine.repeat(n, [array_in(args[k]) for k in self.arguments], order, results)
-        self.finish()
+        try:
+            self.engine.repeat(n, scanned, order, results)
+        finally:
+            self.finish()
         return self.results.of_many(n, results)
 
     def room(self, n: int) -> list[np.ndarray]:

@@ -1,7 +1,12 @@
 """History: what was measured in every epoch of a training."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from ..plot import plot_history
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SHOWN = 4
 """How many of the first and of the last epochs a repr shows."""
@@ -32,6 +37,10 @@ class History:
         if self.epochs and name not in self.epochs[0]:
             raise KeyError(f"no column {name!r}; there are {', '.join(self.columns)}")
         return [row[name] for row in self.epochs]
+
+    def plot(self, **options: Any) -> "Figure":
+        """The losses and metrics by epoch: see `plot.plot_history`."""
+        return plot_history(self, **options)
 
     @property
     def columns(self) -> list[str]:

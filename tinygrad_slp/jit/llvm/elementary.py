@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
+from .lanes import intrinsic
+
 Value = Any  # ir.Value, of a package without type hints
 
 # --- the two precisions, and what was fitted to each ---
@@ -132,12 +134,7 @@ class Lanes:
         return ir.Constant(self.bits, value)
 
     def intrinsic(self, name: str, *operands: Value) -> Value:
-        """An intrinsic of LLVM; llvmlite declares those on vectors only if told how."""
-        name = f"llvm.{name}.{self.suffix}"
-        module = self.b.module
-        signature = ir.FunctionType(self.type, [self.type] * len(operands))
-        function = module.globals.get(name) or ir.Function(module, signature, name)
-        return self.b.call(function, operands)
+        return intrinsic(self.b, name, *operands)
 
     def fma(self, x: Value, y: Value, z: Value) -> Value:
         """x y + z, rounded once."""

@@ -12,20 +12,9 @@ import numpy as np
 from llvmlite import ir
 
 from .elementary import ELEMENTARY
-from .lanes import Builder, Value, count, joined, lanes, parted
+from .lanes import Builder, Value, count, intrinsic, joined, lanes, parted
 
 Lowering = Callable[..., Value]
-
-
-def intrinsic(b: Builder, name: str, *operands: Value) -> Value:
-    """An intrinsic of LLVM, on numbers or vectors."""
-    type = operands[0].type
-    n = f"v{type.count}" if isinstance(type, ir.VectorType) else ""
-    one = type.element if n else type
-    full = f"llvm.{name}.{n}{ {'double': 'f64', 'float': 'f32'}.get(str(one), str(one)) }"
-    signature = ir.FunctionType(type, [type] * len(operands))
-    function = b.module.globals.get(full) or ir.Function(b.module, signature, full)
-    return b.call(function, operands)
 
 
 def fma(b: Builder, x: Value, y: Value, z: Value) -> Value:
@@ -226,8 +215,8 @@ ELEMENTWISE: dict[Any, Lowering] = {
     np.power: power,
     np.float_power: power,
     np.remainder: floats_only(remainder),
-    np.maximum: extremum(">=", False),
-    np.minimum: extremum("<=", False),
+    np.maximum: extremum(">", False),
+    np.minimum: extremum("<", False),
     np.fmax: extremum(">=", True),
     np.fmin: extremum("<=", True),
     np.clip: clip,

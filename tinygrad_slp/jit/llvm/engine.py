@@ -16,6 +16,7 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 import llvmlite
+import numpy as np
 from llvmlite import binding as llvm
 
 from .products import addresses
@@ -111,7 +112,7 @@ def folder() -> Path | None:
 @cache
 def ourselves() -> str:
     """A digest of the files that make instructions of a program."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
+    files = sorted(Path(__file__).parent.parent.rglob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
@@ -121,8 +122,9 @@ def place_of(key: str) -> Path | None:
     if where is None:
         return None
     llvm_version = ".".join(map(str, llvm.llvm_version_info))
-    versions = llvmlite.__version__, llvm_version, llvm.get_host_cpu_name(), features()
-    text = "\n".join((*versions, ourselves(), key))
+    versions = np.__version__, llvmlite.__version__, llvm_version
+    processor = llvm.get_host_cpu_name(), features()
+    text = "\n".join((*versions, *processor, ourselves(), key))
     return where / hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...graph import Node
-from ..dtypes import shape_of
+from ..dtypes import SCATTER, shape_of
 from ..memory import roots
 from ..program import Program, is_move, known_as, reduced_by
 from .operation import NotLowered, is_elementwise
@@ -107,7 +107,7 @@ def kind_of(node: Node) -> tuple[str, Shape | None]:
         return "product", None
     if is_move(node) or node.function is operator.getitem:
         return "gather", None
-    if getattr(node.function, "__name__", "") == "scatter":
+    if node.function is SCATTER:
         return "scatter", None
     raise NotLowered(known_as(node))
 
@@ -115,5 +115,5 @@ def kind_of(node: Node) -> tuple[str, Shape | None]:
 def in_place(step: Step, node: Node, x: Node) -> bool:
     """Whether a node of this step reads an input only where it writes its result."""
     if step.kind == "loop":
-        return shape_of(x) == step.shape
-    return node.function is gemm and x is node.inputs[0] and x not in node.inputs[1:]
+        return shape_of(x) == step.shape and reduced_by(node) is None
+    return node.function is gemm and x is node.inputs[0] and sum(y is x for y in node.parents) == 1

@@ -19,7 +19,6 @@ from ..program import reduced_by
 from .fusion import Step
 from .lanes import (
     INDEX,
-    POINTER,
     Builder,
     Value,
     at,
@@ -35,6 +34,11 @@ from .lanes import (
     store,
 )  # fmt: skip
 from .operation import combine, emit, identity
+
+APART = 4
+"""Sums that go on at the same time, as each has to wait for its last addition."""
+BLOCK = 128
+"""Vectors that are added up before what they gave is added to memory."""
 
 Pointer = Callable[[Any], Value]
 
@@ -81,6 +85,8 @@ class Kernel:
         self.sizes = self.collapse()
         widest = max((dtype_of(n).itemsize for n in step.nodes), default=8)
         self.lanes = max(1, width // max(widest, 4))
+        if any(self.accesses[r.order].strides[-1:] == [0] for r in self.reductions):
+            self.lanes *= APART
 
     def find_accesses(self) -> dict[int, Access]:
         """All arrays that are read or written, by the order of their node, or by `name_of`."""
@@ -158,9 +164,22 @@ class Kernel:
         }
 
     def innermost(self, pointers: dict[int, Value]) -> None:
-        """The last axis: full vectors, then one for the rest; sums over it stay in registers."""
-        n, b = self.sizes[-1], self.b
+        """The last axis; if it is summed, in blocks, so that no sum in a register becomes long."""
+        n, block = self.sizes[-1], BLOCK * self.lanes
         inner = [r for r in self.reductions if self.accesses[r.order].strides[-1] == 0]
+        if not inner or n < 2 * block:
+            self.stretch(pointers, n, inner)
+            return
+        with counting(self.b, n // block) as j:
+            start = self.b.mul(j, index(block))
+            self.stretch(self.moved(pointers, -1, start), block, inner)
+        if n % block:
+            rest = self.moved(pointers, -1, index(n // block * block))
+            self.stretch(rest, n % block, inner)
+
+    def stretch(self, pointers: dict[int, Value], n: int, inner: list[Node]) -> None:
+        """n elements: full vectors, then one for the rest; sums over them stay in registers."""
+        b = self.b
         whole = n // self.lanes * self.lanes
         partial: dict[int, list[Value]] = {r.order: [] for r in inner}
         if whole:
@@ -312,6 +331,3 @@ def in_chunks(b: Builder, n: int, lanes: int, act: Callable[[Builder, Value, int
             act(b, i, lanes)
     if n > whole:
         act(b, index(whole), n - whole)
-
-
-__all__ = ["POINTER", "Kernel", "counting", "in_chunks"]

@@ -121,6 +121,17 @@ def parted(b: Builder, x: Value) -> list[Value]:
     return [b.extract_element(x, ir.Constant(ir.IntType(32), k)) for k in range(n)]
 
 
+def intrinsic(b: Builder, name: str, *operands: Value) -> Value:
+    """An intrinsic of LLVM, on numbers or vectors."""
+    type = operands[0].type
+    n = f"v{type.count}" if isinstance(type, ir.VectorType) else ""
+    one = type.element if n else type
+    full = f"llvm.{name}.{n}{ {'double': 'f64', 'float': 'f32'}.get(str(one), str(one)) }"
+    signature = ir.FunctionType(type, [type] * len(operands))
+    function = b.module.globals.get(full) or ir.Function(b.module, signature, full)
+    return b.call(function, operands)
+
+
 def cast(b: Builder, x: Value, given: np.dtype, wanted: np.dtype) -> Value:
     """The same numbers in another dtype, as `astype` does it."""
     if given == wanted:

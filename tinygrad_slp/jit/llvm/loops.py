@@ -28,6 +28,7 @@ class Loops:
         self.program = program
         self.width = width
         self.schedule = fusion.schedule(program)
+        self.step_of = {node.order: s for s in self.schedule.steps for node in s.nodes}
         self.plan: Plan = Planner(
             program,
             places,
@@ -35,14 +36,17 @@ class Loops:
             self.schedule.hidden,
             self.in_place,
         ).plan()
-        self.blocks: list[np.ndarray] = [*places.values(), *self.plan.blocks]
+        self.blocks: list[np.ndarray] = []
+        self.starts: list[tuple[int, int, int]] = []
+        self.found: dict[int, tuple[np.ndarray, tuple[int, int]]] = {}
+        for block in (*places.values(), *self.plan.blocks):
+            self.add_block(block)
         self.constants: dict[int, tuple[Any, np.ndarray]] = {}
         self.said: list[str] = []
 
     def in_place(self, node: Node, x: Node) -> bool:
         """Whether a node reads an input only where it writes its result."""
-        step = next(s for s in self.schedule.steps if any(n is node for n in s.nodes))
-        return fusion.in_place(step, node, x)
+        return fusion.in_place(self.step_of[node.order], node, x)
 
     # --- where things are ---
 
@@ -52,19 +56,23 @@ class Loops:
         if id(x) not in self.constants:
             array = np.ascontiguousarray(x)
             self.constants[id(x)] = x, array
-            self.blocks.append(array)
+            self.add_block(array)
         return self.constants[id(x)][1]
 
     def block_of(self, array: np.ndarray) -> tuple[int, int]:
         """The block that an array stands in, and how many bytes behind its beginning."""
-        address = array.ctypes.data
-        for k, block in enumerate(self.blocks):
-            start = block.ctypes.data
-            if start <= address < start + max(block.nbytes, 1):
-                return k, address - start
-        self.constants[id(array)] = array, array
+        if id(array) not in self.found:
+            address = array.ctypes.data
+            inside = [s for s in self.starts if s[0] <= address < s[0] + s[1]]
+            start, _, k = inside[0] if inside else self.add_block(array)
+            self.found[id(array)] = array, (k, address - start)
+        return self.found[id(array)][1]
+
+    def add_block(self, array: np.ndarray) -> tuple[int, int, int]:
+        """Adds a block; returns its address, its size and its number."""
+        self.starts.append((array.ctypes.data, max(array.nbytes, 1), len(self.blocks)))
         self.blocks.append(array)
-        return len(self.blocks) - 1, 0
+        return self.starts[-1]
 
     # --- instructions ---
 
@@ -97,7 +105,6 @@ class Loops:
 
     def emit_loop(self, b: Builder, step: Step, blocks: "Blocks") -> None:
         """Emits a loop as a function of its own, so that its pointers are known not to overlap."""
-        used: list[int] = []
         arrays = [
             self.array_of(x)
             for node in step.nodes

@@ -8,6 +8,7 @@ table has the address of each block of memory, then that of the results.
 import ctypes
 from collections.abc import Sequence
 from operator import is_
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -50,9 +51,8 @@ class Native:
         self.loops: Loops | None = None
         self.arguments = [self.order.index(place) for place in arguments]
         places = {p: places[p] for p in self.order}
-        if small:
-            self.code = Code(fingerprint(program), lambda: str(self.in_registers()))
-        else:
+        self.code = self.code_in_registers(program) if small else None
+        if self.code is None:
             text = str(self.in_memory(places))
             self.code = Code(text, lambda: text)
         self.functions = [RUN(self.code.address(name)) for name in ("loop", "scan")]
@@ -60,6 +60,13 @@ class Native:
         self.bind(places)
 
     # --- what is compiled ---
+
+    def code_in_registers(self, program: Program) -> Code | None:
+        """The code of a small program; None if it has an operation that only memory allows."""
+        try:
+            return Code(fingerprint(program), lambda: str(self.in_registers()))
+        except NotLowered:
+            return None
 
     def in_registers(self) -> Any:
         """The module of a program that is small enough for registers."""
@@ -149,7 +156,7 @@ class Native:
             and x.dtype == buffer.dtype
             and x.flags.c_contiguous
             and x.flags.aligned
-            and not any(np.may_share_memory(x, place) for place in self.places)
+            and not any(x is place for place in self.places)
         )
 
     def run(self) -> None:
@@ -164,18 +171,24 @@ class Native:
         results: list[np.ndarray],
     ) -> None:
         """n steps: see `Replay.repeat`."""
-        if not n:
-            return
         table, strides = self.table.copy(), self.strides.copy()
         arrays = []
         for k, x in zip(self.arguments, scanned or (), strict=False):
             buffer = self.places[k]
             arrays.append(np.ascontiguousarray(x, dtype=buffer.dtype))
             table[k], strides[k] = arrays[-1].ctypes.data, buffer.nbytes
-        table[len(table) - len(results) :] = [x.ctypes.data for x in results]
+        first = len(table) - len(results)
         order = np.ascontiguousarray(order, dtype=np.int64)
         call = self.functions[scanned is not None]
-        call(table.ctypes.data, strides.ctypes.data, n, order.ctypes.data)
+        done, piece = 0, 1
+        while done < n:  # in pieces of about a tenth of a second, between which Ctrl-C is heard
+            piece = min(piece, n - done)
+            table[first:] = [x[done:].ctypes.data for x in results]
+            start = perf_counter()
+            call(table.ctypes.data, strides.ctypes.data, piece, order[done:].ctypes.data)
+            done += piece
+            if perf_counter() - start < 0.05:
+                piece *= 2
 
     # --- what it is ---
 

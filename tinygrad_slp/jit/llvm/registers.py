@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...graph import Node
-from ..dtypes import dtype_of, shape_of
+from ..dtypes import SCATTER, dtype_of, shape_of
 from ..program import Program, is_move, known_as, reduced_by
 from ..trace import Place
 from .elementwise import fma
@@ -87,7 +87,7 @@ class Registers:
             return self.product(node)
         if function is operator.getitem:
             return self.gathered(node)
-        if getattr(function, "__name__", "") == "scatter":
+        if function is SCATTER:
             return self.scattered(node)
         raise NotLowered(known_as(node))
 

@@ -108,7 +108,9 @@ class Rewriter:
     def is_old(self, x: Any, node: Node) -> bool:
         """Whether x is the value of the place that the node is the new value of."""
         place = self.targets.get(node.order)
-        return place is not None and self.inputs.get(place) is x
+        if place is None or self.inputs.get(place) is not x:
+            return False
+        return (shape_of(x), dtype_of(x)) == (shape_of(node), dtype_of(node))
 
 
 def new(function: Any, inputs: tuple[Any, ...], array: Any, **settings: Any) -> Node:

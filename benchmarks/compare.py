@@ -1,6 +1,6 @@
 """What tells small and large frameworks apart, tried on each that is installed, as a table.
 
-    python docs/pictures/compare.py [--write]
+    python benchmarks/compare.py [--write]
 
 --write puts it between <!-- compare --> and <!-- /compare --> of docs/tour.md. A cell is what a few
 lines gave that ran here: "no" is the error they ended in. tinygrad is run where there is clang.
@@ -29,8 +29,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 HERE = Path(__file__).resolve()
-PAGE = HERE.parent.parent / "tour.md"
-OURS = HERE.parents[2] / "tinygrad_slp"
+PAGE = HERE.parents[1] / "docs" / "tour.md"
+OURS = HERE.parents[1] / "tinygrad_slp"
 
 
 class NotRun(Exception):

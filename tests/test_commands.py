@@ -1,0 +1,543 @@
+"""The commands train, predict, evaluate and graph on tables as people have them."""
+
+import csv
+import html.parser
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pandas", reason="pandas is not installed (extra cli)")
+pytest.importorskip("safetensors", reason="safetensors is not installed (extra io)")
+
+from tinygrad_slp.cli import main
+from tinygrad_slp.commands import report
+from tinygrad_slp.commands.trained import Trained
+from tinygrad_slp.data import penguins
+
+PENGUINS = Path(penguins.__file__).with_name("penguins.csv")
+PROGRAM = (sys.executable, "-m", "tinygrad_slp")
+FAST = ("--backend", "eager", "--epochs", "2", "--hidden", "4")
+
+
+@pytest.fixture(autouse=True)
+def empty_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A good model of the penguins' species, and one of their mass."""
+    folder = tmp_path_factory.mktemp("models")
+    species, mass = folder / "species.safetensors", folder / "mass.safetensors"
+    for target, path in (("species", species), ("body_mass_g", mass)):
+        arguments = ["--target", target, "--drop", "year", "--epochs", "50", "--out", str(path)]
+        assert main(["train", str(PENGUINS), *arguments]) == 0
+    return {"species": str(species), "mass": str(mass)}
+
+
+def write(text, name="t.csv"):
+    Path(name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    return name
+
+
+def rows_of(name="out.csv"):
+    with open(name, encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+def changed(old, new, name="t.csv"):
+    """The penguins with the first of a text replaced."""
+    text = PENGUINS.read_text("ascii")
+    assert old in text
+    return write(text.replace(old, new, 1), name)
+
+
+def simple(n=40, header="a,colour,y"):
+    rng = np.random.default_rng(0)
+    rows = [f"{rng.normal():.3f},{rng.choice(['red', 'blue'])},{'pq'[k % 2]}" for k in range(n)]
+    return header + "\n" + "\n".join(rows) + "\n"
+
+
+def refused(capsys, *arguments):
+    """The one line that a command says when it refuses."""
+    before = sorted(os.listdir())
+    assert main(list(arguments)) == 2
+    said = capsys.readouterr()
+    assert said.err.count("\n") == 1
+    assert said.err.startswith(f"tinygrad-slp {arguments[0]}: error: ")
+    assert "Traceback" not in said.err
+    assert sorted(os.listdir()) == before
+    return said.err
+
+
+# --- train ---
+
+
+def test_classification(capsys):
+    assert main(["train", str(PENGUINS), "--target", "species", "--epochs", "30"]) == 0
+    said = capsys.readouterr().out
+    assert "344 rows, 7 columns to learn from" in said
+    assert "classification, as 'species' has 3 different texts: Adelie 152, Chinstrap 68" in said
+    assert "sex: 11 missing, a category of their own" in said
+    assert "bill_length_mm: 2 missing, replaced by the mean" in said
+    assert "275 rows to train on, 69 held out" in said
+    assert "Network 11 → 32 → 16 → 3, relu" in said
+    for line in ("training", "held out"):
+        accuracy, balanced, auc, surprise = re.search(
+            rf"{line} +([\d.]+)% +([\d.]+)% +([\d.]+) +([\d.]+)", said
+        ).groups()
+        assert float(accuracy) > 95
+        assert float(balanced) > 95
+        assert float(auc) > 0.99
+        assert float(surprise) < 0.1
+    assert "the model is not kept" in said
+    assert os.listdir() == []
+
+
+def test_regression(capsys):
+    arguments = ["--target", "body_mass_g", "--epochs", "50", "--loss", "huber"]
+    assert main(["train", str(PENGUINS), *arguments, "--optimizer", "nadam"]) == 0
+    said = capsys.readouterr().out
+    assert "regression, as 'body_mass_g' has 94 different numbers" in said
+    assert "2 rows without a value of 'body_mass_g': left out" in said
+    assert "loss huber" in said
+    error, absolute, r2 = re.search(r"held out +([\d.]+) +([\d.]+) +([\d.]+)", said).groups()
+    assert float(error) < 150_000  # in grams, not in deviations
+    assert 100 < float(absolute) < 350
+    assert float(r2) > 0.8
+
+
+def test_the_task_can_be_forced(capsys):
+    table = write("x,y\n" + "\n".join(f"{k / 7},{k % 3}" for k in range(30)))
+    assert main(["train", table, "--target", "y", *FAST]) == 0
+    said = capsys.readouterr().out
+    assert "classification, as 'y' has 3 different numbers (write --task regression" in said
+    assert main(["train", table, "--target", "y", "--task", "regression", *FAST]) == 0
+    said = capsys.readouterr().out
+    assert "regression, as --task says" in said
+    assert "R²" in said
+
+
+def test_the_same_seed_gives_the_same(capsys):
+    runs = []
+    for seed in ("1", "1", "2"):
+        assert main(["train", str(PENGUINS), "--target", "species", "--seed", seed, *FAST]) == 0
+        runs.append(capsys.readouterr().out)
+    assert runs[0] == runs[1] != runs[2]
+
+
+@pytest.mark.parametrize(
+    "optimizer", ["adam", "adamw", "nadam", "rmsprop", "adagrad", "lion", "sgd"]
+)
+def test_every_optimizer_learns_at_its_own_rate(optimizer, capsys):
+    arguments = ["--target", "species", "--epochs", "20", "--backend", "numpy"]
+    assert main(["train", str(PENGUINS), *arguments, "--optimizer", optimizer]) == 0
+    accuracy = re.search(r"held out +([\d.]+)%", capsys.readouterr().out).group(1)
+    assert float(accuracy) > 90
+
+
+@pytest.mark.parametrize(
+    ("extra", "shown"),
+    [
+        (["--hidden", "0"], "Network 3 → 2"), (["--hidden", "5,4,3"], "3 → 5 → 4 → 3 → 2"),
+        (["--activation", "leaky-relu"], "leaky-relu"), (["--lr", "0.5"], "learning rate 0.5"),
+        (["--batch", "7"], "batches of 7"), (["--validation", "0"], "none held out"),
+        (["--validation", "0.5"], "20 held out"), (["--early-stopping", "1"], "also chose the"),
+    ],
+)  # fmt: skip
+def test_settings(extra, shown, capsys):
+    table = write(simple())
+    fast = ["--backend", "eager", "--epochs", "2"]
+    assert main(["train", table, "--target", "y", *fast, *extra]) == 0
+    assert shown in capsys.readouterr().out
+
+
+def test_what_is_worth_knowing_about_columns_is_said(capsys):
+    rng = np.random.default_rng(0)
+    lines = [
+        f"{k},n{k},5,same,,{rng.normal():.3f},{1e300 if k == 3 else rng.normal():.3},{'pq'[k % 2]}"
+        for k in range(40)
+    ]
+    table = write("id,name,five,text,none,x,far,y\n" + "\n".join(lines))
+    assert main(["train", table, "--target", "y", *FAST, "--validation", "0"]) == 0
+    said = capsys.readouterr().out
+    assert "id: a different whole number in every row" in said
+    assert "name: a different text in every row, like a name, so it is left out" in said
+    assert "five: the same number in every row, 5, so it is left out" in said
+    assert "text: the same text in every row, 'same', so it is left out" in said
+    assert "none: no value in any row, so it is left out" in said
+    assert "far: 1e+300 is so far from the others" in said
+    assert "3 columns to learn from" in said
+
+
+def test_numbers_as_categories(capsys):
+    lines = [f"{(k * 7919) % 4},{'pq'[k % 2]}" for k in range(40)]
+    table = write("code,y\n" + "\n".join(lines))
+    assert main(["train", table, "--target", "y", "--categories", "code", *FAST]) == 0
+    assert "Network 4 → 4 → 2" in capsys.readouterr().out
+
+
+def test_a_category_that_only_one_row_has_does_no_harm(capsys):
+    for seed in range(4):  # it is held out in some
+        table = write(simple() + "0.5,green,p\n")
+        assert main(["train", table, "--target", "y", *FAST, "--seed", str(seed)]) == 0
+
+
+def test_a_class_that_only_one_row_has(capsys):
+    assert main(["train", write(simple() + "0.5,red,r\n"), "--target", "y", *FAST]) == 0
+    assert "p 20, q 20, r 1" in capsys.readouterr().out
+
+
+# --- predict, evaluate, graph ---
+
+
+def test_predict_and_evaluate_agree(trained, capsys):
+    assert main(["predict", trained["species"], str(PENGUINS), "-o", "out.csv"]) == 0
+    said = capsys.readouterr()
+    assert said.out == "wrote out.csv\n"
+    assert "bill_length_mm: 2 missing, replaced by the mean" in said.err
+    header, *rows = rows_of()
+    assert header == ["species", "p(Adelie)", "p(Chinstrap)", "p(Gentoo)"]
+    p = np.array([row[1:] for row in rows], float)
+    np.testing.assert_allclose(p.sum(axis=1), 1, atol=2e-6)
+    right = [row[0] for row in rows_of(PENGUINS)[1:]]
+    share = np.mean([row[0] == species for row, species in zip(rows, right, strict=True)])
+    assert main(["evaluate", trained["species"], str(PENGUINS)]) == 0
+    said = capsys.readouterr().out
+    assert f"{share:.2%}" in said
+    assert share > 0.97
+    assert "true \\ predicted" in said
+
+
+def test_numbers_are_predicted_in_their_own_units(trained, capsys):
+    assert main(["predict", trained["mass"], str(PENGUINS)]) == 0
+    header, *numbers = capsys.readouterr().out.splitlines()
+    assert header == "body_mass_g"
+    assert 3500 < np.mean([float(x) for x in numbers]) < 5000
+    assert main(["evaluate", trained["mass"], str(PENGUINS)]) == 0
+    said = capsys.readouterr().out
+    assert "342 rows, regression of 'body_mass_g'" in said
+    assert "2 rows without a value" in said
+
+
+def test_columns_may_be_reordered_and_more(trained, capsys):
+    assert main(["predict", trained["species"], str(PENGUINS)]) == 0
+    expected = capsys.readouterr().out
+    rows = rows_of(PENGUINS)
+    write("\n".join(",".join([*reversed(row[1:]), "more"]) for row in rows).replace("more", "m", 1))
+    assert main(["predict", trained["species"], "t.csv"]) == 0
+    assert capsys.readouterr().out == expected
+
+
+def test_an_unknown_category_can_be_ignored(trained, capsys):
+    table = changed("Torgersen", "Atlantis")
+    said = refused(capsys, "predict", trained["species"], table)
+    assert "t.csv: line 2, column 'island': 'Atlantis' is a category that was not there" in said
+    assert "known are 'Biscoe', 'Dream', 'Torgersen'" in said
+    assert main(["predict", trained["species"], table, "--unknown", "ignore"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 345
+
+
+def test_labels_come_back_as_they_were(capsys):
+    for labels in (("1", "2"), ("true", "false"), ("ä b", 'c "d"')):
+        quoted = [label.replace('"', '""') for label in labels]
+        write("x,y\n" + "\n".join(f'{k - 10},"{quoted[k > 10]}"' for k in range(20)))
+        assert main(["train", "t.csv", "--target", "y", *FAST, "--out", "m.safetensors"]) == 0
+        assert main(["predict", "m.safetensors", "t.csv", "-o", "out.csv"]) == 0
+        assert {row[0] for row in rows_of()[1:]} <= set(labels)
+        assert main(["evaluate", "m.safetensors", "t.csv"]) == 0
+
+
+@pytest.mark.parametrize(("ending", "sign"), [("svg", "<svg"), ("dot", "digraph"), ("mmd", "flow")])
+def test_graph(trained, ending, sign, capsys):
+    assert main(["graph", trained["species"], "-o", f"g.{ending}"]) == 0
+    text = Path(f"g.{ending}").read_text("utf-8")
+    assert sign in text
+    assert "0.weight" in text
+
+
+def test_the_model_is_loaded_from_python(trained):
+    model = Trained.load(trained["species"])
+    assert model.facts["task"] == "classification"
+    assert model.labels.tolist() == ["Adelie", "Chinstrap", "Gentoo"]
+    assert model.predict(np.zeros((2, 10), np.float32)).shape == (2, 3)
+
+
+# --- the report and the picture ---
+
+
+class Page(html.parser.HTMLParser):
+    """What is in a page: text, and links to anything outside of it."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.said, self.outside, self.tags = "", [], set()
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        links = ("src", "href", "xlink:href", "data")
+        self.outside += [v for k, v in attrs if k in links and not v.startswith(("#", "data:"))]
+
+    def handle_data(self, data):
+        self.said += data
+
+
+@pytest.mark.parametrize("target", ["species", "body_mass_g"])
+def test_the_report_is_one_file_with_all_there_is(target, capsys):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra plot)")
+    arguments = ["--target", target, *FAST, "--report", "r.html", "--plot", "p.svg"]
+    assert main(["train", str(PENGUINS), *arguments]) == 0
+    page = Page(Path("r.html").read_text("utf-8"))
+    assert page.outside == []
+    assert "svg" in page.tags
+    assert "script" not in page.tags
+    for text in ("held out", "3 categories", "island=Dream", "flipper_length_mm", "lr0.003",
+                 "11 missing" if target == "species" else "R²"):  # fmt: skip
+        assert text in page.said, text
+    assert ("What was taken for what" in page.said) == (target == "species")
+    assert "<svg" in Path("p.svg").read_text("utf-8")
+
+
+def test_the_report_escapes_what_is_in_the_table(capsys):
+    table = write(simple().replace("red", "<script>alert(1)</script>"))
+    assert main(["train", table, "--target", "y", *FAST, "--report", "r.html"]) == 0
+    text = Path("r.html").read_text("utf-8")
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_the_report_does_without_matplotlib_and_says_so(monkeypatch, capsys):
+    monkeypatch.setattr(report, "find_spec", lambda name: None)
+    assert main(["train", write(simple()), "--target", "y", *FAST, "--report", "r.html"]) == 0
+    text = Path("r.html").read_text("utf-8")
+    assert "The picture needs matplotlib: pip install" in text
+    assert "<svg" not in text
+
+
+def test_other_separators(capsys):
+    for mark, option in ((";", ";"), ("\t", "tab"), ("|", "|")):
+        table = write(simple().replace(",", mark))
+        assert f"write --separator '{option}'" in refused(capsys, "train", table, "--target", "y")
+        assert main(["train", table, "--target", "y", "--separator", option, *FAST]) == 0
+        capsys.readouterr()
+
+
+# --- bad input ---
+
+
+GOOD = "\n".join(f"{k / 8},{'pq'[k % 2]}" for k in range(20))
+BAD = {
+    "empty file": ("", "t.csv: the file is empty; expected a header row"),
+    "header only": ("a,y\n", "there is a header but no rows"),
+    "too short": (f"a,b,y\n1,2,p\n1,2\n1,3,q\n{'1,4,q' * 3}", "line 3: 2 cells, the header has 3"),
+    "too long": (f"a,y\n{GOOD}\n1,2,3\n", "line 22: 3 cells, the header has 2"),
+    "all too long": ("a,y\n" + "1,p,2\n" * 9, "line 2: 3 cells, the header has 2"),
+    "open quote": (f'a,y\n"1,p\n{GOOD}\n', "cells, the header has 2"),
+    "duplicate name": (f"y,y\n{GOOD}", "line 1: 2 columns named 'y'"),
+    "unnamed": (f",y\n{GOOD}", "line 1: a column without a name"),
+    "no target": (f"a,b\n{GOOD}", "no column 'y' to predict; there are a, b"),
+    "only target": ("y\np\nq\np\nq\np\n", "there is no column to learn 'y' from"),
+    "mixed": (f"a,y\n{GOOD}\nforty,p", "line 22, column 'a': 'forty' is not a number"),
+    "infinite": (f"a,y\n{GOOD}\n-inf,p", "line 22, column 'a': '-inf' is not a finite number"),
+    "too large": (f"a,y\n{GOOD}\n1e999,p", "line 22, column 'a': '1e999' is not a finite number"),
+    "dates": ("a,y\n" + "2024-01-30,p\n2024-02-28,q\n" * 9, "line 2, column 'a': dates and times"),
+    "times": ("a,y\n" + "12:30,p\n13:45:10,q\n" * 9, "such as '12:30'"),
+    "other dates": ("a,y\n" + "30.1.2024,p\n1/2/24,q\n" * 9, "--drop a"),
+    "comma": ('a,y\n"1,5",p\n"2,5",q\n' * 9, "looks like a number with a comma"),
+    "one class": ("a,y\n" + "1,p\n2,p\n" * 9, "one class only, 'p'"),
+    "all targets missing": ("a,y\n" + "1,\n2,NA\n" * 9, "has no value in any row"),
+    "constant target": ("a,y\n" + "1,0.5\n2,0.5\n" * 9, "is 0.5 in every row"),
+    "too many classes": ("a,y\n" + "\n".join(f"{k},n{k}" for k in range(9)), "9 classes in 9 rows"),
+    "mixed target": (f"a,y\n{GOOD}\n".replace("p", "1.5").replace("q", "2", 8) + "\n0,2",
+                     "column 'y': 'q' is not a number"),
+    "latin-1": ("a,y\n1,p\n2,größe\n".encode("latin-1"), "line 3: not UTF-8 text"),
+    "utf-16": ("a,y\n1,p\n".encode("utf-16"), "iconv -f UTF-16"),
+    "spreadsheet": (b"PK\x03\x04\xff\xfe", "a spreadsheet or an archive"),
+    "binary": (bytes(range(256)), "not a text file"),
+    "few rows": ("a,y\n1,p\n2,q\n3,p\n4,q\n", "4 rows with a target"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_tables_get_one_line(case, capsys):
+    text, message = BAD[case]
+    said = refused(capsys, "train", write(text), "--target", "y", *FAST, "--out", "m.safetensors")
+    assert "t.csv" in said
+    assert message in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.csv"], "none.csv: No such file"), (["."], "Is a directory"),
+        (["--epochs", "0"], "--epochs should be 1 or more"), (["--lr", "nan"], "--lr"),
+        (["--batch", "0"], "--batch"), (["--validation", "1"], "--validation"),
+        (["--validation", "0.999"], "leaves one part empty"), (["--seed", "-1"], "--seed"),
+        (["--hidden", "3,x"], "--hidden"), (["--hidden", "-1"], "--hidden"),
+        (["--loss", "mse"], "--loss mse is not for classification"), (["--loss", "no"], "invalid"),
+        (["--task", "regression"], "is not a number, which regression predicts"),
+        (["--early-stopping", "--validation", "0"], "needs held-out rows"),
+        (["--drop", "y"], "that is the target"), (["--drop", "z"], "no such column"),
+        (["--categories", "z"], "no such column"), (["--drop", "a,colour"], "no column to learn"),
+        (["--separator", "ab"], "one character"), (["--out", "m.pkl"], ".safetensors"),
+        (["--out", "no/m.safetensors"], "there is no directory"), (["--plot", "p.txt"], ".png"),
+        (["--out", "d.safetensors"], "a directory"), (["--report", "r.txt"], ".html"),
+        (["--report", "no/r.html"], "there is no directory"), (["--colour"], "unrecognized"),
+    ],
+)  # fmt: skip
+def test_bad_arguments_get_one_line(arguments, message, capsys):
+    os.mkdir("d.safetensors")
+    table = [] if arguments[0].endswith(".csv") or arguments == ["."] else [write(simple())]
+    said = refused(capsys, "train", *table, "--target", "y", "--backend", "numpy", *arguments)
+    assert message in said
+
+
+def test_a_target_that_is_not_there(capsys):
+    assert "--target; see tinygrad-slp train --help" in refused(capsys, "train", write(simple()))
+    assert "no column 'z'" in refused(capsys, "train", "t.csv", "--target", "z")
+
+
+def test_outputs_are_checked_before_the_training(capsys, monkeypatch):
+    monkeypatch.setattr("tinygrad_slp.commands.train.learn", None)  # would fail
+    train = ["train", write(simple()), "--target", "y"]
+    os.symlink("t.csv", "t.html")
+    assert "would replace t.csv" in refused(capsys, *train, "--report", "t.html")
+    if os.path.isdir("/proc/self"):
+        assert "no file can be made there" in refused(
+            capsys, *train, "--out", "/proc/m.safetensors"
+        )
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    write("old", "m.safetensors")
+    assert "no permission to write" in refused(capsys, *train, "--out", "m.safetensors")
+
+
+@pytest.mark.parametrize(("package", "arguments"), [
+    ("pandas", []), ("safetensors", ["--out", "m.safetensors"]),
+    ("matplotlib", ["--plot", "p.png"]), ("llvmlite", ["--backend", "llvm"]),
+])  # fmt: skip
+def test_what_is_not_installed_is_said(package, arguments, capsys, monkeypatch):
+    find_spec = __import__("importlib.util").util.find_spec
+    monkeypatch.setattr(
+        "tinygrad_slp.commands.arguments.find_spec",
+        lambda name: None if name == package else find_spec(name),
+    )
+    said = refused(capsys, "train", write(simple()), "--target", "y", *arguments)
+    assert f"needs {package}: pip install 'tinygrad-slp[" in said
+
+
+def test_a_training_that_diverges_says_so_and_keeps_nothing(capsys):
+    arguments = ["--target", "body_mass_g", "--optimizer", "sgd", "--lr", "1e30"]
+    said = refused(capsys, "train", str(PENGUINS), *arguments, "--out", "m.safetensors")
+    assert "the training diverged" in said
+    assert "try a smaller --lr" in said
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("39.1", "forty", "line 2, column 'bill_length_mm': 'forty' is not a number"),
+        ("39.1", "1e300", "line 2, column 'bill_length_mm': 1e300 is more than a million"),
+        ("bill_length_mm", "bill", "no column 'bill_length_mm', of which the model was trained"),
+        ("Torgersen", "", "line 2, column 'island': the cell is empty, which is a category"),
+        ("species,", "x,", None),
+        ("\nAdelie", "\nDodo", "line 2, column 'species': 'Dodo' is not a class"),
+    ],
+)
+def test_bad_tables_for_a_model(old, new, message, trained, capsys):
+    table = changed(old, new)
+    command = "predict" if message and "class" not in message else "evaluate"
+    said = refused(capsys, command, trained["species"], table)
+    assert (message or "no column 'species'") in said
+
+
+def test_bad_models(trained, capsys):
+    table = str(PENGUINS)
+    assert "No such file" in refused(capsys, "predict", "none.safetensors", table)
+    assert "not a whole safetensors file" in refused(capsys, "predict", table, table)
+    assert "directory" in refused(capsys, "graph", ".", "-o", "g.svg")
+    write(Path(trained["species"]).read_bytes()[:-9], "cut.safetensors")
+    assert "not a whole" in refused(capsys, "evaluate", "cut.safetensors", table)
+    assert "would replace cut.safetensors" in refused(
+        capsys, "predict", "cut.safetensors", table, "-o", "cut.safetensors"
+    )
+    assert "should end in .svg" in refused(capsys, "graph", trained["species"], "-o", "g.png")
+    assert "required: -o/--out" in refused(capsys, "graph", trained["species"])
+
+
+def test_a_model_that_train_did_not_write(capsys):
+    from tinygrad_slp import nn
+    from tinygrad_slp.saving import save
+
+    save(nn.Linear(3, 1), "m.safetensors")
+    said = refused(capsys, "predict", "m.safetensors", str(PENGUINS))
+    assert "not one that tinygrad-slp train wrote" in said
+
+
+# --- as real processes ---
+
+
+def test_a_full_disk_leaves_no_half_file(trained):
+    resource = pytest.importorskip("resource", reason="limits of a process are POSIX")
+
+    def limited():  # a disk with room for 2 kB, as far as the process can tell
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048))
+
+    write("old", "m.safetensors")
+    for arguments in (
+        ["train", str(PENGUINS), "--target", "sex", *FAST[:4], "--out", "m.safetensors"],
+        ["predict", trained["species"], str(PENGUINS), "-o", "out.csv"],
+    ):
+        done = subprocess.run(
+            [*PROGRAM, *arguments], capture_output=True, encoding="utf-8", preexec_fn=limited
+        )
+        assert done.returncode == 2
+        assert "File too large" in done.stderr
+        assert done.stderr.count("\n") == 1
+        assert os.listdir() == ["m.safetensors"]
+        assert Path("m.safetensors").read_text() == "old"
+
+
+def test_ctrl_c_ends_the_epoch_prints_the_result_and_saves():
+    program = subprocess.Popen(
+        [*PROGRAM, "train", str(PENGUINS), "--target", "species", "--epochs", "10000000",
+         "--out", "m.safetensors"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+    )  # fmt: skip
+    seen = ""
+    while "loss" not in seen or "epoch " not in seen:
+        seen += program.stdout.readline()
+    program.send_signal(signal.SIGINT)
+    rest, errors = program.communicate(timeout=60)
+    assert program.returncode == 0
+    assert "stopped: Ctrl-C in epoch" in rest
+    assert "held out" in rest
+    assert "wrote m.safetensors" in rest
+    assert errors.strip() == "ending after this epoch; Ctrl-C again ends it at once"
+    assert Trained.load("m.safetensors").name == "species"
+
+
+def test_a_reader_that_leaves_early_is_no_error(trained):
+    command = " ".join([*PROGRAM, "predict", trained["species"], str(PENGUINS), "| head -n 1"])
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stdout.startswith("species,p(Adelie)")
+    assert "Traceback" not in done.stderr
+
+
+def test_help_is_short_and_has_an_example(capsys):
+    for name in ("train", "predict", "evaluate", "graph"):
+        assert main([name, "--help"]) == 0
+        said = capsys.readouterr().out
+        assert "example:\n  tinygrad-slp" in said
+        assert len(said.splitlines()) < 60
+    assert main(["--help"]) == 0
+    assert "train | predict | evaluate | graph" in capsys.readouterr().out

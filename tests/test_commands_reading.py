@@ -1,0 +1,92 @@
+"""How the commands read tables: in parts, the same as whole, and in little memory."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pandas", reason="pandas is not installed (extra cli)")
+
+from tinygrad_slp.commands.finding import Source
+from tinygrad_slp.commands.reading import Texts, read
+
+
+@pytest.fixture(autouse=True)
+def empty_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def write(text):
+    Path("t.csv").write_bytes(text.encode())
+    return "t.csv"
+
+
+def test_reading_in_parts_is_reading_whole(monkeypatch):
+    rng = np.random.default_rng(0)
+    texts = ["", "red", "green", "blue"]
+    rows = [(f"{rng.normal():.4f}", texts[rng.integers(4)], "" if k < 9 else k) for k in range(50)]
+    write("a,b,c\n" + "\n".join(",".join(map(str, row)) for row in rows))
+    whole = read(Source("t.csv"))
+    for part in (1, 7, 50, 51):
+        monkeypatch.setattr("tinygrad_slp.commands.reading.PART", part)
+        found = read(Source("t.csv"))
+        np.testing.assert_array_equal(found.columns["a"], [float(row[0]) for row in rows])
+        assert found.columns["b"][:].tolist() == [row[1] for row in rows]
+        assert found.columns["b"].names.tolist() == sorted(texts)
+        np.testing.assert_array_equal(found.columns["c"], whole.columns["c"])
+        assert np.isnan(found.columns["c"][:9]).all()
+
+
+def test_a_column_that_becomes_text_late_is_text_throughout(monkeypatch):
+    monkeypatch.setattr("tinygrad_slp.commands.reading.PART", 4)
+    write("a,b\n" + "\n".join(f"{k},{k}" for k in range(8)) + "\n" + "x,1\ny,1\nz,1\n" * 5)
+    a = read(Source("t.csv")).columns["a"]
+    assert isinstance(a, Texts)
+    assert a[:3].tolist() == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a,b\n1,x\n2,y\n", "\ufeffa,b\n1,x\n2,y\n", "a,b\r\n1,x\r\n2,y\r\n", "a,b\r1,x\r2,y\r",
+     "a, b\n 1 , x \n\n2,y \n   \n", '"a","b"\n"1","x"\n"2","y"'],
+)  # fmt: skip
+def test_the_ways_to_write_the_same_table(text):
+    frame = read(Source(write(text)))
+    np.testing.assert_array_equal(frame.columns["a"], [1, 2])
+    assert frame.columns["b"][:].tolist() == ["x", "y"]
+
+
+def test_large_whole_numbers_and_truth_values():
+    write("a,b\n99999999999999999999999,True\n1,\n3,false\n")
+    frame = read(Source("t.csv"))
+    np.testing.assert_array_equal(frame.columns["a"], [1e23, 1, 3])
+    assert frame.columns["b"][:].tolist() == ["true", "", "false"]
+
+
+PEAK = """
+from tinygrad_slp.cli import main
+code = main(["train", "t.csv", "--target", "y", "--epochs", "1", "--hidden", "8"])
+kb = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(code, kb)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_memory_grows_by_less_than_three_times_the_table():
+    """The peak of 400,000 rows less that of 1,000, which is what the interpreter takes."""
+    rng = np.random.default_rng(0)
+    numbers = rng.normal(size=(1000, 19))
+    lines = [",".join(f"{x:.3f}" for x in row) + f",{'pq'[int(row[0] > 0)]}" for row in numbers]
+    rows = "\n".join(lines) + "\n"
+    peaks = []
+    for times in (1, 400):
+        write(",".join(f"x{k}" for k in range(19)) + ",y\n" + rows * times)
+        done = subprocess.run(
+            [sys.executable, "-c", PEAK], capture_output=True, encoding="utf-8", check=True
+        )
+        code, peak = done.stdout.split()[-2:]
+        assert code == "0"
+        peaks.append(int(peak) * 1024)
+    assert peaks[1] - peaks[0] < 3 * 400_000 * 20 * 8

@@ -1,0 +1,113 @@
+"""What the commands share in reading their arguments, and in refusing them before any work."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryFile
+from textwrap import fill
+from typing import NoReturn
+
+from ..saving import write_whole
+from ..table import BadInput
+from .finding import Source
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise BadInput(f"{message}; see {self.prog} --help")
+
+
+def command(name: str, description: str, example: str) -> Parser:
+    return Parser(
+        prog=f"tinygrad-slp {name}",
+        description=fill(description, 79),
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def add_separator(p: Parser) -> None:
+    p.add_argument(
+        "--separator", default=",", metavar="MARK", help="between the cells: ';' or tab; default ,"
+    )
+
+
+def add_unknown(p: Parser) -> None:
+    p.add_argument(
+        "--unknown", choices=("error", "ignore"), default="error",
+        help="a category that was not there in training is an error, or none of those known",
+    )  # fmt: skip
+
+
+def source(options: argparse.Namespace) -> Source:
+    """The table that the arguments name.
+
+    Raises:
+        BadInput: the separator is not one character, or pandas is not installed.
+    """
+    mark = {"tab": "\t", "\\t": "\t"}.get(options.separator, options.separator)
+    if len(mark) != 1 or mark in '"\r\n':
+        raise BadInput(f"--separator should be one character, or tab; got {options.separator!r}")
+    need("pandas", "reading tables", "cli")
+    return Source(options.file, mark)
+
+
+def need(package: str, what: str, extra: str) -> None:
+    """
+    Raises:
+        BadInput: the package is not installed.
+    """
+    if find_spec(package) is None:
+        raise BadInput(f"{what} needs {package}: pip install 'tinygrad-slp[{extra}]'")
+
+
+def check_output(option: str, path: str | None, endings: Sequence[str] = ()) -> None:
+    """
+    Raises:
+        BadInput: no file can be written there, or its name should end otherwise.
+    """
+    if path is None:
+        return
+    if endings and Path(path).suffix.lower() not in endings:
+        raise BadInput(f"{option} {path}: the name should end in {' or '.join(endings)}")
+    folder = Path(path).resolve().parent
+    if Path(path).is_dir():
+        raise BadInput(f"{option} {path}: a directory; expected the name of a file")
+    if not folder.is_dir():
+        raise BadInput(f"{option} {path}: there is no directory {folder}; make it first")
+    if Path(path).exists() and not os.access(path, os.W_OK):
+        raise BadInput(f"{option} {path}: no permission to write to it; give another name")
+    try:
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise BadInput(
+            f"{option} {path}: no file can be made there: {error.strerror}; choose another folder"
+        ) from None
+
+
+def check_apart(option: str, path: str | None, *others: str | None) -> None:
+    """
+    Raises:
+        BadInput: an output is the same file as another one, which it would replace.
+    """
+    for other in others:
+        if path and other and Path(path).resolve() == Path(other).resolve():
+            raise BadInput(f"{option} {path}: would replace {other}; give another name")
+
+
+def write(path: str, data: bytes) -> None:
+    """Writes a file, whole or not at all, and says so.
+
+    Raises:
+        BadInput: it cannot be written.
+    """
+    try:
+        write_whole(path, data)
+    except OSError as error:
+        raise BadInput(f"{path}: cannot write it: {error.strerror}") from None
+    print(f"wrote {path}")

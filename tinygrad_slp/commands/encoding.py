@@ -1,0 +1,80 @@
+"""The columns of a table as the inputs of a network: by encoders that are fitted once and kept."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..data import OneHot, Standardizer, TableEncoder
+from ..table import BadInput
+from .columns import FAR
+from .finding import Source, is_number
+from .reading import PART, Column, Texts
+
+DTYPE = np.float32
+"""Of models and their inputs: half the memory of float64, and standardised numbers need no more."""
+
+
+def fitted(columns: Mapping[str, Column], rows: np.ndarray, used: np.ndarray) -> TableEncoder:
+    """The encoder of the columns: means and deviations of the training rows, and all categories.
+
+    A category that is in other rows only has a column, which is 0 in these, and so does no harm.
+
+    Args:
+        rows: to train on.
+        used: these, and the rows held out: in which missing values are counted.
+    """
+    encoder = TableEncoder()
+    encoder.columns = {
+        name: one_hot(values, used)
+        if isinstance(values, Texts)
+        else standardizer(values, rows, used)
+        for name, values in columns.items()
+    }
+    return encoder
+
+
+def standardizer(values: np.ndarray, rows: np.ndarray, used: np.ndarray) -> Standardizer:
+    known = values[rows]
+    known = known[~np.isnan(known)]
+    differ = len(known) > 0 and known.min() < known.max()
+    encoder = Standardizer().fit(known if differ else values)
+    encoder.missing = np.asarray(np.isnan(values[used]).sum())
+    return encoder
+
+
+def one_hot(values: Texts, used: np.ndarray) -> OneHot:
+    encoder = OneHot().fit(values.names)
+    encoder.missing = int(np.sum(values.names[values.codes[used]] == ""))
+    return encoder
+
+
+def inputs(encoder: TableEncoder, columns: Mapping[str, Column], order: np.ndarray) -> np.ndarray:
+    """The rows of a table in this order as inputs (n, d), made part by part to save memory."""
+    X = np.empty((len(order), len(encoder.feature_names)), DTYPE)
+    for start in range(0, len(X), PART):
+        rows = order[start : start + PART]
+        X[start : start + PART] = encoder.transform({k: x[rows] for k, x in columns.items()})
+    return X
+
+
+def check_range(source: Source, encoder: TableEncoder, columns: Mapping[str, Column]) -> None:
+    """
+    Raises:
+        BadInput: a number is so far from the others that it is a mistake, and too far to compute.
+    """
+    for name, part in encoder.columns.items():
+        values = columns[name]
+        if isinstance(part, Standardizer) and isinstance(values, np.ndarray):
+            check_near(source, name, values, float(part.mean), FAR * float(part.std))
+
+
+def check_near(source: Source, name: str, values: np.ndarray, mean: float, reach: float) -> None:
+    if np.any(np.abs(values - mean) > reach):
+        line, cell = source.first(
+            name, lambda text: is_number(text) and abs(float(text) - mean) > reach
+        )
+        raise BadInput(
+            f"{source}: line {line}, column {name!r}: {cell} is more than a million times as far "
+            f"from the mean {mean:.4g} of the training rows as these are; correct it, or leave it "
+            "empty"
+        )

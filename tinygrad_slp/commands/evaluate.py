@@ -1,0 +1,53 @@
+"""tinygrad-slp evaluate: how good a model is on a table with the right answers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..data import Labels
+from ..table import BadInput
+from . import arguments
+from .arguments import Parser
+from .encoding import inputs
+from .further import imputed, table_of
+from .scores import confusion, scores, table
+from .target import check_there, known_labels, present
+from .trained import Trained
+
+
+def parser() -> Parser:
+    p = arguments.command(
+        "evaluate",
+        "Compare the predictions of a model that train wrote with the right answers in a table.",
+        "tinygrad-slp evaluate model.safetensors more.csv",
+    )
+    p.add_argument("model", metavar="MODEL.safetensors")
+    p.add_argument("file", metavar="FILE.csv")
+    arguments.add_unknown(p)
+    arguments.add_separator(p)
+    return p
+
+
+def main(argv: Sequence[str]) -> None:
+    options = parser().parse_args(argv)
+    source = arguments.source(options)
+    trained = Trained.load(options.model)
+    frame, known = table_of(source, trained, options)
+    check_there(frame, trained.name)
+    values, rows = present(frame, trained.name)
+    if isinstance(trained.target, Labels):
+        y = known_labels(frame, trained.name, trained.target, values)
+    elif values.dtype.kind == "U":
+        raise BadInput(f"{source}: column {trained.name!r} has texts; expected numbers")
+    else:
+        y = values.astype(float)
+    print(f"{source}: {len(rows):,} rows, {trained.facts['task']} of {trained.name!r}")
+    for note in imputed(trained.columns, known):
+        print(f"  {note}")
+    if len(rows) < len(frame):
+        print(f"  {len(frame) - len(rows):,} rows without a value of {trained.name!r}: left out")
+    predicted = trained.predict(inputs(trained.columns, known, np.asarray(rows)))
+    print(table([(str(source), scores(y, predicted))]))
+    if trained.labels is not None:
+        print("\nWhat was taken for what")
+        print(confusion(y, predicted, trained.labels))

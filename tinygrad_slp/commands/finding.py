@@ -1,0 +1,152 @@
+"""A CSV file, and where in it something is wrong: Python's csv module, which counts lines, says."""
+
+import csv
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..table import BadInput, check_header
+
+SEPARATORS = ";\t|"
+MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "none")
+"""What stands in a cell for a value that is missing."""
+
+UTF16 = (b"\xff\xfe", b"\xfe\xff")  # how such a file begins
+
+
+class Source:
+    """A CSV file of the user's, and what separates its cells; as a string, its name."""
+
+    def __init__(self, path: str, separator: str = ",") -> None:
+        self.path = path
+        self.separator = separator
+
+    def __str__(self) -> str:
+        return self.path
+
+    def header(self) -> list[str]:
+        """The names of the columns.
+
+        Raises:
+            BadInput: there is no such file, no header, or names that are empty or the same.
+        """
+        _, header = next(self.rows(), (0, []))
+        if not header:
+            raise BadInput(f"{self}: the file is empty; expected a header row and rows of data")
+        other = [mark for mark in f",{SEPARATORS}" if mark != self.separator and mark in header[0]]
+        if len(header) == 1 and other:
+            shown = "tab" if other[0] == "\t" else other[0]
+            raise BadInput(
+                f"{self}: line 1: one column only, {header[0][:60]!r}; if {shown!r} separates the "
+                f"columns, write --separator '{shown}'"
+            )
+        check_header(self.path, header)
+        return header
+
+    def most_rows(self) -> int:
+        """At most so many rows it has: as many as there are lines."""
+        with opened(self.path), open(self.path, "rb") as file:
+            blocks = iter(lambda: file.read(2**20), b"")
+            ends = [max(block.count(b"\n"), block.count(b"\r")) for block in blocks]
+        return sum(ends) + 1
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """Each row with the number of its (last) line; lines without anything are left out."""
+        try:
+            with (
+                opened(self.path),
+                open(self.path, encoding="utf-8-sig", newline="") as file,
+            ):
+                reader = csv.reader(file, delimiter=self.separator, skipinitialspace=True)
+                for row in reader:
+                    cells = [cell.strip() for cell in row]
+                    if cells not in ([], [""]):
+                        yield reader.line_num, cells
+        except UnicodeDecodeError:
+            raise self.not_utf8() from None
+        except csv.Error as error:
+            raise BadInput(f"{self}: not a CSV file: {error}") from None
+
+    def check_lengths(self) -> None:
+        """
+        Raises:
+            BadInput: a row has more or fewer cells than the header.
+        """
+        rows = self.rows()
+        _, header = next(rows)
+        for line, cells in rows:
+            if len(cells) != len(header):
+                raise BadInput(
+                    f"{self}: line {line}: {len(cells)} cells, the header has {len(header)}; "
+                    "a cell that holds the separator needs quotes around it"
+                )
+
+    def first(self, column: str, wrong: Callable[[str], bool]) -> tuple[int, str]:
+        """The line and the text of the first cell of a column that is wrong."""
+        rows = self.rows()
+        _, header = next(rows)
+        at = header.index(column)
+        cells = ((line, tidy(row[at])) for line, row in rows)
+        return next(((line, cell) for line, cell in cells if wrong(cell)), (0, ""))
+
+    def not_utf8(self) -> BadInput:
+        """The error that says where the file is not UTF-8."""
+        with open(self.path, "rb") as file:
+            start = file.read(2)
+            file.seek(0)
+            if start == b"PK":
+                return BadInput(
+                    f"{self}: a spreadsheet or an archive, not a CSV file; export it as CSV"
+                )
+            if b"\0" in file.read(1024) and start not in UTF16:
+                return BadInput(f"{self}: not a text file; expected a CSV file")
+            file.seek(0)
+            line = next((k for k, text in enumerate(file, 1) if not is_utf8(text)), 0)
+        encoding = "UTF-16" if start in UTF16 else "LATIN1"
+        return BadInput(
+            f"{self}: line {line}: not UTF-8 text; save it as UTF-8, or try "
+            f"iconv -f {encoding} -t UTF-8 {self} > utf8.csv"
+        )
+
+
+@contextmanager
+def opened(path: str) -> Iterator[None]:
+    """Within it, errors of the system become one line."""
+    try:
+        if Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir():
+            raise BadInput(f"{path}: not a file; expected a CSV file, which can be read twice")
+        yield
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}; expected a CSV file") from None
+
+
+def tidy(text: str) -> str:
+    """A cell as it is compared; pandas takes every spelling of True for the same, so do we."""
+    text = text.strip()
+    if text in MISSING:
+        return ""
+    return text.lower() if text.lower() in ("true", "false") else text
+
+
+def is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell is written as a finite number."""
+    try:
+        value = float(text)
+    except ValueError:
+        return False
+    return abs(value) < float("inf") and "_" not in text
+
+
+def is_infinite(text: str) -> bool:
+    try:
+        return abs(float(text)) == float("inf")
+    except ValueError:
+        return False

@@ -1,0 +1,85 @@
+"""A further table, for a model that was trained on another one: it has to fit that one."""
+
+import argparse
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..data import OneHot, TableEncoder
+from ..data.column import listed
+from ..table import BadInput
+from .columns import is_text
+from .encoding import check_range
+from .finding import Source
+from .reading import Column, Frame, Texts, read
+from .trained import Trained
+
+
+def table_of(
+    source: Source, trained: Trained, options: argparse.Namespace
+) -> tuple[Frame, dict[str, Column]]:
+    """A table, and those of its columns that a model knows.
+
+    Raises:
+        BadInput: it does not fit.
+    """
+    encoders = trained.columns.columns
+    texts = {name for name, encoder in encoders.items() if isinstance(encoder, OneHot)}
+    if trained.labels is not None and trained.labels.dtype.kind == "U":
+        texts.add(trained.name)
+    frame = read(source, texts)
+    known = known_columns(frame, trained.columns, options.unknown == "ignore")
+    check_range(source, trained.columns, known)
+    return frame, known
+
+
+def imputed(encoder: TableEncoder, known: Mapping[str, Column]) -> list[str]:
+    """What was put in the place of missing numbers."""
+    notes = []
+    for name, values in known.items():
+        if isinstance(values, np.ndarray) and (count := int(np.isnan(values).sum())):
+            mean = float(encoder.columns[name].inverse_transform(np.zeros(1))[0])
+            notes.append(f"{name}: {count:,} missing, replaced by the mean {mean:.6g} in training")
+    return notes
+
+
+def known_columns(frame: Frame, encoder: TableEncoder, ignore: bool) -> dict[str, Column]:
+    """The columns that an encoder knows, of the kinds that it knows them to be.
+
+    Args:
+        ignore: take unknown categories for none of those known.
+
+    Raises:
+        BadInput: a column that is missing or of another kind; an unknown category.
+    """
+    if absent := [name for name in encoder.columns if name not in frame.columns]:
+        raise BadInput(
+            f"{frame.source}: no column {listed(absent)}, of which the model was trained; "
+            f"there are {', '.join(frame.columns)}"
+        )
+    for name, part in encoder.columns.items():
+        values = frame.columns[name]
+        if isinstance(part, OneHot) and isinstance(values, Texts):
+            part.handle_unknown = "ignore" if ignore else "error"
+            if not ignore:
+                check_known(frame, name, values, part)
+        elif isinstance(values, Texts):
+            line, cell = frame.source.first(name, is_text)
+            raise BadInput(
+                f"{frame.source}: line {line}, column {name!r}: {cell!r} is not a number, as in "
+                "the table the model was trained on; correct it, or leave it empty"
+            )
+    return {name: frame.columns[name] for name in encoder.columns}
+
+
+def check_known(frame: Frame, name: str, values: Texts, part: OneHot) -> None:
+    known = set(part.categories.tolist())
+    unknown = {text for text in values.names.tolist() if text not in known}
+    if not unknown:
+        return
+    line, cell = frame.source.first(name, unknown.__contains__)
+    what = f"{cell!r} is a category" if cell else "the cell is empty, which is a category"
+    raise BadInput(
+        f"{frame.source}: line {line}, column {name!r}: {what} that was not there in training; "
+        f"known are {listed(part.categories)}; correct it, or write --unknown ignore"
+    )

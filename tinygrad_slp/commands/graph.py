@@ -1,0 +1,44 @@
+"""tinygrad-slp graph: a picture of what a model computes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..draw import draw
+from ..table import BadInput
+from ..tensor import Tensor
+from . import arguments
+from .arguments import Parser
+from .encoding import DTYPE
+from .trained import Trained
+
+KINDS = (".svg", ".dot", ".gv", ".mmd")
+
+
+def parser() -> Parser:
+    p = arguments.command(
+        "graph",
+        "Draw the operations of a model that train wrote, for one row of inputs.",
+        "tinygrad-slp graph model.safetensors -o graph.svg",
+    )
+    p.add_argument("model", metavar="MODEL.safetensors")
+    p.add_argument(
+        "-o", "--out", required=True, metavar="FILE.svg",
+        help="or .dot, .gv (Graphviz), .mmd (Mermaid)",
+    )  # fmt: skip
+    return p
+
+
+def main(argv: Sequence[str]) -> None:
+    options = parser().parse_args(argv)
+    arguments.check_output("--out", options.out, KINDS)
+    arguments.check_apart("--out", options.out, options.model)
+    trained = Trained.load(options.model)
+    x = Tensor(np.zeros((1, len(trained.columns.feature_names)), DTYPE))
+    try:
+        drawing = draw(trained.model(x), trained.model, inputs=x)
+    except ValueError as error:
+        raise BadInput(f"{options.model}: {error}") from None
+    kind = "." + options.out.rpartition(".")[2].lower()
+    text = {".svg": "svg", ".mmd": "mermaid"}.get(kind, "dot")
+    arguments.write(options.out, getattr(drawing, text).encode())

@@ -1,0 +1,145 @@
+"""The report of a training: one HTML file that needs no other, with all there is to know."""
+
+import argparse
+import html
+import io
+from collections.abc import Collection, Iterable, Sequence
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from .. import metrics
+from ..data import OneHot, Standardizer, TableEncoder
+from ..data.column import listed
+from ..plot import plot_history
+from ..train import History
+from .scores import scores
+from .trained import Trained
+
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 60em; margin: 2em auto;
+       padding: 0 1em }
+h1 { font-size: 1.5em } h2 { font-size: 1.1em; margin-top: 2em }
+table { border-collapse: collapse } .wide { overflow-x: auto }
+th, td { padding: .2em .8em; text-align: right; border-bottom: 1px solid #ddd }
+th:first-child, td:first-child, .text { text-align: left }
+th { font-weight: 600 } svg { max-width: 100%; height: auto } .note { color: #555 }
+"""
+
+Judged = Sequence[tuple[str, np.ndarray, np.ndarray]]
+
+
+def describe(encoder: TableEncoder) -> list[list[str]]:
+    """A line for each column that is learned from: name, kind, missing, and what is in it."""
+    lines = []
+    for name, part in encoder.columns.items():
+        if isinstance(part, OneHot):
+            kinds = f"{len(part.categories)} categories"
+            lines.append([name, kinds, f"{part.missing:,}", listed(part.categories)])
+        elif isinstance(part, Standardizer):
+            inside = f"mean {float(part.mean):.5g}, deviation {float(part.std):.5g}"
+            lines.append([name, "number", f"{int(part.missing):,}", inside])
+    return lines
+
+
+def page(
+    trained: Trained,
+    options: argparse.Namespace,
+    said: str,
+    notes: Sequence[str],
+    columns: Sequence[Sequence[str]],
+    history: History,
+    rows: Judged,
+) -> str:
+    """The whole file."""
+    counts = ", ".join(f"{len(y):,} {name}" for name, y, _ in rows)
+    parts = [
+        f"<h1>{html.escape(trained.name)} from {html.escape(options.file)}</h1>",
+        f"<p>{html.escape(said)}.<br>Rows: {counts}.</p>",
+        section("How good it is", metrics_table(rows)),
+        *([section("What was taken for what, " + rows[-1][0], matrix(trained, rows[-1]))]
+          if trained.labels is not None else []),
+        section("How it learned", curve(history)),
+        section("Worth knowing", bullets(notes)),
+        section("Columns", cells(["column", "kind", "missing", "values"], columns, (1, 3))),
+        section("Features, as the network sees them", bullets(trained.columns.feature_names)),
+        section("Settings", cells(["setting", "value"], settings(trained), (1,))),
+    ]  # fmt: skip
+    title = html.escape(f"{trained.name}: report of a training")
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8"><title>{title}</title>\n'
+        f"<style>{STYLE}</style></head>\n<body>\n" + "\n".join(parts) + "\n</body>\n</html>\n"
+    )
+
+
+def section(title: str, body: str) -> str:
+    return f'<h2>{html.escape(title)}</h2>\n<div class="wide">{body}</div>'
+
+
+def bullets(lines: Iterable[str]) -> str:
+    items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+    return f"<ul>{items}</ul>" if items else "<p>nothing</p>"
+
+
+def cells(
+    header: Sequence[str], lines: Iterable[Sequence[str]], texts: Collection[int] = ()
+) -> str:
+    """A table; in these columns are texts, in the others numbers."""
+
+    def line(tag: str, entries: Sequence[str]) -> str:
+        kinds = (" class=text" if k in texts else "" for k in range(len(entries)))
+        pairs = zip(kinds, entries, strict=True)
+        return f"<tr>{''.join(f'<{tag}{k}>{html.escape(x)}</{tag}>' for k, x in pairs)}</tr>\n"
+
+    return f"<table>{line('th', header)}{''.join(line('td', entries) for entries in lines)}</table>"
+
+
+def metrics_table(rows: Judged) -> str:
+    found = [(name, scores(y, p)) for name, y, p in rows]
+    header = ["", *found[0][1]]
+    return cells(header, [[name, *values.values()] for name, values in found])
+
+
+def matrix(trained: Trained, row: tuple[str, np.ndarray, np.ndarray]) -> str:
+    """The confusion matrix, darker for a larger share of its row."""
+    assert trained.labels is not None
+    _, y, p = row
+    counts = metrics.confusion_matrix(y, p.argmax(axis=1), np.arange(len(trained.labels)))
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    names = [html.escape(str(label)) for label in trained.labels.tolist()]
+    head = "".join(f"<th>{name}</th>" for name in names)
+    body = ""
+    for k, name in enumerate(names):
+        shaded = (
+            f'<td style="background:rgba(0,114,178,{0.7 * part:.2f})">{count:,}</td>'
+            for count, part in zip(counts[k].tolist(), share[k].tolist(), strict=True)
+        )
+        body += f"<tr><th>{name}</th>{''.join(shaded)}</tr>\n"
+    return f"<table><tr><th>true \\ predicted</th>{head}</tr>\n{body}</table>"
+
+
+def curve(history: History) -> str:
+    """The picture of the training as inline SVG, or what is missing for it; and how it ended."""
+    last = history.epochs[-1]
+    ended = f"{len(history)} epochs in {sum(history['seconds']):.1f} s, loss {last['loss']:.4g}"
+    ended = f"<p>{html.escape(ended + (f'; {history.stopped}' if history.stopped else ''))}.</p>"
+    if find_spec("matplotlib") is None:
+        return ended + (
+            "<p class=\"note\">The picture needs matplotlib: pip install 'tinygrad-slp[plot]'.</p>"
+        )
+    file = io.StringIO()
+    plot_history(history).savefig(file, format="svg", metadata={"Date": None})
+    text = file.getvalue()
+    return ended + text[text.index("<svg") :]
+
+
+def settings(trained: Trained) -> list[list[str]]:
+    given: dict[str, Any] = trained.facts["settings"]
+    return [[name.replace("_", "-"), shown(value)] for name, value in given.items()]
+
+
+def shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,68 @@
+"""How good predictions are, in a few numbers, as a table to print."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from .. import metrics
+
+Scores = dict[str, str]
+FEW = 20
+"""Up to so many classes, a confusion matrix is printed."""
+
+
+def scores(y: np.ndarray, predicted: np.ndarray) -> Scores:
+    """The metrics of classes y with probabilities (n, k), or of numbers y with numbers (n,)."""
+    if predicted.ndim == 1:
+        return {
+            "MSE": f"{metrics.mse(y, predicted):.5g}",
+            "MAE": f"{metrics.mae(y, predicted):.5g}",
+            "R²": defined(metrics.r2, y, predicted),
+        }
+    labels = np.arange(predicted.shape[1])
+    at = predicted.argmax(axis=1)
+    ranks = predicted[:, 1] if len(labels) == 2 else predicted
+    return {
+        "accuracy": f"{metrics.accuracy(y, at):.2%}",
+        "balanced accuracy": f"{metrics.balanced_accuracy(y, at):.2%}",
+        "ROC-AUC": defined(lambda y, p: metrics.roc_auc(y, p, labels), y, ranks),
+        "log-loss": f"{metrics.log_loss(y, predicted, labels):.4f}",
+    }
+
+
+def defined(
+    metric: Callable[[np.ndarray, np.ndarray], float], y: np.ndarray, predicted: np.ndarray
+) -> str:
+    """The metric, where there is one: not of one row, nor where a class has no rows."""
+    try:
+        return f"{metric(y, predicted):.4f}"
+    except ValueError:
+        return "undefined"
+
+
+def table(rows: Sequence[tuple[str, Scores]]) -> str:
+    """A line for each, under one header."""
+    cells = [["", *rows[0][1]], *([name, *found.values()] for name, found in rows)]
+    return grid(cells)
+
+
+def grid(cells: Sequence[Sequence[str]]) -> str:
+    """Cells in columns: the first to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join(
+        "  " + "   ".join(
+            text.ljust(width) if k == 0 else text.rjust(width)
+            for k, (text, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in cells
+    )  # fmt: skip
+
+
+def confusion(y: np.ndarray, predicted: np.ndarray, labels: np.ndarray) -> str:
+    """The confusion matrix, true classes in rows, predicted ones in columns, if they are few."""
+    if len(labels) > FEW:
+        return f"  {len(labels)} classes: too many to show here"
+    counts = metrics.confusion_matrix(y, predicted.argmax(axis=1), np.arange(len(labels)))
+    names = [str(label) for label in labels.tolist()]
+    lines = [[name, *map(str, row)] for name, row in zip(names, counts.tolist(), strict=True)]
+    return grid([["true \\ predicted", *names], *lines])

@@ -1,0 +1,206 @@
+"""The column to predict: classes or numbers, which is said aloud; and the rows that have it."""
+
+import argparse
+
+import numpy as np
+
+from ..data import Labels, Standardizer, train_test_split
+from ..data.column import listed
+from ..table import BadInput
+from .columns import Shares, is_text
+from .finding import Source, is_number
+from .reading import Column, Frame, Texts
+
+FEW = 10
+"""Up to so many different whole numbers are taken for classes."""
+
+MOST_CLASSES = 200
+TASKS = ("classification", "regression")
+
+
+class Target:
+    """What is to be predicted.
+
+    Attributes:
+        task: one of TASKS.
+        encoder: from labels to class indices, or from numbers to standardised ones, and back.
+        y: class indices int64 (n,), or numbers float64 (n,), of the rows that have a value.
+        rows: which rows those are.
+        said: why it is this task.
+    """
+
+    def __init__(
+        self, task: str, encoder: Labels | Standardizer, y: np.ndarray, rows: np.ndarray, said: str
+    ) -> None:
+        self.task = task
+        self.encoder = encoder
+        self.y = y
+        self.rows = rows
+        self.said = said
+
+
+def read_target(frame: Frame, name: str, task: str | None) -> Target:
+    """Takes the target from the table.
+
+    Args:
+        task: what the user said it is; None: its values decide.
+
+    Raises:
+        BadInput: no such column, no value, one class only, texts for numbers...
+    """
+    check_there(frame, name)
+    values, rows = present(frame, name)
+    check_mixed(frame, name, task)
+    decided, said = decide(name, values, task)
+    if decided == "classification":
+        labels = Labels().fit(values)
+        check_classes(frame.source, name, labels, len(values))
+        y = labels.transform(values)
+        counts = zip(labels.classes.tolist(), np.bincount(y).tolist(), strict=True)
+        shown = [f"{label} {count:,}" for label, count in counts]
+        return Target(decided, labels, y, rows, f"{said}: {cut(shown)}")
+    if values.dtype.kind == "U":
+        line, cell = frame.source.first(name, is_text)
+        raise BadInput(
+            f"{frame.source}: line {line}, column {name!r}: {cell!r} is not a number, which "
+            "regression predicts; correct it, or write --task classification"
+        )
+    if values.min() == values.max():
+        raise BadInput(
+            f"{frame.source}: column {name!r} is {values[0]:g} in every row; expected numbers that "
+            "differ, or there is nothing to learn"
+        )
+    numbers = values.astype(float)
+    return Target(decided, Standardizer(), numbers, rows, f"{said}: {spread(numbers)}")
+
+
+def check_there(frame: Frame, name: str) -> None:
+    if name not in frame.columns:
+        raise BadInput(
+            f"{frame.source}: no column {name!r} to predict; there are {', '.join(frame.columns)}"
+        )
+
+
+def check_mixed(frame: Frame, name: str, task: str | None) -> None:
+    """
+    Raises:
+        BadInput: most of the target is numbers, but not all.
+    """
+    column = frame.columns[name]
+    if task is None and isinstance(column, Texts) and 0.5 <= Shares(column).of(is_number) < 1:
+        line, cell = frame.source.first(name, is_text)
+        raise BadInput(
+            f"{frame.source}: line {line}, column {name!r}: {cell!r} is not a number, as most of "
+            "the column is; correct it, leave it empty, or write --task classification"
+        )
+
+
+def present(frame: Frame, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The values that there are, and their rows; whole numbers as int64.
+
+    Raises:
+        BadInput: there is none.
+    """
+    column: Column = frame.columns[name]
+    if isinstance(column, Texts):
+        rows = np.flatnonzero(column.names[column.codes] != "")
+    else:
+        rows = np.flatnonzero(~np.isnan(column))
+    if not len(rows):
+        raise BadInput(f"{frame.source}: column {name!r} has no value in any row; expected some")
+    values = column[rows]
+    if (
+        values.dtype.kind == "f"
+        and np.all(values == np.rint(values))
+        and np.all(np.abs(values) < 2**53)
+    ):
+        values = values.astype(np.int64)
+    return values, rows
+
+
+def decide(name: str, values: np.ndarray, task: str | None) -> tuple[str, str]:
+    """The task, and the sentence that says why."""
+    count = len(np.unique(values))
+    kind = "texts" if values.dtype.kind == "U" else "numbers"
+    classes = kind == "texts" or (values.dtype.kind == "i" and count <= FEW)
+    decided = task or TASKS[not classes]
+    why = f"{name!r} has {count:,} different {kind}"
+    if task:
+        return decided, f"{decided}, as --task says; {why}"
+    other = f" (write --task {TASKS[classes]} if it is that)" if kind == "numbers" else ""
+    return decided, f"{decided}, as {why}{other}"
+
+
+def check_classes(source: Source, name: str, labels: Labels, rows: int) -> None:
+    k = len(labels.classes)
+    if k == 1:
+        raise BadInput(
+            f"{source}: column {name!r} has one class only, {labels.classes[0].item()!r}; "
+            "expected two or more"
+        )
+    if k > MOST_CLASSES or 2 * k > rows:
+        raise BadInput(
+            f"{source}: column {name!r} has {k:,} classes in {rows:,} rows, too many to learn; "
+            "expected a few, each in many rows, or numbers"
+        )
+
+
+def known_labels(frame: Frame, name: str, labels: Labels, values: np.ndarray) -> np.ndarray:
+    """Class indices of labels that a model knows.
+
+    Raises:
+        BadInput: it does not know one.
+    """
+    known = set(labels.classes.tolist())
+    strings = labels.classes.dtype.kind == "U"
+
+    def is_wrong(text: str) -> bool:
+        value = text if strings or not is_number(text) else float(text)
+        return bool(text) and value not in known
+
+    if strings != (values.dtype.kind == "U") or not set(np.unique(values).tolist()) <= known:
+        line, cell = frame.source.first(name, is_wrong)
+        raise BadInput(
+            f"{frame.source}: line {line}, column {name!r}: {cell!r} is not a class that the model "
+            f"was trained on: {listed(labels.classes)}"
+        )
+    return labels.transform(values)
+
+
+def spread(y: np.ndarray) -> str:
+    return f"from {y.min():.6g} to {y.max():.6g}, mean {y.mean():.6g}"
+
+
+def cut(parts: list[str], most: int = 10) -> str:
+    more = f" and {len(parts) - most} more" if len(parts) > most else ""
+    return ", ".join(parts[:most]) + more
+
+
+def split(target: Target, options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
+    """Places among the target's rows to train on and to hold out, each in random order.
+
+    Of classes both parts have their share, where that is possible.
+
+    Raises:
+        BadInput: a part would be empty.
+    """
+    n = len(target.y)
+    rng = np.random.default_rng(options.seed)
+    if n < 5:
+        raise BadInput(f"{options.file}: {n} rows with a target; expected 5 or more")
+    if not options.validation:
+        return rng.permutation(n), np.arange(0)
+    counts = np.bincount(target.y) if target.task == "classification" else np.array([n])
+    fits = counts.min() > 1 and len(counts) <= n * min(options.validation, 1 - options.validation)
+    try:
+        train, test = train_test_split(
+            np.arange(n),
+            test_size=options.validation,
+            stratify=target.y if fits and len(counts) > 1 else None,
+            rng=rng,
+        )
+    except ValueError:
+        raise BadInput(
+            f"--validation {options.validation}: of {n} rows that leaves one part empty"
+        ) from None
+    return train, test
