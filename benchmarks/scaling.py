@@ -17,6 +17,8 @@ import sys
 import tempfile
 import time
 import tracemalloc
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -58,9 +60,8 @@ def training(width, layers):
 
 
 def products(width, batch, layers):
-    """The matrix products of a step: forward, and back to all weights and all inputs but the first."""
-    sizes = [width] * layers + [10]
-    shapes = [(batch, i, o) for i, o in zip(sizes, sizes[1:], strict=False)]
+    """The matrix products of a step: forward, and back to all weights and inputs but the first."""
+    shapes = [(batch, i, o) for i, o in pairwise([width] * layers + [10])]
     work = []
     for k, (b, i, o) in enumerate(shapes):
         x, W, g = (np.ones(s, np.float32) for s in ((b, i), (o, i), (b, o)))
@@ -106,10 +107,8 @@ def contenders(width, batch, layers):
             continue
         step.loop(3, x, y)
         found[backend] = lambda step=step: step.loop(20, x, y)
-    try:
+    with suppress(ImportError):
         found["PyTorch"] = pytorch(width, batch, layers)
-    except ImportError:
-        pass
     return found
 
 

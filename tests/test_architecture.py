@@ -45,7 +45,8 @@ def test_imports_go_one_way(path):
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_no_import_inside_a_function_but_of_extras(path):
     extras = {
-        "llvm", "matplotlib", "pandas", "picture", "plot", "safetensors", "scipy", "sklearn", "tqdm",
+        "llvm", "matplotlib", "pandas", "picture", "plot", "safetensors", "scipy", "sklearn",
+        "tqdm",
     }  # fmt: skip
     tree = ast.parse(path.read_text("utf-8"))
     for function in ast.walk(tree):
