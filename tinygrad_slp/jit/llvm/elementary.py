@@ -198,9 +198,9 @@ def scaled_exp(lanes: Lanes, bits: Value, r: Value) -> Value:
     """2**k exp(r), times 2**(k//2) and then the rest: 2**k alone may not be a number."""
     b = lanes.b
     y = lanes.fma(b.fmul(r, r), lanes.polynomial(lanes.format.exp, r), r)
-    y = b.fadd(y, lanes.number(1.0))
     half = b.lshr(bits, lanes.whole(1))
-    y = b.fmul(y, lanes.to_exponent(half))
+    scale = lanes.to_exponent(half)
+    y = lanes.fma(y, scale, scale)  # (1 + y) · 2**half, rounded as 1 + y is
     return b.fmul(y, lanes.to_exponent(b.sub(bits, half)))
 
 
