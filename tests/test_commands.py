@@ -500,7 +500,8 @@ def test_a_full_disk_leaves_no_half_file(trained):
         )
         assert done.returncode == 2
         assert "File too large" in done.stderr
-        assert done.stderr.count("\n") == 1
+        hint = "jit replays with NumPy"  # where llvmlite is missing
+        assert sum(hint not in line for line in done.stderr.splitlines()) == 1
         assert os.listdir() == ["m.safetensors"]
         assert Path("m.safetensors").read_text() == "old"
 

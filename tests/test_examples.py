@@ -35,7 +35,8 @@ def run(*command, cwd=HERE):
         [sys.executable, *command], capture_output=True, text=True, cwd=cwd, encoding="utf-8"
     )
     assert done.returncode == 0, done.stderr
-    assert not done.stderr
+    hint = "jit replays with NumPy"  # where llvmlite is missing
+    assert not [line for line in done.stderr.splitlines() if hint not in line]
     return done.stdout
 
 
