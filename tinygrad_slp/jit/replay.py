@@ -88,11 +88,13 @@ class Replay:
         self.quiet.run(self.play_again, n, scanned, order, results)
 
     def play_again(self, n: int, scanned: Any, order: np.ndarray, results: Any) -> None:
+        tape, pairs = self.tape, list(zip(results, self.results, strict=True))
         for i in range(n):
             if scanned is not None:
                 self.give([x[order[i]] for x in scanned])
-            self.play()
-            for result, value in zip(results, self.results, strict=True):
+            for call, args in tape:
+                call(*args)
+            for result, value in pairs:
                 result[i] = value
 
     # --- what computes a node ---
