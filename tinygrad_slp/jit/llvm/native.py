@@ -57,6 +57,7 @@ class Native:
             self.code = Code(text, lambda: text)
         self.functions = [RUN(self.code.address(name)) for name in ("loop", "scan")]
         self.results = [np.empty(*kind_of(x)) for x in program.outputs]
+        self.piece = 1
         self.bind(places)
 
     # --- what is compiled ---
@@ -180,15 +181,15 @@ class Native:
         first = len(table) - len(results)
         order = np.ascontiguousarray(order, dtype=np.int64)
         call = self.functions[scanned is not None]
-        done, piece = 0, 1
+        done = 0
         while done < n:  # in pieces of about a tenth of a second, between which Ctrl-C is heard
-            piece = min(piece, n - done)
+            piece = min(self.piece, n - done)
             table[first:] = [x[done:].ctypes.data for x in results]
             start = perf_counter()
             call(table.ctypes.data, strides.ctypes.data, piece, order[done:].ctypes.data)
             done += piece
-            if perf_counter() - start < 0.05:
-                piece *= 2
+            if piece == self.piece and perf_counter() - start < 0.05:
+                self.piece *= 2
 
     # --- what it is ---
 
