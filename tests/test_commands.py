@@ -161,10 +161,9 @@ def test_settings(extra, shown, capsys):
 def test_what_is_worth_knowing_about_columns_is_said(capsys):
     rng = np.random.default_rng(0)
     lines = [
-        f"{k},n{k},5,same,,{rng.normal():.3f},{1e300 if k == 3 else rng.normal():.3},{'pq'[k % 2]}"
-        for k in range(40)
+        f"{k},n{k},5,same,,{rng.normal():.3f},{rng.normal():.3},{'pq'[k % 2]}" for k in range(40)
     ]
-    table = write("id,name,five,text,none,x,far,y\n" + "\n".join(lines))
+    table = write("id,name,five,text,none,x,z,y\n" + "\n".join(lines))
     assert main(["train", table, "--target", "y", *FAST, "--validation", "0"]) == 0
     said = capsys.readouterr().out
     assert "id: a different whole number in every row" in said
@@ -172,8 +171,27 @@ def test_what_is_worth_knowing_about_columns_is_said(capsys):
     assert "five: the same number in every row, 5, so it is left out" in said
     assert "text: the same text in every row, 'same', so it is left out" in said
     assert "none: no value in any row, so it is left out" in said
-    assert "far: 1e+300 is so far from the others" in said
     assert "3 columns to learn from" in said
+
+
+def test_a_number_beside_which_the_others_look_the_same_is_refused(capsys):
+    lines = [f"{1e300 if k == 3 else k},{'pq'[k % 2]}" for k in range(40)]
+    table = write("far,y\n" + "\n".join(lines))
+    assert main(["train", table, "--target", "y", *FAST]) == 2
+    said = capsys.readouterr().err
+    assert "line 5, column 'far': 1e+300 is so far from the others" in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "date",
+    ["2024-03-01", "1 Mar 2024", "March 1st, 2024", "Fri, 01 Mar 2024", "03/2024", "4:30 pm"],
+)
+def test_dates_in_many_forms_are_refused(date, capsys):
+    rows = "\n".join(f'"{date}",{"pq"[k % 2]}' for k in range(20))
+    table = write("when,y\n" + rows)
+    assert main(["train", table, "--target", "y", *FAST]) == 2
+    assert "date" in capsys.readouterr().err
 
 
 def test_numbers_as_categories(capsys):

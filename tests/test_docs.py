@@ -1,5 +1,6 @@
 """What is generated in docs/ is what the code says now."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,3 +13,11 @@ def test_the_table_of_functions_is_up_to_date(tmp_path):
     subprocess.run([sys.executable, tmp_path / "make_functions.py"], check=True)
     written = (tmp_path / "functions.md").read_text("utf-8")
     assert written == (DOCS / "functions.md").read_text("utf-8"), "run docs/make_functions.py"
+
+
+def test_no_generated_section_is_empty():
+    for page in DOCS.glob("*.md"):
+        text = page.read_text("utf-8")
+        for name in re.findall(r"<!-- (\w+) -->", text):
+            between = text.partition(f"<!-- {name} -->")[2].partition(f"<!-- /{name} -->")[0]
+            assert between.count("|") > 10, (page.name, name)

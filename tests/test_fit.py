@@ -511,3 +511,36 @@ def test_no_epochs():
     before = model.state_dict()
     assert len(run(model, table(), 0)) == 0
     assert same(model.state_dict(), before)
+
+
+def test_an_optimizer_of_another_model_is_refused():
+    X, y = table()
+    with pytest.raises(ValueError, match="no parameter of this model"):
+        fit(network(), (X, y), nn.mse_loss, optim.SGD(network().parameters(), lr=0.1), 1)
+
+
+def test_a_metric_that_would_take_the_place_of_the_loss_is_refused():
+    X, y = table()
+    with pytest.raises(ValueError, match="rename"):
+        run(network(), (X, y), validation=(X, y), metrics={"loss": lambda y, p: 0.0})
+
+
+def test_a_class_is_no_callback():
+    X, y = table()
+    with pytest.raises(TypeError, match=r"EarlyStopping\(\.\.\.\)"):
+        run(network(), (X, y), callbacks=[EarlyStopping])
+
+
+def test_nan_in_the_validation_data_stops_and_says_so():
+    X, y = table()
+    bad = np.where(np.arange(X.size).reshape(X.shape) == 3, np.nan, X)
+    history = run(network(), (X, y), validation=(bad, y), epochs=4)
+    assert len(history) == 1
+    assert "val_loss is not a number in epoch 1" in history.stopped
+
+
+def test_a_history_in_a_notebook():
+    X, y = table()
+    html = run(network(), (X, y), epochs=2)._repr_html_()
+    assert html.count("<tr>") == 3
+    assert "<th>loss</th>" in html

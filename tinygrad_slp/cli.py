@@ -280,7 +280,7 @@ def picture(
     from .plot import plot_training
 
     try:
-        plot_training(options.plot, losses, names, model.weight.data, model.bias.item())
+        plot_training(losses, names, model.weight.data, model.bias.item(), path=options.plot)
     except OSError as error:
         raise BadInput(f"--plot {options.plot}: {error.strerror}") from None
     print(f"\nwrote {options.plot}")

@@ -21,6 +21,9 @@ def run(name: str, argv: Sequence[str]) -> int:
     except BadInput as error:
         print(f"tinygrad-slp {name}: error: {error}", file=sys.stderr)
         return 2
+    except MemoryError as error:
+        print(f"tinygrad-slp {name}: error: not enough memory: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print(f"tinygrad-slp {name}: stopped by Ctrl-C; nothing was written", file=sys.stderr)
         return 130

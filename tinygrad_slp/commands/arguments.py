@@ -77,6 +77,8 @@ def check_output(option: str, path: str | None, endings: Sequence[str] = ()) -> 
     folder = Path(path).resolve().parent
     if Path(path).is_dir():
         raise BadInput(f"{option} {path}: a directory; expected the name of a file")
+    if Path(path).exists() and not Path(path).is_file():
+        raise BadInput(f"{option} {path}: a device or a pipe; expected the name of a file")
     if not folder.is_dir():
         raise BadInput(f"{option} {path}: there is no directory {folder}; make it first")
     if Path(path).exists() and not os.access(path, os.W_OK):

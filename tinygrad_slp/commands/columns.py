@@ -15,9 +15,14 @@ MANY = 1000
 FAR = 1e6
 """So many deviations from the mean a number is no measurement."""
 
+MONTH = "(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[.]?"
+DAY = "([a-z]{3,9}[.,]? )?"  # of the week
 DATE = re.compile(
     r"\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?([T ]\d{1,2}:\d\d.*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}( .*)?"
-    r"|\d{1,2}:\d\d(:\d\d)?(\.\d+)?|\d{1,2}[- ][A-Za-z]{3,9}[- ]\d{2,4}"
+    r"|\d{1,2}[-/]\d{4}|\d{1,2}:\d\d(:\d\d)?(\.\d+)?( ?[ap]m)?"
+    rf"|{DAY}\d{{1,2}}[-. ]{{1,2}}{MONTH}[-, ]{{1,2}}\d{{2,4}}( .*)?"
+    rf"|{DAY}{MONTH}[- ]\d{{1,2}}(st|nd|rd|th)?[-, ]{{1,2}}\d{{2,4}}( .*)?|{MONTH}[- ]\d{{4}}",
+    re.IGNORECASE,
 )
 COMMA = re.compile(r"[+-]?[\d.]*\d,\d+")
 
@@ -49,10 +54,7 @@ def features(
                 f"write --drop {name}"
             )
         if isinstance(values, np.ndarray) and (far := outlier(values)) is not None:
-            notes.append(
-                f"{name}: {far:g} is so far from the others that they look the same beside it; if "
-                "it is a mistake, correct it or leave the cell empty"
-            )
+            raise too_far(frame, name, far)
         if isinstance(values, Texts) and (values.counts == 1).mean() > 0.5:
             notes.append(f"{name}: most of its {len(values.names)} texts are in one row only")
         found[name] = values
@@ -93,6 +95,15 @@ def counts_rows(values: np.ndarray) -> bool:
     if np.any(values[:1000] != np.rint(values[:1000])):
         return False
     return bool(np.all(values == np.rint(values))) and len(np.unique(values)) == len(values)
+
+
+def too_far(frame: Frame, name: str, far: float) -> BadInput:
+    """The error that says where a number is beside which all others look the same."""
+    line, cell = frame.source.first(name, lambda x: is_number(x) and float(x) == far)
+    return BadInput(
+        f"{frame.source}: line {line}, column {name!r}: {cell} is so far from the others that they "
+        f"look the same beside it; correct it, leave it empty, or write --drop {name}"
+    )
 
 
 def check_texts(frame: Frame, name: str, values: Texts, categories: Collection[str]) -> None:

@@ -47,7 +47,11 @@ class Source:
         """At most so many rows it has: as many as there are lines."""
         with opened(self.path), open(self.path, "rb") as file:
             blocks = iter(lambda: file.read(2**20), b"")
-            ends = [max(block.count(b"\n"), block.count(b"\r")) for block in blocks]
+            ends = []
+            for block in blocks:
+                if b"\0" in block:
+                    raise BadInput(f"{self}: has bytes that are 0; expected a text file")
+                ends.append(max(block.count(b"\n"), block.count(b"\r")))
         return sum(ends) + 1
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:

@@ -201,6 +201,8 @@ class Growing:
 
 def as_numbers(names: np.ndarray) -> np.ndarray | None:
     """Texts as numbers, if all are: older pandas leave integers of 20 digits as texts."""
+    if any("_" in name for name in names):  # which Python takes for digits set apart
+        return None
     try:
         return np.where(names == "", "nan", names).astype(float)
     except ValueError:

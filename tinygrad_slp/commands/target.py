@@ -7,7 +7,7 @@ import numpy as np
 from ..data import Labels, Standardizer, train_test_split
 from ..data.column import listed
 from ..table import BadInput
-from .columns import Shares, is_text
+from .columns import DATE, Shares, is_text
 from .finding import Source, is_number
 from .reading import Column, Frame, Texts
 
@@ -84,9 +84,14 @@ def check_there(frame: Frame, name: str) -> None:
 def check_mixed(frame: Frame, name: str, task: str | None) -> None:
     """
     Raises:
-        BadInput: most of the target is numbers, but not all.
+        BadInput: most of the target is numbers, but not all; or it is dates.
     """
     column = frame.columns[name]
+    if task is None and isinstance(column, Texts) and Shares(column).of(DATE.fullmatch) > 0.5:
+        raise BadInput(
+            f"{frame.source}: the target {name!r} is dates or times, which no model here predicts; "
+            "predict a number, such as a year or days since a day, or write --task classification"
+        )
     if task is None and isinstance(column, Texts) and 0.5 <= Shares(column).of(is_number) < 1:
         line, cell = frame.source.first(name, is_text)
         raise BadInput(

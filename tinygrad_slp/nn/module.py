@@ -85,8 +85,7 @@ class Module:
         """Copies of all parameters and buffers as plain arrays, by dotted name."""
         return {
             path: np.array(x.array if isinstance(x, Tensor) else x)
-            for path, x in walk(self)
-            if isinstance(x, Tensor | np.ndarray)
+            for path, x in held(self).items()
         }
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
@@ -99,7 +98,7 @@ class Module:
         Raises:
             ValueError: every problem found, one a line; nothing has been changed.
         """
-        here = {path: x for path, x in walk(self) if isinstance(x, Tensor | np.ndarray)}
+        here = held(self)
         new = {path: np.asarray(state[path]) for path in here if path in state}
         problems = [
             f"{path}: shape {array.shape}, expected {here[path].shape}"
@@ -170,6 +169,21 @@ def is_buffer(x: Any) -> bool:
 
 def is_parameter(x: Any) -> bool:
     return isinstance(x, Tensor) and not is_buffer(x)
+
+
+def held(module: Module) -> dict[str, Any]:
+    """All parameters and buffers by dotted name.
+
+    Raises:
+        ValueError: two have the same name, as those in {"a.0": layer, "a": [layer]}.
+    """
+    found: dict[str, Any] = {}
+    for path, x in walk(module):
+        if isinstance(x, Tensor | np.ndarray):
+            if path in found:
+                raise ValueError(f"two parameters are called {path}: use names without dots")
+            found[path] = x
+    return found
 
 
 def once(named: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:

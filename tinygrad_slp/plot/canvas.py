@@ -7,6 +7,8 @@ import io
 import os
 from typing import TYPE_CHECKING, Any
 
+from ..saving import write_whole
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -52,9 +54,16 @@ def axes_of(ax: Any, width: float, height: float) -> Any:
 
 
 def finished(figure: Any, path: Path | None) -> "Figure":
-    """The figure, written to a file if there is a path."""
+    """The figure, written to a file, whole or not at all, if there is a path.
+
+    Raises:
+        OSError: it cannot be written there.
+        ValueError: matplotlib knows no such kind of picture.
+    """
     if path is not None:
-        figure.savefig(path, dpi=120)
+        file = io.BytesIO()
+        figure.savefig(file, format=os.path.splitext(path)[1][1:].lower() or "png", dpi=120)
+        write_whole(path, file.getvalue())
     whole: Figure = figure
     return whole
 

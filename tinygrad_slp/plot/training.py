@@ -1,25 +1,30 @@
 """The picture of the tutorial's training: how the error falls, and the weights that come of it."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .canvas import BLUE, VERMILION, Path, finished, new_figure, plain
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 def plot_training(
-    path: Path,
     losses: Sequence[float],
     names: Sequence[str],
     weights: np.ndarray,
     bias: float,
-) -> None:
-    """Writes a picture: the mean squared error by epoch, and the learned weights.
+    *,
+    path: Path | None = None,
+) -> "Figure":
+    """The mean squared error of a perceptron by epoch, and its learned weights.
 
     Args:
-        path: a file name that ends in .png, .svg or .pdf.
         losses: the error at each epoch, from before the first.
         names: of the weights (d,).
+        path: a file to write the picture to.
     """
     figure = new_figure(9, 3.6)
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
@@ -34,4 +39,4 @@ def plot_training(
     right.axvline(0, color="black", linewidth=0.8)
     right.set(title="What it learned", xlabel="weight")
     plain(right, grid="x")
-    finished(figure, path)
+    return finished(figure, path)

@@ -103,7 +103,7 @@ def digest(state: State, data: Any) -> str:
     return sha.hexdigest()
 
 
-def write_whole(path: str | Path, data: bytes) -> None:
+def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     """Writes a file so that at any moment the old one or the new one is there, whole.
 
     The bytes go to a file beside it, down to the disk, and only then take its name.
@@ -116,6 +116,8 @@ def write_whole(path: str | Path, data: bytes) -> None:
     try:
         if os.path.isdir(target):
             raise IsADirectoryError(errno.EISDIR, "a directory, expected the name of a file")
+        if os.path.exists(target) and not os.path.isfile(target):
+            raise OSError(errno.EINVAL, "not a file, expected the name of one")
         if os.path.exists(target) and not os.access(target, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         with open(temporary, "xb") as file:

@@ -33,7 +33,7 @@ class EarlyStopping:
         monitor: a column of the history.
         mode: "min" if less is better, "max" if more is.
         restore_best: give the model the weights of its best epoch at the end of the training,
-            however it ended.
+            early or not; not after an error.
 
     Attributes:
         best: the best value so far.
@@ -77,10 +77,11 @@ class EarlyStopping:
             if self.restore_best:
                 self.weights = training.model.state_dict()
         elif training.epoch - self.best_epoch >= self.patience:
-            training.stop(
-                f"{self.monitor} was best, {self.best:.6g}, in epoch {self.best_epoch}, "
-                f"and has not become better for {self.patience} epochs"
-            )
+            found = "has not been a number"
+            if self.best_epoch:
+                best = f"{self.best:.6g}, in epoch {self.best_epoch}"
+                found = f"was best, {best}, and has not become better"
+            training.stop(f"{self.monitor} {found} for {self.patience} epochs")
 
     def on_train_end(self, training: "Training") -> None:
         if self.weights:
@@ -134,6 +135,8 @@ def checked(callbacks: Iterable[Callback], optimizer: Optimizer, columns: list[s
     """
     found = list(callbacks)
     for callback in found:
+        if isinstance(callback, type):
+            raise TypeError(f"a callback is an object: write {callback.__name__}(...)")
         hooks = "on_train_begin", "on_epoch_end", "on_train_end"
         monitor = getattr(callback, "monitor", None)
         if isinstance(callback, Schedule | ReduceLROnPlateau):

@@ -8,6 +8,7 @@ import json
 import os
 import zipfile
 from collections.abc import Mapping
+from glob import escape
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -29,7 +30,7 @@ def write(path: str | os.PathLike[str], tree: Any) -> None:
     """
     path = Path(path)
     own = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    for left in path.parent.glob(f".{path.name}.*.tmp"):
+    for left in path.parent.glob(f".{escape(path.name)}.*.tmp"):
         left.unlink(missing_ok=True)
     try:
         with open(own, "wb") as file:

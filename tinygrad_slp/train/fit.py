@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -142,7 +143,15 @@ def prepared(
             f"fit takes an optimizer that goes by steps, such as optim.Adam(model.parameters()); "
             f"got {type(step.optimizer).__name__}"
         )
-    if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 0:
+    mine = {id(p) for p in step.model.parameters()}
+    if mine and mine.isdisjoint(map(id, step.optimizer.params)):
+        raise ValueError(
+            "the optimizer has no parameter of this model, which would stay as it is: write "
+            f"{type(step.optimizer).__name__}(model.parameters())"
+        )
+    if "loss" in metrics:
+        raise ValueError('a metric called "loss" would take the place of val_loss: rename it')
+    if isinstance(epochs, bool) or not isinstance(epochs, Integral) or epochs < 0:
         raise ValueError(f"epochs should be a whole number, 0 or more; got {epochs!r}")
     if isinstance(shuffle, bool):
         right = "a seed, as in shuffle=0" if shuffle else "shuffle=None"

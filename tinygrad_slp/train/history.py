@@ -1,6 +1,7 @@
 """History: what was measured in every epoch of a training."""
 
 from collections.abc import Mapping
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ..plot import plot_history
@@ -71,13 +72,24 @@ class History:
         history.stopped = saved["stopped"]
         return history
 
-    def __repr__(self) -> str:
-        if not self.epochs:
-            return "History: no epochs"
+    def table(self) -> list[list[str]]:
+        """Names and cells as text: the first epochs and the last."""
         rows: list[list[str]] = [[cell(row[name]) for name in self.columns] for row in self.epochs]
         if len(rows) > 2 * SHOWN + 1:
             rows[SHOWN:-SHOWN] = [["…"] * len(self.columns)]
-        table = [self.columns, *rows]
+        return [self.columns, *rows]
+
+    def _repr_html_(self) -> str:
+        head, *rows = self.table()
+        lines = ["".join(f"<td>{text}</td>" for text in row) for row in rows]
+        names = "".join(f"<th>{text}</th>" for text in head)
+        body = "".join(f"<tr>{line}</tr>" for line in (names, *lines))
+        return f"<table>{body}</table><p>{escape(self.stopped)}</p>"
+
+    def __repr__(self) -> str:
+        if not self.epochs:
+            return "History: no epochs"
+        table = self.table()
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         lines = [
             "  ".join(text.rjust(width) for text, width in zip(line, widths, strict=True))

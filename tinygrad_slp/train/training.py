@@ -1,5 +1,6 @@
 """Training: everything that changes while a model is trained, and one epoch of it."""
 
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -102,6 +103,8 @@ class Training:
         row = {"epoch": self.epoch + 1, "loss": self.train()}
         if self.validation is not None:
             row |= self.evaluate(self.validation)
+            if math.isnan(row["val_loss"]):
+                self.stop(f"val_loss is not a number in epoch {self.epoch + 1}: NaN in that data?")
         row["lr"] = self.optimizer.lr
         row["seconds"] = time.perf_counter() - start
         self.history.epochs.append(row)
