@@ -106,13 +106,15 @@ def digest(state: State, data: Any) -> str:
 def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     """Writes a file so that at any moment the old one or the new one is there, whole.
 
-    The bytes go to a file beside it, down to the disk, and only then take its name.
+    The bytes go to a file beside it, down to the disk, and only then take its name. A process that
+    is killed meanwhile may leave that file, .NAME.*.tmp.
 
     Raises:
         OSError: it cannot be written there; a file that was there still is.
     """
     target = os.path.realpath(path)  # what a link points to, not the link
-    temporary = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}.tmp")
+    folder, name = os.path.split(target)
+    temporary = os.path.join(folder, f".{name}.{secrets.token_hex(8)}.tmp")
     try:
         if os.path.isdir(target):
             raise IsADirectoryError(errno.EISDIR, "a directory, expected the name of a file")
@@ -133,7 +135,7 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
         if isinstance(problem, OSError):
             raise OSError(problem.errno, problem.strerror, str(path)) from None
         raise
-    sync_folder(os.path.dirname(target))
+    sync_folder(folder)
 
 
 def sync_folder(path: str) -> None:

@@ -10,10 +10,13 @@ import zipfile
 from collections.abc import Mapping
 from glob import escape
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+
+from ..saving.files import write_whole
 
 FORMAT = "tinygrad_slp training"
 VERSION = 1
@@ -28,25 +31,12 @@ def write(path: str | os.PathLike[str], tree: Any) -> None:
     Raises:
         OSError: the file cannot be written; what was there before is there still.
     """
-    path = Path(path)
-    own = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    path = Path(os.path.realpath(path))
     for left in path.parent.glob(f".{escape(path.name)}.*.tmp"):
         left.unlink(missing_ok=True)
-    try:
-        with open(own, "wb") as file:
-            save(file, tree)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(own, path)
-    except BaseException:
-        own.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":  # the new name, too, has to reach the disk
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    file = BytesIO()
+    save(file, tree)
+    write_whole(path, file.getvalue())
 
 
 def save(file: BinaryIO, tree: Any) -> None:
