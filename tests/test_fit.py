@@ -481,6 +481,7 @@ def test_parameters_that_were_not_finite_are_named():
         ({"callbacks": [EarlyStopping()]}, r"monitors 'val_loss', .* loss, lr, seconds; give fit"),
         ({"callbacks": [EarlyStopping(monitor="acc")], "validation": table()}, "monitors 'acc'"),
         ({"callbacks": [3]}, "a callback is a function .* got int"),
+        ({"callbacks": print}, r"callbacks should be a list, got <.*print>; write \[callback\]"),
         ({"optimizer": optim.LBFGS(simple().parameters())}, "goes by steps, .* got LBFGS"),
     ],
 )

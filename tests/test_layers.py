@@ -221,6 +221,12 @@ def kinds(model):
     return [type(layer).__name__ for layer in model]
 
 
+@pytest.mark.parametrize("activation", [nn.ReLU(), "relu"])
+def test_mlp_makes_its_own_activations(activation):
+    with pytest.raises(TypeError, match=r"activation should be a class such as nn\.ReLU, got"):
+        nn.MLP([2, 3, 1], activation)
+
+
 def test_mlp_is_a_sequential():
     make = lambda: nn.MLP([4, 8, 6, 2], nn.Tanh, dropout=0.1, norm="batch", rng=0)
     model = make()

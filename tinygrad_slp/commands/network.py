@@ -29,9 +29,6 @@ OPTIMIZERS: dict[str, tuple[Callable[..., optim.Optimizer], float]] = {
     "rmsprop": (optim.RMSprop, 0.003), "adagrad": (optim.Adagrad, 0.03),
     "lion": (optim.Lion, 0.001), "sgd": (optim.SGD, 0.1),
 }  # fmt: skip
-BACKENDS: dict[str, bool | str] = {
-    "auto": True, "llvm": "llvm", "numpy": "numpy", "eager": False,
-}  # fmt: skip
 LARGE = 10_000
 """From so many rows on, batches are larger."""
 
@@ -93,8 +90,8 @@ def learn(
     try:
         return fit(
             trained.model, (X[:n], y[:n]), loss, optimizer, options.epochs,
-            batch_size=options.batch, callbacks=stopping, jit=BACKENDS[options.backend],
-            shuffle=options.seed, **watched,
+            batch_size=options.batch, callbacks=stopping,
+            jit=options.backend != "eager" and options.backend, shuffle=options.seed, **watched,
         )  # fmt: skip
     except NonFiniteError as error:
         reason = str(error).partition(". ")[0]

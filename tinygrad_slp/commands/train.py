@@ -9,23 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..data import TableEncoder
+from ..jit.compiled import BACKENDS
 from ..plot import plot_history
 from ..table import BadInput
 from ..train import History
 from . import arguments, columns, report
 from .arguments import Parser
 from .encoding import check_range, fitted, inputs
-from .network import (
-    ACTIVATIONS,
-    BACKENDS,
-    LOSSES,
-    OPTIMIZERS,
-    chosen_loss,
-    judged,
-    learn,
-    make,
-    outline,
-)
+from .network import ACTIVATIONS, LOSSES, OPTIMIZERS, chosen_loss, judged, learn, make, outline
 from .reading import Frame, read
 from .report import Judged
 from .scores import confusion, scores, table
@@ -69,8 +60,9 @@ def parser() -> Parser:
     )  # fmt: skip
     p.add_argument("--seed", type=int, default=0, metavar="N", help="of all random numbers")
     p.add_argument(
-        "--backend", choices=BACKENDS, default="auto", help="native code, NumPy, or not compiled"
-    )
+        "--backend", choices=(*BACKENDS, "eager"), default="auto",
+        help="native code, NumPy, or not compiled",
+    )  # fmt: skip
     p.add_argument("--out", metavar="FILE.safetensors", help="keep the model")
     p.add_argument("--plot", metavar="FILE.png", help="a picture of the training")
     p.add_argument("--report", metavar="FILE.html", help="all there is to know, in one file")

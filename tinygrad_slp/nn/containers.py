@@ -148,6 +148,8 @@ class MLP(Sequential):
     ) -> None:
         if len(sizes) < 2:
             raise ValueError(f"MLP needs the sizes of input and output at least, got {sizes}")
+        if isinstance(activation, Module) or not callable(activation):
+            raise TypeError(f"activation should be a class such as nn.ReLU, got {activation!r}")
         if norm is not None and norm not in NORMS:
             raise ValueError(f'norm should be "batch", "layer" or None, got {norm!r}')
         rng = np.random.default_rng(rng)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import nn, optim
+from ..jit.compiled import BACKENDS
 from ..nn.containers import NORMS
 
 ACTIVATIONS: dict[str, Callable[[], Any]] = {
@@ -34,10 +35,6 @@ SOLVERS: dict[str, Callable[..., optim.Optimizer]] = {
         params, e.learning_rate_init, e.momentum, nesterov=e.nesterovs_momentum and e.momentum > 0
     ),
 }
-
-BACKENDS: dict[str, bool | str] = {
-    "auto": "auto", "numpy": "numpy", "llvm": "llvm", "eager": False,
-}  # fmt: skip
 
 Wanted = tuple[Callable[[Any], bool], str]
 
@@ -103,7 +100,7 @@ WANTED: dict[str, Wanted] = {
     "n_iter_no_change": (lambda x: whole(x) or x == INF, f"{COUNT[1]}, or infinity"),
     "dropout": within(0, 1, "[)"),
     "norm": among([*NORMS, None]),
-    "backend": among(BACKENDS),
+    "backend": among((*BACKENDS, "eager")),
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from .. import nn
 from ..nn.init import xavier_uniform
 from ..tensor import no_grad
 from ..train import History, fit
-from .arguments import ACTIVATIONS, BACKENDS, SOLVERS, check_arguments, sizes
+from .arguments import ACTIVATIONS, SOLVERS, check_arguments, sizes
 from .convergence import Convergence
 from .objective import Objective, linear_layers
 from .rows import Rows, batch_size, held_out, weighted
@@ -205,7 +205,7 @@ class Network(BaseEstimator):  # type: ignore[misc]
             epochs,
             batch_size=size,
             callbacks=[stopping] if stopping else [],
-            jit=BACKENDS[backend],
+            jit=backend != "eager" and backend,
             shuffle=self._rng if self.shuffle else None,
             progress=bool(self.verbose),
         )

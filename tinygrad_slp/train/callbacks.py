@@ -133,6 +133,8 @@ def checked(callbacks: Iterable[Callback], optimizer: Optimizer, columns: list[s
         ValueError: it looks at a column that the history will not have, or changes the learning
             rates of another optimizer.
     """
+    if not isinstance(callbacks, Iterable):
+        raise TypeError(f"callbacks should be a list, got {callbacks!r}; write [callback]")
     found = list(callbacks)
     for callback in found:
         if isinstance(callback, type):
