@@ -285,3 +285,26 @@ def test_what_a_killed_writer_left_is_removed(tmp_path):
 if __name__ == "__main__":
     mode = sys.argv[2]
     last_words(Path(sys.argv[1]), False if mode == "False" else mode)
+
+
+def test_a_name_with_brackets_is_no_pattern(tmp_path):
+    (tmp_path / ".run1.npz.123.tmp").write_text("of another training")
+    checkpoint.write(tmp_path / "run[1].npz", {"a": 1})
+    assert sorted(x.name for x in tmp_path.iterdir()) == [".run1.npz.123.tmp", "run[1].npz"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need rights elsewhere")
+def test_a_link_stays_a_link(tmp_path):
+    checkpoint.write(tmp_path / "run.npz", {"a": 1})
+    (tmp_path / "link.npz").symlink_to(tmp_path / "run.npz")
+    checkpoint.write(tmp_path / "link.npz", {"a": 2})
+    assert (tmp_path / "link.npz").is_symlink()
+    assert checkpoint.read(tmp_path / "run.npz") == {"a": 2}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name here")
+def test_a_pipe_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="not a file"):
+        checkpoint.write(tmp_path / "pipe", {"a": 1})
+    assert (tmp_path / "pipe").is_fifo()

@@ -545,3 +545,7 @@ def test_a_history_in_a_notebook():
     html = run(network(), (X, y), epochs=2)._repr_html_()
     assert html.count("<tr>") == 3
     assert "<th>loss</th>" in html
+
+
+def test_epochs_may_be_an_integer_of_numpy():
+    assert len(run(network(), table(), epochs=np.int64(2))) == 2

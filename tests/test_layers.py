@@ -221,6 +221,15 @@ def kinds(model):
     return [type(layer).__name__ for layer in model]
 
 
+def test_two_parameters_of_one_name_are_refused():
+    class Net(nn.Module):
+        def __init__(self):
+            self.parts = {"a.0": nn.Linear(1, 1), "a": [nn.Linear(1, 1)]}
+
+    with pytest.raises(ValueError, match=r"two parameters are called parts\.a\.0\.weight"):
+        Net().state_dict()
+
+
 @pytest.mark.parametrize("activation", [nn.ReLU(), "relu"])
 def test_mlp_makes_its_own_activations(activation):
     with pytest.raises(TypeError, match=r"activation should be a class such as nn\.ReLU, got"):
