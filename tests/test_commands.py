@@ -560,3 +560,38 @@ def test_help_is_short_and_has_an_example(capsys):
         assert len(said.splitlines()) < 60
     assert main(["--help"]) == 0
     assert "train | predict | evaluate | graph" in capsys.readouterr().out
+
+
+def test_bytes_that_are_0_are_no_text(capsys):
+    Path("t.csv").write_bytes(b"x,y\n1,p\n2\0,q\n" * 5)
+    assert main(["train", "t.csv", "--target", "y", *FAST]) == 2
+    assert "has bytes that are 0; expected a text file" in capsys.readouterr().err
+
+
+def test_an_underscore_makes_no_number(capsys):
+    table = write("x,y\n" + "\n".join(f"{k % 3}_0,{'pq'[k % 2]}" for k in range(40)))
+    assert main(["train", table, "--target", "y", *FAST, "--out", "m.safetensors"]) == 0
+    Path("new.csv").write_text("x\n10\n")
+    capsys.readouterr()
+    assert main(["predict", "m.safetensors", "new.csv"]) == 2
+    assert "'x'" in capsys.readouterr().err
+
+
+def test_a_lack_of_memory_is_one_line(monkeypatch, capsys):
+    def too_much(*args, **more):
+        raise MemoryError("Unable to allocate 9 TiB")
+
+    monkeypatch.setattr("tinygrad_slp.commands.train.read", too_much)
+    table = write("x,y\n1,p\n2,q\n")
+    assert main(["train", table, "--target", "y", *FAST]) == 2
+    said = capsys.readouterr().err
+    assert said == "tinygrad-slp train: error: not enough memory: Unable to allocate 9 TiB\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name here")
+def test_a_pipe_is_no_place_for_a_model(capsys):
+    os.mkfifo("m.safetensors")
+    table = write("x,y\n" + "\n".join(f"{k},{'pq'[k % 2]}" for k in range(20)))
+    assert main(["train", table, "--target", "y", *FAST, "--out", "m.safetensors"]) == 2
+    assert "a device or a pipe; expected the name of a file" in capsys.readouterr().err
+    assert Path("m.safetensors").is_fifo()

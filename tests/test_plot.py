@@ -256,3 +256,19 @@ def test_what_is_no_confusion_matrix_is_refused(matrix, labels, text):
 
 def test_a_history_plots_itself():
     assert len(history(loss=[2.0, 1.0]).plot().axes) == 1
+
+
+def test_a_picture_that_fails_leaves_the_one_before(tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"before")
+
+    def full(file, **more):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    figure = Figure()
+    monkeypatch.setattr(figure, "savefig", full)
+    with pytest.raises(OSError, match="No space"):
+        plot.canvas.finished(figure, path)
+    assert path.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [path]
