@@ -14,7 +14,7 @@ import numpy as np
 
 from . import __version__, commands, nn, optim, tutorial
 from .check import command
-from .jit import jit
+from .jit import BACKENDS, jit
 from .table import BadInput, Table, read_table, standardise
 
 
@@ -64,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--seed", type=int, default=0, metavar="N", help="of all random numbers")
     p.add_argument(
         "--backend",
-        choices=("auto", "llvm", "numpy", "eager"),
+        choices=(*BACKENDS, "eager"),
         default="auto",
         help="what computes the epochs: native code, NumPy, or neither compiled; default auto",
     )

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..data import TableEncoder
-from ..jit.compiled import BACKENDS
+from ..jit import BACKENDS
 from ..plot import plot_history
 from ..table import BadInput
 from ..train import History

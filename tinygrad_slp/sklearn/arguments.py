@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import nn, optim
-from ..jit.compiled import BACKENDS
+from ..jit import BACKENDS
 from ..nn.containers import NORMS
 
 ACTIVATIONS: dict[str, Callable[[], Any]] = {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..jit import BACKENDS
 from ..nn import Module
 from ..optim import Optimizer
 from . import callbacks as hooks
@@ -19,7 +20,9 @@ from .training import Metric, Training
 if TYPE_CHECKING:  # looked at as code runs, np.random would be half the time of the import
     from ..random import Seed
 
-BACKENDS = {True: "auto", False: None, "auto": "auto", "numpy": "numpy", "llvm": "llvm"}
+COMPILING: dict[bool | str, str | None] = {
+    True: "auto", False: None, **{name: name for name in BACKENDS},
+}  # fmt: skip
 EVALUATED = 1024
 """At least how many rows are evaluated at a time."""
 
@@ -179,6 +182,6 @@ def backend_of(jit: bool | str) -> str | None:
     Raises:
         ValueError: there is no such back end.
     """
-    if jit not in BACKENDS:
+    if jit not in COMPILING:
         raise ValueError(f"jit should be True, False, 'auto', 'numpy' or 'llvm'; got {jit!r}")
-    return BACKENDS[jit]
+    return COMPILING[jit]
