@@ -2,7 +2,7 @@
 
 A program runs in steps, each of which computes some nodes. A buffer is free again after the last
 step that reads it. A node that becomes the new value of a place is computed right there, if nobody
-reads the old value any more.
+reads the old value any more; the parts of a join are computed where the join stands.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..graph import Node
-from .program import Program, is_move
+from .horizontal import join
+from .program import Program, is_move, is_of_a_place
 from .trace import Place
 
 
@@ -98,6 +99,7 @@ class Planner:
         self.in_place = in_place
         self.arrays: dict[int, Any] = {x.order: places[p] for p, x in program.inputs.items()}
         self.root, self.views = roots(program)
+        self.joined = joined(program)
         self.last = self.last_read()
         self.targets: dict[int, Place] = {}
         for place, x in program.stores.items():
@@ -110,7 +112,10 @@ class Planner:
         direct: set[Place] = set()
         for i, step in enumerate(self.steps):
             for node in step:
-                if node.order in self.hidden or node.order in self.views:
+                if node.order in self.hidden or node.order in self.views or node.order in owned:
+                    continue
+                if node.order in self.joined:
+                    self.arrays[node.order] = self.part(node, owned)
                     continue
                 place = self.targets.get(node.order)
                 if place is not None and self.may_update(node, place, i):
@@ -119,8 +124,7 @@ class Planner:
                     continue
                 buffer = self.taken_over(node, i, owned)
                 if buffer is None:
-                    array = np.asarray(node.array)
-                    buffer = self.pool.take(array.shape, array.dtype)
+                    buffer = self.taken(node)
                 owned[node.order] = self.arrays[node.order] = buffer
             for root in [r for r in owned if self.last.get(r, i) <= i]:
                 self.pool.give_back(owned.pop(root))
@@ -139,6 +143,19 @@ class Planner:
             views=self.views,
             blocks=self.pool.blocks,
         )
+
+    def taken(self, node: Node) -> np.ndarray:
+        """A free buffer for a node."""
+        array = np.asarray(node.array)
+        return self.pool.take(array.shape, array.dtype)
+
+    def part(self, node: Node, owned: dict[int, np.ndarray]) -> np.ndarray:
+        """Where a part of a join stands in it."""
+        whole, start = self.joined[node.order]
+        if whole.order not in owned:
+            owned[whole.order] = self.arrays[whole.order] = self.taken(whole)
+        n = np.size(node.array)
+        return owned[whole.order][start : start + n].reshape(np.shape(node.array))
 
     def last_read(self) -> dict[int, int]:
         """In which step each buffer is read for the last time."""
@@ -196,9 +213,10 @@ def roots(program: Program) -> tuple[dict[int, int], set[int]]:
     dummies: dict[int, Any] = {}
     root: dict[int, int] = {}
     views: set[int] = set()
+    parts = joined(program)
     for node in (*program.inputs.values(), *program.nodes):
         array = np.asarray(node.array)
-        root[node.order] = node.order
+        root[node.order] = parts[node.order][0].order if node.order in parts else node.order
         if node.function is not None and is_move(node):
             base = node.parents[0]
             seen = view(node, dummies[base.order])
@@ -209,6 +227,18 @@ def roots(program: Program) -> tuple[dict[int, int], set[int]]:
                 continue
         dummies[node.order] = np.empty(array.shape, array.dtype)
     return root, views
+
+
+def joined(program: Program) -> dict[int, tuple[Node, int]]:
+    """What is computed right where a join of it stands: in which one, and from what element on."""
+    found: dict[int, tuple[Node, int]] = {}
+    for node in program.nodes:
+        start = 0
+        for x in node.parents if node.function is join else ():
+            if not is_of_a_place(x):
+                found.setdefault(x.order, (node, start))
+            start += np.size(x.array)
+    return found
 
 
 def view(node: Node, base: np.ndarray) -> Any:

@@ -69,9 +69,14 @@ def read_off(seen: Recording) -> Program:
 
 def kept_apart(x: Any) -> Any:
     """A copy of an input, or of a view of it, that is still right when its place is updated."""
-    if isinstance(x, Node) and (x.function is None or is_move(x)):
-        return made(Node, x.array, np.copy, (x,), (x,))
+    if isinstance(x, Node) and is_of_a_place(x):
+        return computed(np.copy, (x,), x.array)
     return x
+
+
+def is_of_a_place(x: Node) -> bool:
+    """Whether this may be what stands at a place, or a view of that."""
+    return x.function is None or is_move(x)
 
 
 def ancestors(ends: Iterable[Any]) -> list[Node]:
@@ -102,6 +107,11 @@ def is_move(node: Node) -> bool:
 def is_number(node: Node) -> bool:
     """Whether a value is a Python number, which takes the dtype of an array that it meets."""
     return type(node.array) in (int, float)
+
+
+def computed(function: Any, inputs: tuple[Any, ...], array: Any, /, **settings: Any) -> Node:
+    """A node that a pass adds to a program; of the array only shape and dtype count."""
+    return made(Node, array, function, inputs, tuple(nodes_in((inputs, settings))), settings)
 
 
 def replaced(x: Any, new: Mapping[int, Any]) -> Any:
@@ -168,6 +178,8 @@ def unchanged(function: Any, inputs: Any, settings: Any, y: Any) -> Any:
             return x
     if function is np.positive or (function is np.reshape and same_shape(inputs[0], y)):
         return inputs[0]
+    if function is np.copy and not settings and not is_of_a_place(inputs[0]):
+        return inputs[0]  # which nobody writes into
     return None
 
 
@@ -185,8 +197,7 @@ def simplified(program: Program) -> Program:
         if key in known:
             counts["found computed before"] += 1
         else:
-            parents = tuple(nodes_in((inputs, settings)))
-            known[key] = made(Node, array, function, inputs, parents, settings)
+            known[key] = computed(function, inputs, array, **settings)
         return known[key]
 
     new: dict[int, Any] = {}
@@ -308,7 +319,8 @@ def spelled(x: Any, called: Mapping[int, str]) -> str:
     if isinstance(x, tuple):
         return f"({', '.join(spelled(part, called) for part in x)})"
     if isinstance(x, slice):
-        return ":".join("" if part is None else str(part) for part in (x.start, x.stop, x.step))
+        parts = (x.start, x.stop) if x.step is None else (x.start, x.stop, x.step)
+        return ":".join("" if part is None else str(part) for part in parts)
     return str(x)
 
 

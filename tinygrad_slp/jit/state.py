@@ -5,6 +5,7 @@ the program hold is written in place; one that somebody else has got hold of sin
 graph) is left to them, and the Tensor goes on with another.
 """
 
+from collections.abc import Collection, Sequence
 from operator import attrgetter, is_
 from sys import getrefcount
 from typing import Any
@@ -35,16 +36,22 @@ class State:
         buffers: of every place.
         read: the places of Tensors that are read: their buffers must hold what the Tensors hold.
         written: the places of Tensors that are written.
+
+    Args:
+        groups: places that stand side by side, each group as one.
     """
 
-    def __init__(self, program: Program) -> None:
-        self.buffers: dict[Place, np.ndarray] = {}
-        for place, x in {**program.stores, **program.inputs}.items():
-            value = np.asarray(getattr(x, "array", x))
-            if place.kind in ("number", "array"):
-                self.buffers[place] = place.holder
-            else:
-                self.buffers[place] = aligned(value.shape, value.dtype)
+    def __init__(self, program: Program, groups: Sequence[Place] = ()) -> None:
+        values = {
+            place: np.asarray(getattr(x, "array", x))
+            for place, x in {**program.stores, **program.inputs}.items()
+        }
+        self.groups = groups
+        self.buffers: dict[Place, np.ndarray] = {
+            p: p.holder if p.kind in ("number", "array") else aligned(value.shape, value.dtype)
+            for p, value in values.items()
+        }
+        self.join(self.buffers)
         self.read = [p for p in program.inputs if p.kind in ("value", "gradient")]
         self.written = [p for p in program.stores if p.kind in ("value", "gradient")]
         self.gradients = any(p.kind == "gradient" for p in (*self.read, *self.written))
@@ -83,6 +90,20 @@ class State:
         for place in self.written:
             old = self.buffers[place]
             self.buffers[place] = aligned(old.shape, old.dtype)
+        self.join(self.written)
+
+    def join(self, places: Collection[Place]) -> None:
+        """Makes the buffers of those among these places that stand side by side slices of one."""
+        for group in self.groups:
+            if group.holder[0] not in places:
+                continue
+            shapes = [self.buffers[place].shape for place in group.holder]
+            sizes = [self.buffers[place].size for place in group.holder]
+            whole = aligned((sum(sizes),), self.buffers[group.holder[0]].dtype)
+            self.buffers[group] = whole
+            parts = np.split(whole, np.cumsum(sizes[:-1]))
+            for place, part, shape in zip(group.holder, parts, shapes, strict=True):
+                self.buffers[place] = part.reshape(shape)
 
     def fits(self) -> bool:
         """Whether every Tensor that is read still has the shape and dtype that were traced."""

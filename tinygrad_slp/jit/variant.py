@@ -8,6 +8,7 @@ import numpy as np
 
 from ..graph import is_recording
 from ..tensor import Tensor
+from .horizontal import Horizontal
 from .program import Program, dot, read_off, text
 from .replay import Replay
 from .results import Results
@@ -101,7 +102,6 @@ class Variant:
         assert self.seen is not None
         self.program = read_off(self.seen)
         self.seen = None
-        self.state = State(self.program)
         arguments = [p for p in self.program.inputs if p.kind == "argument"]
         self.arguments = [p.holder for p in arguments]
         self.engine = self.engine_for(self.program, arguments)
@@ -110,15 +110,21 @@ class Variant:
             program.forget_values()
 
     def engine_for(self, program: Program, arguments: list[Place]) -> Any:
-        """The back end that was asked for; NumPy, if it has no code for an operation."""
+        """The back end that was asked for; NumPy, if it has no code for an operation.
+
+        It is bound to buffers that are made for it.
+        """
         if self.backend == "llvm":
             from .llvm.native import Native, NotLowered
 
+            self.state = State(program)
             try:
                 return Native(program, self.state.buffers, arguments)
             except NotLowered as missing:
                 self.reason = f"; there is no native code for {missing}"
-        return Replay(program, self.state.buffers, arguments)
+        alike = Horizontal(program)
+        self.state = State(program, alike.groups)
+        return Replay(alike.fused(), self.state.buffers, arguments)
 
     def prepare(self, leaves: Sequence[Any]) -> None:
         """Brings the buffers in step with the Tensors, and takes the arguments."""
@@ -178,6 +184,9 @@ class Variant:
         assert self.program is not None
         names = self.scope.names()
         names |= {place: self.paths[place.holder] for place in self.given}
+        for place in self.engine.program.inputs | self.engine.program.stores:
+            if place.kind == "side by side":
+                names[place] = ", ".join(names[part] for part in place.holder)
         how = self.engine.summary() + self.reason
         return Described(self.engine.program, names, how, self.engine.remark)
 

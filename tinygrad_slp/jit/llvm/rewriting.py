@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ...graph import Node, made
+from ...graph import Node
 from ..dtypes import dtype_of, is_scalar, shape_of
-from ..program import Program, ancestors, is_number, replaced
-from ..traced import nodes_in
+from ..program import Program, ancestors, computed, is_number, replaced
 
 
 def gemm(c: Any, a: Any, b: Any, alpha: Any = 1.0, beta: Any = 1.0) -> Any:
@@ -49,8 +48,7 @@ class Rewriter:
     def rewrite(self, node: Node, inputs: Any, settings: Any) -> Node:
         made_new = self.summed(node, inputs) or self.taken_over(node, inputs)
         if made_new is None:
-            parents = tuple(nodes_in((inputs, settings)))
-            made_new = made(Node, node.array, node.function, inputs, parents, settings)  # type: ignore[arg-type]
+            made_new = computed(node.function, inputs, node.array, **settings)
         self.before[made_new.order] = node.order
         return made_new
 
@@ -66,9 +64,9 @@ class Rewriter:
         if len(shape_of(y)) != 1 or len(shape_of(x)) not in (1, 2):
             return None
         array = np.multiply(value(x), value(y))
-        products = new(np.multiply, (x, y), array)
+        products = computed(np.multiply, (x, y), array)
         axis = (array.ndim - 1,)
-        return new(np.add.reduce, (products,), np.asarray(node.array), axis=axis)
+        return computed(np.add.reduce, (products,), np.asarray(node.array), axis=axis)
 
     def taken_over(self, node: Node, inputs: Any) -> Node | None:
         """α·a·b + β·c, where c is what a place holds and this node its new value."""
@@ -84,7 +82,7 @@ class Rewriter:
             return None
         a, b = product.inputs
         scales = {"alpha": times(factors[0], alpha), "beta": times(factors[1], beta)}
-        return new(gemm, (c, a, b), node.array, **scales)
+        return computed(gemm, (c, a, b), node.array, **scales)
 
     def term(self, x: Any, node: Node) -> tuple[Any, Any]:
         """x as (a number, the rest), if it is that product and nobody else reads it."""
@@ -113,10 +111,6 @@ class Rewriter:
         return (shape_of(x), dtype_of(x)) == (shape_of(node), dtype_of(node))
 
 
-def new(function: Any, inputs: tuple[Any, ...], array: Any, **settings: Any) -> Node:
-    return made(Node, array, function, inputs, tuple(nodes_in((inputs, settings))), settings)
-
-
 def value(x: Any) -> Any:
     return x.array if isinstance(x, Node) else x
 
@@ -130,5 +124,5 @@ def times(a: float, b: Any) -> Any:
     if a == 1.0:
         return b
     if isinstance(b, Node):
-        return new(np.multiply, (a, b), a * b.array)
+        return computed(np.multiply, (a, b), a * b.array)
     return a * b
