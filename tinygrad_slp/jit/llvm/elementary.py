@@ -194,10 +194,19 @@ def remainder(lanes: Lanes, x: Value, k: Value) -> tuple[Value, Value]:
     return head, lanes.fma(k, lanes.number(-low), head)
 
 
-def scaled_exp(lanes: Lanes, bits: Value, r: Value) -> Value:
-    """2**k exp(r), times 2**(k//2) and then the rest: 2**k alone may not be a number."""
+def scaled_exp(lanes: Lanes, bits: Value, r: Value, lost: Value | None = None) -> Value:
+    """2**k exp(r + lost), for a lost that is less than rounding r to fewer digits would lose.
+
+    2**k alone may not be a number: 2**(k//2) comes first, and then the rest.
+    """
     b = lanes.b
-    y = lanes.fma(b.fmul(r, r), lanes.polynomial(lanes.format.exp, r), r)
+    square = b.fmul(r, r)
+    rest = r
+    if lost is not None:  # exp(r + lost) = exp(r) + lost exp(r), where a cubic will do
+        cubic = lanes.fma(r, lanes.number(1 / 6), lanes.number(1 / 2))
+        cubic = lanes.fma(square, cubic, b.fadd(r, lanes.number(1.0)))
+        rest = lanes.fma(lost, cubic, r)
+    y = lanes.fma(square, lanes.polynomial(lanes.format.exp, r), rest)
     half = b.lshr(bits, lanes.whole(1))
     scale = lanes.to_exponent(half)
     y = lanes.fma(y, scale, scale)  # (1 + y) · 2**half, rounded as 1 + y is
@@ -223,12 +232,14 @@ def within(lanes: Lanes, x: Value, least: float, unit: float) -> Value:
 
 
 def exp(b: Any, x: Value) -> Value:
-    """exp(x)."""
+    """exp(x). Nothing waits that need not: a step of training often waits for an exp."""
     lanes = Lanes(b, x.type)
-    x = within(lanes, x, lanes.format.zero, float(LN2))
     bits, k = nearest(lanes, x, float(LOG2_E))
-    _, r = remainder(lanes, x, k)
-    return scaled_exp(lanes, bits, r)
+    high, low = lanes.format.split(LN2)
+    r = lanes.fma(k, lanes.number(-high), x)
+    y = scaled_exp(lanes, bits, r, b.fmul(k, lanes.number(-low)))
+    y = lanes.choose("<", x, lanes.format.zero * float(LN2), lanes.number(0.0), y)
+    return lanes.choose(">", x, (lanes.format.bias + 1.25) * float(LN2), lanes.number(inf), y)
 
 
 def exp2(b: Any, x: Value) -> Value:

@@ -14,6 +14,7 @@ from ..dtypes import SCATTER, dtype_of, shape_of
 from ..program import Program, is_move, known_as, reduced_by
 from ..trace import Place
 from .elementwise import fma
+from .kernels import APART
 from .lanes import (
     BYTE,
     INDEX,
@@ -115,15 +116,14 @@ class Registers:
             raise NotLowered(f"{known_as(node)} of {dtype}")
         x, y = (self.value(z) for z in node.inputs)
         sums: list[Value] = []
-        apart = min(max(k // 2, 1), 4)
         for i in range(k):
             column = np.repeat(left[:, i], right.shape[1])
             row = np.tile(right[i], left.shape[0])
             u, v = shuffled(b, x, column), shuffled(b, y, row)
-            if i < apart:
+            if i < APART:
                 sums.append(b.fmul(u, v))
             else:
-                sums[i % apart] = fma(b, u, v, sums[i % apart])
+                sums[i % APART] = fma(b, u, v, sums[i % APART])
         if not sums:
             return constant(dtype, 0, left.shape[0] * right.shape[1])
         return paired(sums, b.fadd)
