@@ -7,7 +7,8 @@ objects, items of lists, tuples and dicts. Arrays of Tensors and `Live` numbers 
 
 import sys
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from operator import attrgetter, getitem, is_
 from types import CellType, FunctionType, ModuleType
 from typing import Any
@@ -93,28 +94,28 @@ class Scope:
     def remember(self) -> None:
         """Keeps what everything is now."""
         self.copies = [copied(x) for x in self.live]
-        self.dicts, self.keys = columns(self.variables, 2)
-        self.objects, self.names_of = columns(self.attributes, 2)
-        self.bound = self.variables_now()
-        self.leaves = list(self.tensors.values())
-        self.tracked = list(map(TRACKED, self.leaves))
         # Another object could be equal to one of these, and not the same to a step.
         risky = [
-            (x, key, part)
+            (x, key)
             for x in self.live
             if isinstance(x, list | dict)
             for key, part in (x.items() if isinstance(x, dict) else enumerate(x))
             if has_equals(part)
         ]
-        self.holders, self.places, self.held = columns(risky, 3)
+        self.holders, self.places = columns([*self.variables, *risky], 2)
+        self.objects, self.names_of = columns(self.attributes, 2)
+        self.nothing = [None] * len(self.objects)
+        self.bound = list(self.bound_now())
+        self.leaves = list(self.tensors.values())
+        self.tracked = list(map(TRACKED, self.leaves))
 
-    def variables_now(self) -> list[Any]:
-        none = [None] * len(self.objects)
-        return [
-            *map(getitem, self.dicts, self.keys),
-            *map(CONTENTS, self.cells),
-            *map(getattr, self.objects, self.names_of, none),
-        ]
+    def bound_now(self) -> Iterator[Any]:
+        """What must be the very same objects as before."""
+        return chain(
+            map(getitem, self.holders, self.places),
+            map(CONTENTS, self.cells),
+            map(getattr, self.objects, self.names_of, self.nothing),
+        )
 
     def holds(self) -> bool:
         """Whether everything is still what it was."""
@@ -125,8 +126,7 @@ class Scope:
         try:
             return (
                 self.live == self.copies
-                and all(map(is_, self.variables_now(), self.bound))
-                and all(map(is_, map(getitem, self.holders, self.places), self.held))
+                and all(map(is_, self.bound_now(), self.bound))
                 and list(map(TRACKED, self.leaves)) == self.tracked
             )
         except (ValueError, TypeError, LookupError):  # comparing arrays with anything else

@@ -61,6 +61,7 @@ class Registers:
     def __init__(self, b: Builder, values: dict[int, Value]) -> None:
         self.b = b
         self.values = dict(values)
+        self.terms: dict[int, list[Value]] = {}
 
     def compute(self, nodes: Sequence[Node]) -> None:
         for node in nodes:
@@ -76,6 +77,8 @@ class Registers:
         function: Any = node.function
         if is_elementwise(node):
             shape = shape_of(node)
+            if function is np.add and (terms := self.terms_of(node)):
+                return paired(terms, self.b.fadd)
             n = int(np.prod(shape, dtype=int))
             return emit(self.b, node, n, lambda x: self.broadcast(x, shape))
         if is_move(node):
@@ -91,6 +94,14 @@ class Registers:
         if function is SCATTER:
             return self.scattered(node)
         raise NotLowered(known_as(node))
+
+    def terms_of(self, node: Node) -> list[Value]:
+        """What is added up in a sum of a product and something else, which need not wait for it."""
+        for x, other in (node.inputs, node.inputs[::-1]):
+            alike = shape_of(x) == shape_of(node) and dtype_of(x) == dtype_of(other)
+            if isinstance(x, Node) and x.order in self.terms and alike:
+                return [*self.terms[x.order], self.broadcast(other, shape_of(node))]
+        return []
 
     def broadcast(self, x: Any, shape: tuple[int, ...]) -> Value:
         wide = np.broadcast_to(positions(shape_of(x)), shape)
@@ -126,6 +137,7 @@ class Registers:
                 sums[i % APART] = fma(b, u, v, sums[i % APART])
         if not sums:
             return constant(dtype, 0, left.shape[0] * right.shape[1])
+        self.terms[node.order] = sums
         return paired(sums, b.fadd)
 
     # --- by index ---
