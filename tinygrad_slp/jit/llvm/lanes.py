@@ -70,6 +70,15 @@ def store(b: Builder, x: Value, pointer: Value, dtype: np.dtype) -> None:
     b.store(x, pointer, align=dtype.itemsize)
 
 
+def room(b: Builder, type: Any) -> Value:
+    """A pointer to a place on the stack for a value of this type."""
+    with b.goto_entry_block():
+        pointer = b.alloca(type)
+        pointer.align = 64
+        pointer.type = POINTER  # which it is; llvmlite remembers of what
+    return pointer
+
+
 def at(b: Builder, pointer: Value, offset: Value | int) -> Value:
     """A pointer some bytes further on."""
     if isinstance(offset, int):

@@ -1,23 +1,18 @@
-"""Products of matrices: by the BLAS that NumPy ships, or by loops of our own for tiny ones."""
+"""Products of matrices: by a BLAS, or by loops of our own for tiny ones."""
 
-import ctypes
 from collections.abc import Callable
-from functools import cache
-from importlib import import_module
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
 from ...graph import Node
 from ..dtypes import dtype_of
 from ..program import known_as
+from . import blas
 from .elementwise import fma
 from .kernels import Pointer, counting, in_chunks
 from .lanes import (
     FLOATS,
-    INDEX,
-    POINTER,
     Builder,
     Value,
     at,
@@ -34,29 +29,10 @@ from .operation import NotLowered
 from .rewriting import gemm
 
 GREEK = "alpha", "beta"
-ROW_MAJOR, AS_IT_IS, TRANSPOSED = 101, 111, 112
-LETTER = {np.dtype(np.float64): "d", np.dtype(np.float32): "s"}
 LEAST = 512
 """Multiplications from which a call of the library pays."""
 MOST = 2**18
 """Multiplications up to which loops of our own are not much slower."""
-
-
-@cache
-def addresses() -> dict[str, int]:
-    """Where dgemm and sgemm are, in the library that NumPy has loaded; empty if not to be found.
-
-    NumPy's own build of OpenBLAS has 64-bit integers, and a prefix and a suffix that say so.
-    """
-    core = import_module("numpy._core._multiarray_umath")
-    library = ctypes.CDLL(core.__file__)
-    found = {}
-    for letter in LETTER.values():
-        function = getattr(library, f"scipy_cblas_{letter}gemm64_", None)
-        if function is None:
-            return {}
-        found[f"tinygrad_slp_{letter}gemm"] = ctypes.cast(function, ctypes.c_void_p).value or 0
-    return found
 
 
 def as_matrix(x: np.ndarray, left: bool) -> np.ndarray:
@@ -88,12 +64,12 @@ def emit_product(
             memcpy(b, pointers[2], pointer_of(np.ascontiguousarray(before)), out.nbytes)
     x, y = as_matrix(x, True), as_matrix(y, False)
     (m, k), n = x.shape, y.shape[1]
-    orders = ordered(x), ordered(y)
-    if m * n * k >= LEAST and addresses() and None not in orders:
-        by_library(b, (m, n, k), orders, pointers, scales, out.dtype)
+    orders = blas.ordered(x), blas.ordered(y)
+    if m * n * k >= LEAST and blas.addresses() and None not in orders:
+        blas.emit_gemm(b, (m, n, k), orders, pointers, scales, out.dtype)
         return "by BLAS"
     if m * n * k > MOST:
-        raise NotLowered(f"{known_as(node)} of large matrices where NumPy's BLAS is not found")
+        raise NotLowered(f"{known_as(node)} of large matrices without a BLAS of NumPy or SciPy")
     by_loops(b, x, y, pointers, scales, node.function is gemm, width)
     return "by own loops"
 
@@ -105,39 +81,6 @@ def scale(
     if not isinstance(x, Node):
         return constant(dtype, x)
     return cast(b, load(b, pointer_of(array_of(x)), dtype_of(x), 1), dtype_of(x), dtype)
-
-
-def ordered(x: np.ndarray) -> tuple[int, int] | None:
-    """How the library is told of a matrix: transposed or not, and its leading dimension."""
-    rows, columns = (s if n > 1 else None for s, n in zip(x.strides, x.shape, strict=True))
-    size = x.itemsize
-    if columns in (None, size) and (rows is None or rows >= size * x.shape[1]):
-        return AS_IT_IS, (rows or size * x.shape[1]) // size
-    if rows in (None, size) and (columns is None or columns >= size * x.shape[0]):
-        return TRANSPOSED, (columns or size * x.shape[0]) // size
-    return None
-
-
-def by_library(
-    b: Builder,
-    sizes: tuple[int, int, int],
-    orders: Any,
-    pointers: list[Value],
-    scales: list[Value],
-    dtype: np.dtype,
-) -> None:
-    m, n, k = map(index, sizes)
-    number, flag = FLOATS[dtype], ir.IntType(32)
-    types = [flag] * 3 + [INDEX] * 3 + [number, *[POINTER, INDEX] * 2, number, POINTER, INDEX]
-    name = f"tinygrad_slp_{LETTER[dtype]}gemm"
-    function = b.module.globals.get(name)
-    if function is None:
-        function = ir.Function(b.module, ir.FunctionType(ir.VoidType(), types), name)
-    (tx, ldx), (ty, ldy) = orders
-    flags = [ir.Constant(flag, v) for v in (ROW_MAJOR, tx, ty)]
-    x, y, out = pointers
-    alpha, beta = scales
-    b.call(function, [*flags, m, n, k, alpha, x, index(ldx), y, index(ldy), beta, out, n])
 
 
 def by_loops(

@@ -18,7 +18,6 @@ from .kernels import APART
 from .lanes import (
     BYTE,
     INDEX,
-    POINTER,
     Builder,
     Value,
     at,
@@ -32,6 +31,7 @@ from .lanes import (
     load,
     number,
     parted,
+    room,
     shuffled,
     splat,
     store,
@@ -164,11 +164,7 @@ class Registers:
 
     def spilled(self, x: Value, dtype: np.dtype) -> Value:
         """A place on the stack that holds a value."""
-        with self.b.goto_entry_block():
-            stored = BYTE if dtype.kind == "b" else number(dtype)
-            pointer = self.b.alloca(lanes(stored, count(x)))
-            pointer.align = 64
-            pointer.type = POINTER  # which it is; llvmlite remembers of what
+        pointer = room(self.b, lanes(BYTE if dtype.kind == "b" else number(dtype), count(x)))
         store(self.b, x, pointer, dtype)
         return pointer
 

@@ -1,0 +1,95 @@
+"""Products by whatever BLAS there is: NumPy's, SciPy's, or none."""
+
+import numpy as np
+import pytest
+
+from tinygrad_slp import Tensor, jit, no_grad
+
+pytest.importorskip("llvmlite", reason="native code needs llvmlite")
+
+from tinygrad_slp.jit.llvm import blas, engine
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture
+def only(monkeypatch):
+    """Makes some functions the only BLAS there is."""
+
+    def choose(found):
+        monkeypatch.setattr(blas, "addresses", lambda: found)
+        engine.find_blas.cache_clear()
+
+    yield choose
+    engine.find_blas.cache_clear()
+
+
+def native(f, *arguments):
+    compiled = jit(f, backend="llvm")
+    compiled(*arguments)
+    return compiled(*arguments), str(compiled.program)
+
+
+def of_scipy():
+    pytest.importorskip("scipy", reason="needs SciPy")
+    return blas.of_scipy()
+
+
+SOURCES = {"numpy": blas.of_numpy, "scipy": of_scipy}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda a, b: a @ b,
+        lambda a, b: b.T @ a.T,
+        lambda a, b: a @ a.T,
+        lambda a, b: a.T @ a,
+        lambda a, b: (b.T @ a.T) @ (a @ b),
+    ],
+)
+def test_every_order_of_the_factors(only, source, dtype, f):
+    found = SOURCES[source]()
+    if not found:
+        pytest.skip(f"there is no BLAS of {source} here")
+    only(found)
+    a, b = (RNG.standard_normal(shape).astype(dtype) for shape in ((70, 50), (50, 90)))
+    y, program = native(f, a, b)
+    assert "by BLAS" in program
+    assert y.dtype == dtype
+    exact = f(a.astype(np.longdouble), b.astype(np.longdouble))
+    np.testing.assert_allclose(
+        y, exact, rtol=0, atol=np.finfo(dtype).eps * 64 * np.abs(exact).max()
+    )
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_product_that_is_scaled_and_added_to_what_stands_there(only, source):
+    only(SOURCES[source]())
+    weight = Tensor(np.ones((40, 60)))
+    a, b = RNG.standard_normal((40, 30)), RNG.standard_normal((30, 60))
+
+    @jit(backend="llvm")
+    def step(a, b, rate):
+        with no_grad():
+            weight.data = 0.5 * weight.data - rate * (a @ b)
+
+    expected = weight.data
+    for rate in (0.1, 0.2, 0.3):
+        step(a, b, rate)
+        expected = 0.5 * expected - rate * (a @ b)
+    assert "gemm" in str(step.program)
+    np.testing.assert_allclose(weight.data, expected, rtol=1e-12)
+
+
+def test_without_any_blas_large_products_are_numpys_and_small_ones_ours(only):
+    only({})
+    a, b = RNG.standard_normal((70, 50)), RNG.standard_normal((50, 90))
+    y, program = native(lambda a, b: np.tanh(a @ b), a, b)
+    assert "without a BLAS of NumPy or SciPy" in program
+    np.testing.assert_allclose(y, np.tanh(a @ b))
+    y, program = native(lambda a, b: np.tanh(a @ b), a[:10], b[:, :20])
+    assert "by own loops" in program
+    np.testing.assert_allclose(y, np.tanh(a[:10] @ b[:, :20]), rtol=1e-12)
