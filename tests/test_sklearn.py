@@ -18,6 +18,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from tinygrad_slp import nn
+from tinygrad_slp.nn.activations import ACTIVATIONS
 from tinygrad_slp.sklearn import MLPClassifier, MLPRegressor, PerceptronClassifier, network
 from tinygrad_slp.train import NonFiniteError, fit
 
@@ -220,6 +222,15 @@ def test_dropout_and_norms(settings):
     assert a.score(X, y) > 0.95
     assert a.loss_curve_ == b.loss_curve_
     np.testing.assert_array_equal(a.predict_proba(X), a.predict_proba(X))
+
+
+@unconverged
+@pytest.mark.parametrize(
+    "name, kind", [*ACTIVATIONS.items(), ("logistic", nn.Sigmoid), ("identity", nn.Identity)]
+)
+def test_all_activations_there_are_and_two_by_names_of_scikit_learn(name, kind):
+    model = MLPClassifier((4,), name, max_iter=1, random_state=0).fit(*iris())
+    assert type(model.model_[1]) is kind
 
 
 @unconverged

@@ -8,16 +8,14 @@ import numpy as np
 
 from .. import metrics, nn, optim
 from ..data import Standardizer, TableEncoder
+from ..nn.activations import ACTIVATIONS as BY_NAME
 from ..table import BadInput
 from ..train import EarlyStopping, History, NonFiniteError, fit
 from .encoding import DTYPE
 from .target import Target
 from .trained import Trained
 
-ACTIVATIONS = {
-    "relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "silu": nn.SiLU, "gelu": nn.GELU,
-    "elu": nn.ELU, "leaky-relu": nn.LeakyReLU, "softplus": nn.Softplus,
-}  # fmt: skip
+ACTIVATIONS = {name.replace("_", "-"): kind for name, kind in BY_NAME.items()}
 LOSSES = {
     "cross-entropy": ("classification", nn.cross_entropy),
     "mse": ("regression", nn.mse_loss),

@@ -1,4 +1,4 @@
-"""The activation functions as modules, for use in Sequential."""
+"""The activation functions as modules, for use in Sequential, and their names."""
 
 from typing import Any
 
@@ -94,3 +94,10 @@ class LogSoftmax(Softmax):
 
     def forward(self, x: Any) -> Any:
         return rules.log_softmax(x, axis=self.dim)
+
+
+ACTIVATIONS: dict[str, type[Module]] = {
+    "relu": ReLU, "tanh": Tanh, "sigmoid": Sigmoid, "silu": SiLU, "gelu": GELU, "elu": ELU,
+    "leaky_relu": LeakyReLU, "softplus": Softplus,
+}  # fmt: skip
+"""Of hidden layers, by the names that the command and the estimators take."""

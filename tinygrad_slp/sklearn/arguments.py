@@ -8,11 +8,11 @@ import numpy as np
 
 from .. import nn, optim
 from ..jit import BACKENDS
+from ..nn.activations import ACTIVATIONS as BY_NAME
 from ..nn.containers import NORMS
 
-ACTIVATIONS: dict[str, Callable[[], Any]] = {
-    "identity": nn.Identity, "logistic": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU,
-    "leaky_relu": nn.LeakyReLU, "elu": nn.ELU, "silu": nn.SiLU, "gelu": nn.GELU,
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "identity": nn.Identity, "logistic": nn.Sigmoid, **BY_NAME,
 }  # fmt: skip
 
 

@@ -21,7 +21,8 @@ class MLPClassifier(ClassifierMixin, Network):  # type: ignore[misc]
 
     Args:
         hidden_layer_sizes: neurons of each hidden layer; () for none.
-        activation: "relu", "tanh", "logistic", "identity", "leaky_relu", "elu", "silu" or "gelu".
+        activation: "relu", "tanh", "logistic" or "sigmoid", "identity", "leaky_relu", "elu",
+            "silu", "gelu" or "softplus".
         solver: "adam", "nadam", "sgd", or "adamw", whose weight decay is alpha.
         alpha: of the penalty ½α Σ W², which is added to the sum of the losses of each batch.
         batch_size: rows of a batch; "auto" is min(200, n).
