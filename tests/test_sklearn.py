@@ -20,7 +20,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from tinygrad_slp import nn
 from tinygrad_slp.nn.activations import ACTIVATIONS
-from tinygrad_slp.sklearn import MLPClassifier, MLPRegressor, PerceptronClassifier, network
+from tinygrad_slp.sklearn import MLPClassifier, MLPRegressor, PerceptronClassifier, epochs
 from tinygrad_slp.train import NonFiniteError, fit
 
 unconverged = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -131,11 +131,11 @@ def test_all_back_ends_train_alike(kind):
 def test_compiled_where_it_pays(monkeypatch):
     used = []
     monkeypatch.setattr(
-        network, "fit", lambda *a, jit, **k: used.append(jit) or fit(*a, jit=jit, **k)
+        epochs, "fit", lambda *a, jit, **k: used.append(jit) or fit(*a, jit=jit, **k)
     )
     X, y = iris()
-    for epochs, size in (5, 50), (80, 50), (30, 1):
-        MLPClassifier((2,), max_iter=epochs, batch_size=size, random_state=0).fit(X, y)
+    for n, size in (5, 50), (80, 50), (30, 1):
+        MLPClassifier((2,), max_iter=n, batch_size=size, random_state=0).fit(X, y)
     MLPClassifier(random_state=0, max_iter=3, backend="numpy").fit(X, y)
     assert used == [False, "numpy", "auto", "numpy"]
 

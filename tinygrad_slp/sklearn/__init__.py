@@ -10,6 +10,7 @@ except ImportError:
         "tinygrad_slp.sklearn needs scikit-learn 1.6 or later: pip install 'tinygrad-slp[sklearn]'"
     ) from None
 
-from .estimators import MLPClassifier, MLPRegressor, PerceptronClassifier
+from .estimators import MLPClassifier, MLPRegressor
+from .perceptron import PerceptronClassifier
 
 __all__ = ["MLPClassifier", "MLPRegressor", "PerceptronClassifier"]

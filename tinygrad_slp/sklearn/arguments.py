@@ -1,4 +1,4 @@
-"""What the arguments of the estimators may be, and the error for everything else."""
+"""What the arguments of the estimators may be and mean, and the error for everything else."""
 
 from collections.abc import Callable, Iterable
 from numbers import Integral, Real
@@ -6,35 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from .. import nn, optim
+from .. import nn
 from ..jit import BACKENDS
 from ..nn.activations import ACTIVATIONS as BY_NAME
 from ..nn.containers import NORMS
+from .solvers import SOLVERS
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "identity": nn.Identity, "logistic": nn.Sigmoid, **BY_NAME,
 }  # fmt: skip
 
 
-def adaptive(kind: Callable[..., Any], **more: str) -> Callable[..., Any]:
-    """An optimizer of Adam's kin, of an estimator's arguments."""
-    return lambda params, e: kind(
-        params,
-        lr=e.learning_rate_init,
-        betas=(e.beta_1, e.beta_2),
-        eps=e.epsilon,
-        **{setting: getattr(e, argument) for setting, argument in more.items()},
-    )
-
-
-SOLVERS: dict[str, Callable[..., optim.Optimizer]] = {
-    "adam": adaptive(optim.Adam),
-    "adamw": adaptive(optim.AdamW, weight_decay="alpha"),
-    "nadam": adaptive(optim.NAdam),
-    "sgd": lambda params, e: optim.SGD(
-        params, e.learning_rate_init, e.momentum, nesterov=e.nesterovs_momentum and e.momentum > 0
-    ),
-}
+REPLAYED, NATIVE = 200, 3000
+"""From how many steps on it pays to trace them, and to make machine code of them."""
 
 Wanted = tuple[Callable[[Any], bool], str]
 
@@ -65,6 +49,13 @@ def within(low: float, high: float, ends: str) -> Wanted:
 def sizes(x: Any) -> list[Any]:
     """hidden_layer_sizes as a list."""
     return list(x) if isinstance(x, list | tuple | np.ndarray) else [x]
+
+
+def backend_for(asked: str, steps: int) -> str:
+    """The back end asked for; for "auto" that with which so many steps take the least time."""
+    if asked != "auto":
+        return asked
+    return "eager" if steps < REPLAYED else "numpy" if steps < NATIVE else "auto"
 
 
 COUNT: Wanted = (whole, "a whole number, 1 or more")

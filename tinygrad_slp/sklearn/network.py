@@ -1,31 +1,29 @@
 """Network: what the estimators have in common, from their arguments to the trained model."""
 
-import math
 import warnings
 from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import nn
 from ..nn.init import xavier_uniform
-from ..tensor import no_grad
-from ..train import History, fit
-from .arguments import ACTIVATIONS, SOLVERS, check_arguments, sizes
-from .convergence import Convergence
-from .objective import Objective, linear_layers
-from .rows import Rows, batch_size, held_out, weighted
-
-REPLAYED, NATIVE = 200, 3000
-"""From how many steps on it pays to trace them, and to make machine code of them."""
+from ..optim import Optimizer
+from . import epochs
+from .arguments import ACTIVATIONS, check_arguments, sizes
+from .model import linear_layers, outputs
+from .outcome import Outcome
+from .rows import Rows, weighted
 
 
 class Network(BaseEstimator):  # type: ignore[misc]
     """An estimator with a multi-layer perceptron in it; see `MLPClassifier` for its arguments."""
+
+    _optimizer: Optimizer | None = None
 
     def __init__(
         self,
@@ -122,20 +120,11 @@ class Network(BaseEstimator):  # type: ignore[misc]
         """
         fresh = not (self.warm_start and hasattr(self, "model_"))
         rows, mean = self._prepared(X, y, sample_weight, fresh)
-        rows, score = self._early_stopping(rows)
-        stopping = Convergence(
-            self.n_iter_no_change, self.tol, score, self.learning_rate == "adaptive"
-        )
-        self._optimizer = SOLVERS[self.solver](self.model_.parameters(), self)
-        history = self._run(rows, mean, int(self.max_iter), stopping)
-        self._note(history, stopping)
-        if not history.stopped:
-            warnings.warn(
-                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
-                "optimization hasn't converged yet.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
+        self._optimizer = None
+        outcome = epochs.train(self, rows, mean)
+        self._note(outcome)
+        if outcome.unfinished:
+            warnings.warn(outcome.unfinished, ConvergenceWarning, stacklevel=2)
         return self
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Self:
@@ -144,9 +133,8 @@ class Network(BaseEstimator):  # type: ignore[misc]
             raise ValueError("partial_fit does not support early_stopping=True")
         fresh = not hasattr(self, "model_")
         rows, mean = self._prepared(X, y, sample_weight, fresh, classes)
-        if fresh:
-            self._optimizer = SOLVERS[self.solver](self.model_.parameters(), self)
-        self._note(self._run(rows, mean, 1))
+        losses = epochs.run(self, rows, mean, 1)["loss"]
+        self._note(Outcome(losses, losses[-1]))
         return self
 
     def _prepared(
@@ -178,51 +166,16 @@ class Network(BaseEstimator):  # type: ignore[misc]
         self.loss_curve_: list[float] = []
         self.best_loss_: float | None = None
 
-    def _early_stopping(self, rows: Rows) -> tuple[Rows, Callable[[nn.MLP], float] | None]:
-        """The rows to train on, and the score of a model on the others, if there are any."""
-        if not self.early_stopping:
-            return rows, None
-        rows, (X, *targets) = held_out(
-            rows, self.validation_fraction, is_classifier(self), self._rng
-        )
-        return rows, lambda model: self._score_of(outputs(model, X), *targets)
-
-    def _run(
-        self, rows: Rows, mean: float, epochs: int, stopping: Convergence | None = None
-    ) -> History:
-        """Trains the model."""
-        n = len(rows[0])
-        size = batch_size(self.batch_size, n, self.norm)
-        alpha = 0.0 if self.solver == "adamw" else self.alpha / mean  # adamw has its own decay
-        backend = self.backend
-        if backend == "auto":
-            backend = paying(epochs * math.ceil(n / size))
-        return fit(
-            self.model_,
-            rows,
-            Objective(self._loss(), self.model_, alpha),
-            self._optimizer,
-            epochs,
-            batch_size=size,
-            callbacks=[stopping] if stopping else [],
-            jit=backend != "eager" and backend,
-            shuffle=self._rng if self.shuffle else None,
-            progress=bool(self.verbose),
-        )
-
-    def _note(self, history: History, stopping: Convergence | None = None) -> None:
+    def _note(self, outcome: Outcome) -> None:
         """What is known after a training."""
-        losses = history["loss"]
-        self.n_iter_ = len(losses)
-        self.loss_curve_ += losses
-        self.loss_ = losses[-1]
-        self.best_loss_ = min(losses if self.best_loss_ is None else [*losses, self.best_loss_])
-        self.validation_scores_: list[float] | None = None
-        self.best_validation_score_: float | None = None
-        if stopping and stopping.score:
-            self.best_loss_ = None
-            self.validation_scores_ = stopping.scores
-            self.best_validation_score_ = stopping.best
+        self.n_iter_ = len(outcome.losses)
+        self.loss_ = outcome.loss
+        self.loss_curve_ += outcome.losses
+        self.validation_scores_ = outcome.scores
+        self.best_validation_score_ = outcome.best_score
+        known = [] if self.best_loss_ is None else [self.best_loss_]
+        measured = [*known, *outcome.losses, outcome.loss]
+        self.best_loss_ = min(measured) if outcome.scores is None else None
 
     # --- using it ---
 
@@ -244,15 +197,3 @@ class Network(BaseEstimator):  # type: ignore[misc]
     def intercepts_(self) -> list[np.ndarray]:
         """The biases of each layer, of shapes (outputs,)."""
         return [layer.bias.data for layer in linear_layers(self.model_) if layer.bias is not None]
-
-
-def paying(steps: int) -> str:
-    """The back end with which so many steps take the least time, in all."""
-    return "eager" if steps < REPLAYED else "numpy" if steps < NATIVE else "auto"
-
-
-def outputs(model: nn.MLP, X: np.ndarray) -> np.ndarray:
-    """What a model in `eval()` makes of X, as an array."""
-    with no_grad():
-        z: np.ndarray = model(X).data
-    return z

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from .. import nn
+from .model import linear_layers
 
 
 class Objective:
@@ -28,10 +29,6 @@ class Objective:
         for W in self.weights:
             total = total + 0.5 * self.alpha * np.square(W).sum()
         return total / len(y)
-
-
-def linear_layers(model: nn.MLP) -> list[nn.Linear]:
-    return [layer for layer in model if isinstance(layer, nn.Linear)]
 
 
 def log_loss(z: Any, y: Any) -> Any:
