@@ -445,8 +445,12 @@ def test_lbfgs_finds_the_end_of_a_curved_valley():
         loss.backward()
         return loss
 
-    assert optimizer.step(closure).item() == first
+    losses = []
+    assert optimizer.step(closure, losses.append).item() == first
     np.testing.assert_allclose(x.data, 1, rtol=1e-8)
+    assert len(losses) == optimizer.found.nit > 10
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] == optimizer.found.fun == rosenbrock(x).item()
     assert idle.item() == 7
     assert repr(optimizer).startswith("LBFGS(maxiter=200")
 

@@ -28,6 +28,9 @@ class LBFGS:
         tolerance_change: or where the loss falls by less, relative to it.
         history_size: how many iterations back the curvature is remembered, within a step.
 
+    Attributes:
+        found: what SciPy says of the latest step: `fun`, the loss after it, `nit`, `message`, ...
+
     Raises:
         TypeError: params are not Tensors.
         ValueError: no params, a parameter twice.
@@ -43,6 +46,7 @@ class LBFGS:
         history_size: int = 100,
     ) -> None:
         self.params = parameters_in(params)
+        self.found: Any = None
         self.options = {
             "maxiter": max_iter,
             "maxfun": max_iter * 5 // 4 if max_eval is None else max_eval,
@@ -56,11 +60,14 @@ class LBFGS:
         for p in self.params:
             p.grad = None
 
-    def step(self, closure: Callable[[], Tensor]) -> Tensor:
+    def step(
+        self, closure: Callable[[], Tensor], report: Callable[[float], Any] | None = None
+    ) -> Tensor:
         """One search, up to max_iter iterations; returns the loss before, as PyTorch does.
 
         Args:
             closure: forgets the gradients, computes the loss, calls its backward() and returns it.
+            report: is given the loss after each iteration.
 
         Raises:
             ImportError: SciPy is not installed.
@@ -76,10 +83,15 @@ class LBFGS:
             losses.append(closure())
             return float(losses[-1].item()), self.gradient()
 
-        found = minimize(
-            loss_and_gradient, self.point(), jac=True, method="L-BFGS-B", options=self.options
-        )
-        self.put(found.x)
+        def iterated(x: Any) -> None:
+            if report is not None:
+                report(float(losses[-1].item()))  # an iteration ends with a loss that it keeps
+
+        self.found = minimize(
+            loss_and_gradient, self.point(), jac=True, method="L-BFGS-B", callback=iterated,
+            options=self.options,
+        )  # fmt: skip
+        self.put(self.found.x)
         return losses[0]
 
     def point(self) -> Any:

@@ -68,7 +68,7 @@ WANTED: dict[str, Wanted] = {
         "whole numbers, each 1 or more, as in (100, 50); or one such number",
     ),
     "activation": among(ACTIVATIONS),
-    "solver": among(SOLVERS),
+    "solver": among([*SOLVERS, "lbfgs"]),
     "alpha": within(0, INF, "[)"),
     "batch_size": (
         lambda x: x == "auto" if isinstance(x, str) else whole(x),
@@ -89,6 +89,7 @@ WANTED: dict[str, Wanted] = {
     "beta_2": within(0, 1, "[)"),
     "epsilon": within(0, INF, "()"),
     "n_iter_no_change": (lambda x: whole(x) or x == INF, f"{COUNT[1]}, or infinity"),
+    "max_fun": COUNT,
     "dropout": within(0, 1, "[)"),
     "norm": among([*NORMS, None]),
     "backend": among((*BACKENDS, "eager")),
@@ -108,3 +109,23 @@ def check_arguments(estimator: Any) -> None:
                 f"The {name!r} parameter of {type(estimator).__name__} must be {words}. "
                 f"Got {value!r} instead."
             )
+    if estimator.solver == "lbfgs":
+        check_loss(estimator)
+
+
+def check_loss(estimator: Any) -> None:
+    """Refuses what makes the loss more than a function of the weights, which L-BFGS needs.
+
+    Raises:
+        ValueError: with what to write instead.
+    """
+    if estimator.dropout:
+        raise ValueError(
+            "solver='lbfgs' needs the same loss for the same weights, and with "
+            f"dropout={estimator.dropout} it is random: write dropout=0, or solver='adam'"
+        )
+    if estimator.norm == "batch":
+        raise ValueError(
+            "solver='lbfgs' tries weights that it does not keep, and norm='batch' would remember "
+            "their means and variances: write norm='layer', or solver='adam'"
+        )

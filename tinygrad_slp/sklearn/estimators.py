@@ -6,12 +6,14 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import r2_score
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from ..rules import log_softmax, sigmoid, softmax
 from .network import Network
 from .objective import binary_log_loss, log_loss, squared_error
+from .solvers import goes_by_steps
 
 
 class MLPClassifier(ClassifierMixin, Network):  # type: ignore[misc]
@@ -23,22 +25,25 @@ class MLPClassifier(ClassifierMixin, Network):  # type: ignore[misc]
         hidden_layer_sizes: neurons of each hidden layer; () for none.
         activation: "relu", "tanh", "logistic" or "sigmoid", "identity", "leaky_relu", "elu",
             "silu", "gelu" or "softplus".
-        solver: "adam", "nadam", "sgd", or "adamw", whose weight decay is alpha.
+        solver: "adam", "nadam", "sgd"; "adamw", whose weight decay is alpha; or "lbfgs", a search
+            with all rows at once, which is quick where there are few: it goes by alpha, max_iter,
+            max_fun and tol, takes no dropout and no norm="batch", and has no partial_fit.
         alpha: of the penalty ½α Σ W², which is added to the sum of the losses of each batch.
         batch_size: rows of a batch; "auto" is min(200, n).
         learning_rate: "constant"; or "adaptive": divided by 5 where training would end otherwise.
         learning_rate_init: the learning rate.
-        max_iter: epochs, at most.
+        max_iter: epochs, or iterations of "lbfgs", at most.
         shuffle: whether each epoch takes the rows in another order.
         random_state: an int for the same results each time.
         tol, n_iter_no_change: training ends after more than so many epochs in a row none of which
-            was better by tol than the best before it.
+            was better by tol than the best before it; by "lbfgs", where no ∂L/∂w is above tol.
         verbose: show progress.
         warm_start: `fit` goes on from the weights that are there.
         momentum, nesterovs_momentum: of "sgd".
         early_stopping, validation_fraction: keep a share of the rows to measure the score on, which
-            decides when to stop and which weights are the best.
-        beta_1, beta_2, epsilon: of the other solvers.
+            decides when to stop and which weights are the best; "lbfgs" does not look at them.
+        beta_1, beta_2, epsilon: of "adam", "adamw" and "nadam".
+        max_fun: how often "lbfgs" may compute the loss.
         dropout: the probability after each hidden layer.
         norm: "batch", "layer" or None: before each activation.
         backend: "llvm" for machine code, "numpy" for a replay with NumPy, "eager" for neither;
@@ -47,7 +52,7 @@ class MLPClassifier(ClassifierMixin, Network):  # type: ignore[misc]
     Attributes:
         classes_: the labels, sorted.
         model_: the `nn.MLP`; coefs_, intercepts_ are its parameters.
-        n_iter_: epochs of the latest training; loss_curve_ has all since the first.
+        n_iter_: epochs of the latest training, or iterations; loss_curve_ has all since the first.
         loss_, best_loss_, validation_scores_, best_validation_score_: as their names say; None for
             what was not measured.
         n_features_in_, feature_names_in_, n_outputs_: of the data.
@@ -55,6 +60,7 @@ class MLPClassifier(ClassifierMixin, Network):  # type: ignore[misc]
 
     classes_: np.ndarray
 
+    @available_if(goes_by_steps)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """One epoch, which goes on where the last one ended; see `fit`.
 
@@ -128,6 +134,7 @@ class MLPRegressor(RegressorMixin, Network):  # type: ignore[misc]
     is added up over the outputs; the validation score is R².
     """
 
+    @available_if(goes_by_steps)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """One epoch, which goes on where the last one ended; see `fit`."""
         return self._partial_fit(X, y, sample_weight)

@@ -1,9 +1,29 @@
-"""What the estimators ask of their model: its outputs, and its layers that have weights."""
+"""The model of an estimator: how it is made, what it says of rows, and its weights."""
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import nn
+from ..nn.init import xavier_uniform
 from ..tensor import no_grad
+from .arguments import ACTIVATIONS, sizes
+
+if TYPE_CHECKING:
+    from .network import Network
+
+
+def made(e: "Network", features: int, dtype: Any) -> nn.MLP:
+    """A new model of an estimator's arguments."""
+    return nn.MLP(
+        [features, *map(int, sizes(e.hidden_layer_sizes)), e.n_outputs_],
+        ACTIVATIONS[e.activation],
+        e.dropout,
+        e.norm,
+        init=xavier_uniform,
+        dtype=dtype,
+        rng=e._rng,
+    )
 
 
 def outputs(model: nn.MLP, X: np.ndarray) -> np.ndarray:

@@ -10,12 +10,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .. import nn
-from ..nn.init import xavier_uniform
 from ..optim import Optimizer
-from . import epochs
-from .arguments import ACTIVATIONS, check_arguments, sizes
-from .model import linear_layers, outputs
+from . import epochs, search
+from .arguments import check_arguments
+from .model import linear_layers, made, outputs
 from .outcome import Outcome
 from .rows import Rows, weighted
 
@@ -49,6 +47,7 @@ class Network(BaseEstimator):  # type: ignore[misc]
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
+        max_fun: int = 15000,
         dropout: float = 0.0,
         norm: str | None = None,
         backend: str = "auto",
@@ -74,6 +73,7 @@ class Network(BaseEstimator):  # type: ignore[misc]
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
         self.dropout = dropout
         self.norm = norm
         self.backend = backend
@@ -105,6 +105,8 @@ class Network(BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Trains until the loss, or the validation score, gets no better, or for max_iter epochs.
 
+        With "lbfgs" an iteration of the search stands for an epoch.
+
         Args:
             X: of shape (n, features); float32 stays float32, everything else becomes float64.
             y: of shape (n,), or (n, outputs) for a regressor.
@@ -116,12 +118,13 @@ class Network(BaseEstimator):  # type: ignore[misc]
             NonFiniteError: the loss became NaN or infinite; the message says where.
 
         Warns:
-            ConvergenceWarning: max_iter epochs were not enough.
+            ConvergenceWarning: max_iter epochs were not enough, or max_fun.
         """
         fresh = not (self.warm_start and hasattr(self, "model_"))
         rows, mean = self._prepared(X, y, sample_weight, fresh)
         self._optimizer = None
-        outcome = epochs.train(self, rows, mean)
+        train = search.train if self.solver == "lbfgs" else epochs.train
+        outcome = train(self, rows, mean)
         self._note(outcome)
         if outcome.unfinished:
             warnings.warn(outcome.unfinished, ConvergenceWarning, stacklevel=2)
@@ -154,15 +157,7 @@ class Network(BaseEstimator):  # type: ignore[misc]
         """Another model, and random numbers, from `random_state`."""
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         self._rng = np.random.default_rng(seed)
-        self.model_ = nn.MLP(
-            [X.shape[1], *map(int, sizes(self.hidden_layer_sizes)), self.n_outputs_],
-            ACTIVATIONS[self.activation],
-            self.dropout,
-            self.norm,
-            init=xavier_uniform,
-            dtype=X.dtype,
-            rng=self._rng,
-        )
+        self.model_ = made(self, X.shape[1], X.dtype)
         self.loss_curve_: list[float] = []
         self.best_loss_: float | None = None
 

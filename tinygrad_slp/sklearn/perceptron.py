@@ -34,6 +34,7 @@ class PerceptronClassifier(MLPClassifier):
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
+        max_fun: int = 15000,
         backend: str = "auto",
     ) -> None:
         super().__init__(
@@ -43,5 +44,5 @@ class PerceptronClassifier(MLPClassifier):
             momentum=momentum, nesterovs_momentum=nesterovs_momentum,
             early_stopping=early_stopping, validation_fraction=validation_fraction,
             beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, n_iter_no_change=n_iter_no_change,
-            backend=backend,
+            max_fun=max_fun, backend=backend,
         )  # fmt: skip

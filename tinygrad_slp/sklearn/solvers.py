@@ -1,4 +1,4 @@
-"""The solvers that take a step for each batch: optimizers made of an estimator's arguments."""
+"""The solvers that go by steps, one for each batch: optimizers of an estimator's arguments."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,3 +25,16 @@ SOLVERS: dict[str, Callable[..., optim.Optimizer]] = {
         params, e.learning_rate_init, e.momentum, nesterov=e.nesterovs_momentum and e.momentum > 0
     ),
 }
+
+
+def goes_by_steps(e: Any) -> bool:
+    """Whether there is a partial_fit.
+
+    Raises:
+        AttributeError: there is none.
+    """
+    if e.solver == "lbfgs":
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
+        )
+    return True
