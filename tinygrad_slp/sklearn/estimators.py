@@ -10,7 +10,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
-from ..rules import log_softmax, sigmoid, softmax
+from ..rules import log_softmax, softmax
 from .network import Network
 from .objective import binary_log_loss, log_loss, squared_error
 from .solvers import goes_by_steps
@@ -85,17 +85,20 @@ class MLPClassifier(ClassifierMixin, Network):  # type: ignore[misc]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """The probability of each class, shape (n, classes), in the order of `classes_`."""
-        z = self._outputs(X)
-        p: np.ndarray = np.hstack([sigmoid(-z), sigmoid(z)]) if self._is_binary() else softmax(z)
+        p: np.ndarray = softmax(self._logits(X))
         return p
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
-        """The logarithm of `predict_proba`, shape (n, classes)."""
-        z = self._outputs(X)
-        log_p: np.ndarray = log_softmax(np.hstack([0 * z, z]) if self._is_binary() else z)
-        return log_p
+        """The logarithm of `predict_proba`, shape (n, classes); −∞ where that rounds to 0."""
+        log_p = log_softmax(self._logits(X))
+        return np.where(np.exp(log_p) > 0, log_p, -np.inf)
 
     # --- what it says of its targets ---
+
+    def _logits(self, X: Any) -> np.ndarray:
+        """What the softmax of is the probability of each class, shape (n, classes)."""
+        z = self._outputs(X)
+        return np.hstack([0 * z, z]) if self._is_binary() else z
 
     def _is_binary(self) -> bool:
         """Whether one output tells the two classes apart."""
