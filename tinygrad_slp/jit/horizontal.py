@@ -46,12 +46,12 @@ class Horizontal:
         self.program = program
         self.place_of = {x.order: p for p, x in program.inputs.items() if p.kind == "value"}
         self.columns: dict[int, Column] = {}
-        self.wholes: dict[Place, Place] = {}
+        self.whole_of: dict[Place, Place] = {}
         for stores in self.alike():
             self.take(stores)
         if not (self.is_whole() and self.can_wait()):
-            self.columns, self.wholes = {}, {}
-        self.groups = list(dict.fromkeys(self.wholes.values()))
+            self.columns, self.whole_of = {}, {}
+        self.groups = list(dict.fromkeys(self.whole_of.values()))
 
     # --- what is done alike ---
 
@@ -80,9 +80,9 @@ class Horizontal:
 
     def take(self, stores: dict[Place, Node]) -> None:
         """Puts these side by side with all that leads there; nothing, if a part cannot be."""
-        columns, wholes = dict(self.columns), dict(self.wholes)
+        columns, whole_of = dict(self.columns), dict(self.whole_of)
         todo: list[Column] = [tuple(stores.values())]
-        fits = side_by_side(wholes, tuple(stores))
+        fits = side_by_side(whole_of, tuple(stores))
         while todo and fits:
             column = todo.pop()
             orders = [x.order for x in column]
@@ -90,15 +90,15 @@ class Horizontal:
                 continue
             fits = len(set(orders)) == len(orders) and hold(columns, orders, column)
             if column[0].function is None:
-                fits = fits and side_by_side(wholes, tuple(self.place_of[k] for k in orders))
+                fits = fits and side_by_side(whole_of, tuple(self.place_of[k] for k in orders))
             elif is_elementwise(column[0]):
                 todo += filter(is_column, zip(*(x.inputs for x in column), strict=True))
         if fits:
-            self.columns, self.wholes = columns, wholes
+            self.columns, self.whole_of = columns, whole_of
 
     def is_whole(self) -> bool:
         """Whether what stands side by side is written all at once, or not at all."""
-        for whole in self.wholes.values():
+        for whole in self.whole_of.values():
             ends = tuple(self.program.stores.get(p) for p in whole.holder)
             written = [isinstance(x, Node) and self.columns.get(x.order) == ends for x in ends]
             if not all(written) and any(x is not None for x in ends):
@@ -127,16 +127,16 @@ class Horizontal:
         """The program on vectors of all that stands side by side."""
         if not self.groups:
             return self.program
-        inputs = {p: x for p, x in self.program.inputs.items() if p not in self.wholes}
+        inputs = {p: x for p, x in self.program.inputs.items() if p not in self.whole_of}
         vectors = Vectors(self.columns)
         for column in dict.fromkeys(self.columns.values()):
             if column[0].function is None:
-                whole = self.wholes[self.place_of[column[0].order]]
+                whole = self.whole_of[self.place_of[column[0].order]]
                 inputs[whole] = vectors.sliced(column, None)
         when = self.moments()
         for node in sorted(self.program.nodes, key=lambda x: when[x.order]):
             vectors.add(node)
-        stores = {p: x for p, x in self.program.stores.items() if p not in self.wholes}
+        stores = {p: x for p, x in self.program.stores.items() if p not in self.whole_of}
         stores = {p: kept_apart(replaced(x, vectors.new)) for p, x in stores.items()}
         for whole in self.groups:
             ends = tuple(self.program.stores.get(p) for p in whole.holder)
@@ -212,10 +212,10 @@ def hold(known: dict[Any, Any], keys: Iterable[Any], value: Any) -> bool:
     return all(known.setdefault(key, value) == value for key in keys)
 
 
-def side_by_side(wholes: dict[Place, Place], places: tuple[Place, ...]) -> bool:
+def side_by_side(whole_of: dict[Place, Place], places: tuple[Place, ...]) -> bool:
     """Makes one place of these; whether none of them is part of another one."""
-    whole = wholes.get(places[0], Place("side by side", places))
-    return whole.holder == places and hold(wholes, places, whole)
+    whole = whole_of.get(places[0], Place("side by side", places))
+    return whole.holder == places and hold(whole_of, places, whole)
 
 
 def size_of(column: Column) -> int:
