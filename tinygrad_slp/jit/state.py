@@ -2,7 +2,8 @@
 
 An array of a Tensor never changes under somebody who holds it. A buffer that only the Tensor and
 the program hold is written in place; one that somebody else has got hold of since (`t.data`, a
-graph) is left to them, and the Tensor goes on with another.
+graph) is left to them, and the program goes on with another. As whoever does so once may do it
+after every step, Tensors are given copies for a while then.
 """
 
 from collections.abc import Collection, Sequence
@@ -19,6 +20,8 @@ from .program import Program
 from .trace import ARRAY, GRAD, Place
 
 ARRAY_OF = attrgetter("array")
+AWHILE = 100
+"""Steps for which Tensors are given copies after somebody had got hold of a buffer."""
 
 
 def array_of(place: Place) -> Any:
@@ -56,6 +59,7 @@ class State:
         self.written = [p for p in program.stores if p.kind in ("value", "gradient")]
         self.gradients = any(p.kind == "gradient" for p in (*self.read, *self.written))
         self.held: list[int] = []
+        self.copying = 0
 
     def settle(self) -> None:
         """Is called when all that will ever hold the buffers on our side holds them."""
@@ -87,6 +91,7 @@ class State:
 
     def move(self) -> None:
         """Gives everything that is written another buffer, with the same content."""
+        self.copying = AWHILE
         for place in self.written:
             old = self.buffers[place]
             self.buffers[place] = aligned(old.shape, old.dtype)
@@ -124,8 +129,10 @@ class State:
 
     def store(self) -> None:
         """Gives the Tensors what was computed."""
-        for place in self.written:
-            put(place, self.buffers[place])
+        given = list(map(np.copy, self.targets)) if self.copying else self.targets
+        for k, place in enumerate(self.written):
+            put(place, given[k])
+        self.copying -= self.copying > 0
         self.held = list(map(getrefcount, self.targets))
 
 
