@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_slp import Tensor, nn, sigmoid
+from tinygrad_slp import Tensor, jit, nn, sigmoid
 from tinygrad_slp.draw import draw
 from tinygrad_slp.draw.layout import GAP, layout
 from tinygrad_slp.draw.svg import LETTER
@@ -212,6 +212,84 @@ def test_a_drawing_is_saved_and_shown(tmp_path):
     ):  # fmt: skip
         drawing.save(tmp_path / f"d.{suffix}")
         assert (tmp_path / f"d.{suffix}").read_text("utf-8") == text
+
+
+def test_a_notebook_shows_the_text_of_a_tensor_and_below_it_the_graph():
+    loss = np.mean((sigmoid(X @ Tensor([0.1, 0.2, 0.3], requires_grad=True)) - y) ** 2)
+    assert loss._repr_html_() == f"<pre>{loss!r}</pre>{draw(loss).svg}"
+
+
+def test_the_text_in_a_notebook_is_escaped():
+    x = Tensor(np.ones(2, ">f8"), requires_grad=True)
+    assert "<pre>Tensor([1., 1.], dtype=&gt;f8, made by np.transpose)</pre>" in x.T._repr_html_()
+
+
+def test_a_gradient_whose_norm_is_not_a_number_is_drawn():
+    x = Tensor(np.ones(5), requires_grad=True)
+    x.grad = Tensor(np.full(5, 1e300))
+    with np.errstate(all="raise"):
+        assert "gradient of norm inf" in (x * 2)._repr_html_()
+
+
+def freed():
+    z = scalar() ** 2
+    z.backward()
+    return z
+
+
+def chain(n):
+    x = scalar()
+    for _ in range(n):
+        x = -x
+    return x
+
+
+def test_a_graph_of_60_nodes_is_the_largest_that_a_notebook_draws_unasked():
+    assert chain(59)._repr_html_().count("np.negative") == 1 + 59
+    assert chain(60)._repr_html_() is None
+
+
+UNDRAWN = {
+    "a leaf": scalar,
+    "not recorded": lambda: Tensor(1.0) * 2,
+    "freed": freed,
+    "many nodes": lambda: chain(100_000),
+    "many inputs": lambda: np.stack([scalar() for _ in range(10_000)]),
+    "many constants": lambda: np.stack([scalar(), *np.ones(10_000)]),
+    "large constants": lambda: scalar() * np.ones(10_000_000),
+}
+
+
+@pytest.mark.parametrize("name", UNDRAWN)
+def test_a_notebook_shows_the_text_alone_where_no_graph_can_be_seen_at_a_glance(name):
+    assert UNDRAWN[name]()._repr_html_() is None
+
+
+def test_a_large_array_is_no_large_graph():
+    assert np.exp(Tensor(np.ones(10_000_000), requires_grad=True))._repr_html_()
+
+
+def test_no_more_of_a_large_graph_is_looked_at_than_would_be_drawn():
+    middle = chain(1)
+    x = middle
+    for _ in range(100):
+        x = -x
+    middle.inputs = None  # whoever looks at it fails
+    assert x._repr_html_() is None
+
+
+def test_a_tensor_of_a_watched_step_has_no_picture():
+    w = Tensor(np.ones((3, 9)), requires_grad=True)
+    shown = []
+
+    def step(X):
+        z = X @ w
+        shown.extend([z, z._repr_html_()])
+        return z.detach()
+
+    jit(step, backend="numpy")(X)
+    assert shown[1:] == [None]
+    assert shown[0]._repr_html_() is None  # afterwards neither
 
 
 def test_mermaid_has_every_node_and_edge():

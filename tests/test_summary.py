@@ -61,6 +61,38 @@ def test_html_is_escaped():
     assert text.count("<tr>") == 3
 
 
+def cells(html):
+    return [re.findall(r"<t[hd] .*?>(.*?)</t[hd]>", line) for line in html.split("</tr>")[:-1]]
+
+
+def test_a_notebook_shows_what_is_in_a_module():
+    model = nn.MLP([4, 1000, 3], norm="batch", rng=0)
+    model[0].requires_grad_(False)
+    options = model[1].extra_repr()
+    assert cells(model._repr_html_()) == [
+        ["layer", "class", "options", "shapes", "parameters", "frozen"],
+        ["", "MLP", "", "", "", ""],
+        ["  0", "Linear", "in_features=4, out_features=1000, bias=True",
+         "weight (1000, 4), bias (1000,)", "5,000", "5,000"],
+        ["  1", "BatchNorm1d", options, "weight (1000,), bias (1000,)", "2,000", ""],
+        ["  2", "ReLU", "", "", "", ""],
+        ["  3", "Linear", "in_features=1000, out_features=3, bias=True",
+         "weight (3, 1000), bias (3,)", "3,003", ""],
+    ]  # fmt: skip
+    assert "10,003 parameters (5,000 frozen), 96.0 kB with buffers" in model._repr_html_()
+    assert repr(model).startswith("MLP(")
+
+
+def test_a_notebook_shows_shared_parameters_once_and_escapes_names():
+    model = Shared()
+    model.parts = {"<b>": Tensor([1.0], requires_grad=True)}
+    found = cells(model._repr_html_())
+    assert [line[3] for line in found] == [
+        "shapes", "scale.0 (1,), scale.1 (1,), parts.&lt;b&gt; (1,)", "weight (4, 4), bias (4,)",
+        "weight (2, 2), bias (2,)",
+    ]  # fmt: skip
+
+
 class Shared(nn.Module):
     """A layer used twice, one never used, a parameter of its own, and two outputs."""
 

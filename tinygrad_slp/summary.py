@@ -1,7 +1,7 @@
-"""A model as a table: each layer with its output shape, parameters and time, from one run of it."""
+"""A model as a table: each layer with its parameters, and from one run its output and its time."""
 
 import html
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -13,6 +13,7 @@ from .tensor import Tensor, no_grad
 from .tree import flatten
 
 HEADER = ("layer", "class", "output", "parameters", "frozen", "ms")
+HELD = ("layer", "class", "options", "shapes", "parameters", "frozen")
 
 
 @dataclass
@@ -22,8 +23,9 @@ class Row:
     Attributes:
         path: its dotted name; empty for the model itself.
         outputs: the shape of each array that it returned last.
-        trainable, frozen: the numbers in its own parameters, not counting those of layers within
-            it, nor shared ones that an earlier row has.
+        shapes: of its own parameters, by name; as in the numbers that follow, without those of
+            layers within it, and shared ones that an earlier row has.
+        trainable, frozen: the numbers in its own parameters.
         bytes: of its own parameters and buffers.
         bytes_made: of the arrays that it returned, in all calls.
         calls: how often it was called; a shared layer more than once.
@@ -33,6 +35,7 @@ class Row:
     path: str
     kind: str
     outputs: list[tuple[int, ...]] = field(default_factory=list)
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     trainable: int = 0
     frozen: int = 0
     bytes: int = 0
@@ -41,16 +44,21 @@ class Row:
     ms: float = 0.0
 
     def cells(self) -> tuple[str, ...]:
-        depth = self.path.count(".") + 1 if self.path else 0
         calls = f" ×{self.calls}" if self.calls > 1 else ""
         return (
-            "  " * depth + self.path.rpartition(".")[2],
-            self.kind,
+            *self.names(),
             (", ".join(map(str, self.outputs)) + calls) if self.calls else "not called",
-            f"{self.trainable + self.frozen:,}" if self.trainable + self.frozen else "",
-            f"{self.frozen:,}" if self.frozen else "",
+            *self.counts(),
             f"{self.ms:.3f}" if self.calls else "",
         )
+
+    def names(self) -> tuple[str, str]:
+        depth = self.path.count(".") + 1 if self.path else 0
+        return "  " * depth + self.path.rpartition(".")[2], self.kind
+
+    def counts(self) -> tuple[str, str]:
+        total = self.trainable + self.frozen
+        return f"{total:,}" if total else "", f"{self.frozen:,}" if self.frozen else ""
 
 
 class Summary:
@@ -82,13 +90,16 @@ class Summary:
         whole = {path for row in self.rows for path in above(row.path)}
         return sum(row.bytes_made for row in self.rows if row.path not in whole)
 
-    def totals(self) -> str:
+    def held(self) -> str:
         frozen = f" ({self.frozen:,} frozen)" if self.frozen else ""
         return (
             f"{self.trainable + self.frozen:,} parameters{frozen}, "
-            f"{readable(self.bytes)} with buffers; "
-            f"{readable(self.bytes_made)} of outputs; {self.rows[0].ms:.3f} ms forward"
+            f"{readable(self.bytes)} with buffers"
         )
+
+    def totals(self) -> str:
+        made = readable(self.bytes_made)
+        return f"{self.held()}; {made} of outputs; {self.rows[0].ms:.3f} ms forward"
 
     def __repr__(self) -> str:
         table = [HEADER, *(row.cells() for row in self.rows)]
@@ -104,20 +115,28 @@ class Summary:
         return "\n".join([*lines, lines[1], self.totals()])
 
     def _repr_html_(self) -> str:
-        left, right = ' style="text-align:left;white-space:pre"', ' style="text-align:right"'
+        return as_html(HEADER, (row.cells() for row in self.rows), self.totals(), numbers=3)
 
-        def line(tag: str, cells: tuple[str, ...]) -> str:
-            columns = (
-                f"<{tag}{left if k < 3 else right}>{html.escape(cell)}</{tag}>"
-                for k, cell in enumerate(cells)
-            )
-            return f"<tr>{''.join(columns)}</tr>"
 
-        rows = "".join(line("td", row.cells()) for row in self.rows)
-        return (
-            f"<table><thead>{line('th', HEADER)}</thead><tbody>{rows}</tbody>"
-            f"<caption{left}>{html.escape(self.totals())}</caption></table>"
+def as_html(
+    header: tuple[str, ...], rows: Iterable[tuple[str, ...]], below: str, numbers: int
+) -> str:
+    """A table, whose last so many columns are numbers, and a line below it."""
+    left, right = ' style="text-align:left;white-space:pre"', ' style="text-align:right"'
+    bottom = ' style="text-align:left;caption-side:bottom"'
+
+    def line(tag: str, cells: tuple[str, ...]) -> str:
+        columns = (
+            f"<{tag}{left if k < len(cells) - numbers else right}>{html.escape(cell)}</{tag}>"
+            for k, cell in enumerate(cells)
         )
+        return f"<tr>{''.join(columns)}</tr>"
+
+    return (
+        f"<table><thead>{line('th', header)}</thead>"
+        f"<tbody>{''.join(line('td', cells) for cells in rows)}</tbody>"
+        f"<caption{bottom}>{html.escape(below)}</caption></table>"
+    )
 
 
 def summary(model: Module, *inputs: Any) -> Summary:
@@ -136,11 +155,26 @@ def summary(model: Module, *inputs: Any) -> Summary:
             f"{len(inputs)} inputs"
         )
     modules = unique(model)
-    rows = {path: Row(path, type(module).__name__) for path, module in modules.items()}
-    share_out(model, rows)
+    rows = share_out(model, modules)
     with no_grad(), watched(modules, rows):
         model(*inputs)
     return Summary(list(rows.values()))
+
+
+def contents(model: Module) -> str:
+    """What is in a model, without a run of it, as an HTML table: what a notebook shows of it."""
+    modules = unique(model)
+    rows = share_out(model, modules)
+    lines = (
+        (
+            *row.names(),
+            modules[path].extra_repr(),
+            ", ".join(f"{name} {shape}" for name, shape in row.shapes.items()),
+            *row.counts(),
+        )
+        for path, row in rows.items()
+    )
+    return as_html(HELD, lines, Summary(list(rows.values())).held(), numbers=2)
 
 
 def unique(model: Module) -> dict[str, Module]:
@@ -152,8 +186,9 @@ def unique(model: Module) -> dict[str, Module]:
     return dict(found.values())
 
 
-def share_out(model: Module, rows: dict[str, Row]) -> None:
-    """Counts every parameter and buffer in the row of the module that has it first."""
+def share_out(model: Module, modules: dict[str, Module]) -> dict[str, Row]:
+    """A row for each module, with every parameter and buffer counted where it is first."""
+    rows = {path: Row(path, type(module).__name__) for path, module in modules.items()}
     seen = set()
     for path, x in walk(model):
         if isinstance(x, Module) or id(x) in seen:
@@ -165,8 +200,10 @@ def share_out(model: Module, rows: dict[str, Row]) -> None:
         row = rows[owner]
         row.bytes += (x.array if isinstance(x, Tensor) else x).nbytes
         if is_parameter(x):
+            row.shapes[path.removeprefix(f"{owner}.")] = x.shape
             row.trainable += x.size if x.requires_grad else 0
             row.frozen += 0 if x.requires_grad else x.size
+    return rows
 
 
 @contextmanager

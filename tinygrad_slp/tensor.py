@@ -335,6 +335,11 @@ class Tensor(Node):
             text += ", requires_grad=True"
         return f"Tensor({text})"
 
+    def _repr_html_(self) -> str | None:
+        from .draw import glance
+
+        return glance(self)
+
     def __reduce__(self) -> tuple[Any, ...]:
         if self.function is not None:
             raise TypeError("only a leaf can be copied or pickled; write t.detach()")

@@ -5,6 +5,6 @@
 In a notebook, `draw(loss)` at the end of a cell shows the picture.
 """
 
-from .drawing import Drawing, draw
+from .drawing import Drawing, draw, glance
 
-__all__ = ["Drawing", "draw"]
+__all__ = ["Drawing", "draw", "glance"]

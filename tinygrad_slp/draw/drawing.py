@@ -1,11 +1,12 @@
 """What users call: `draw`, and the drawing it returns."""
 
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from ..tensor import Tensor
-from .graph import Vertex, labels, vertices
+from .graph import Vertex, is_small, labels, vertices
 from .svg import svg
 from .text import dot, mermaid
 
@@ -76,3 +77,17 @@ def draw(tensor: Tensor, model: Any = None, **named: Any) -> Drawing:
     if not isinstance(tensor, Tensor):
         raise TypeError(f"draw takes a Tensor, got {type(tensor).__name__}: {tensor!r:.60}")
     return Drawing(vertices(tensor, labels(model, named)))
+
+
+def glance(tensor: Tensor) -> str | None:
+    """What a notebook shows of a Tensor: its text, and below it its graph.
+
+    None, so that it shows the text alone, if there is no graph, or it is large, has been freed, or
+    is of a step that `jit` watches.
+    """
+    if tensor.function is None or not is_small(tensor):
+        return None
+    try:
+        return f"<pre>{escape(repr(tensor))}</pre>{draw(tensor).svg}"
+    except (RuntimeError, TypeError):
+        return None

@@ -14,6 +14,7 @@ from ..tensor import Tensor
 from ..walk import ancestors
 
 MOST = 400  # nodes that are drawn
+FEW = 60  # nodes that are drawn without being asked to
 SMALL = 4  # elements of an array whose values are shown
 LONG = 40  # characters of a line
 
@@ -88,6 +89,24 @@ def vertices(tensor: Tensor, names: Mapping[Any, str]) -> list[Vertex]:
     return made
 
 
+def is_small(tensor: Tensor) -> bool:
+    """Whether the graph can be drawn, and looked at, in no time; to say so takes none either."""
+    seen, waiting = {tensor.order}, [tensor]
+    inputs = elements = 0
+    while waiting:
+        node = waiting.pop()
+        inputs += len(node.inputs)
+        if len(seen) > FEW or inputs > 2 * FEW:
+            return False
+        for value, parent in zip(node.inputs, node.parents, strict=True):
+            if parent is None:
+                elements += getattr(value, "size", 1)
+            elif parent.order not in seen:
+                seen.add(parent.order)
+                waiting.append(parent)
+    return elements <= 10**6  # constants are compared element by element
+
+
 def arguments(node: Node) -> Iterator[tuple[Any, Node | None]]:
     """What a node was made of: values, and the nodes they are the values of.
 
@@ -144,7 +163,8 @@ def facts(array: Any) -> list[str]:
 def values(array: Any) -> str:
     """The values of an array to a few digits, or if they are many, their size."""
     if array.size > SMALL:
-        return f"of norm {np.linalg.norm(array):.3g}"
+        with np.errstate(all="ignore"):  # of squares too large or too small
+            return f"of norm {np.linalg.norm(array):.3g}"
     return cut(shown(array))
 
 

@@ -162,6 +162,11 @@ class Module:
             return f"{head}({self.extra_repr()})"
         return "\n".join([f"{head}({self.extra_repr()}", *lines, ")"])
 
+    def _repr_html_(self) -> str:
+        from ..summary import contents
+
+        return contents(self)
+
 
 def is_buffer(x: Any) -> bool:
     return isinstance(x, Buffer | np.ndarray)
