@@ -15,7 +15,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 ORDER = [
     "rule", "graph", "walk", "tensor", "rules", "tree", "autodiff", "random", "nn", "optim", "jit",
     "check", "data", "metrics", "saving", "summary", "draw", "plot", "train", "sklearn", "tutorial",
-    "table", "__init__", "commands", "cli", "__main__",
+    "__init__", "commands", "cli", "__main__",
 ]  # fmt: skip
 SHOWN = {("tensor", "draw"), ("nn", "summary")}
 """What a notebook shows of a thing is imported when it is shown."""

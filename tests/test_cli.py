@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tinygrad_slp.cli import main
-from tinygrad_slp.table import read_table, standardise
+from tinygrad_slp.commands.table import read_table, standardise
 
 PROGRAM = (sys.executable, "-m", "tinygrad_slp")
 

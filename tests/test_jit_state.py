@@ -50,7 +50,7 @@ def settles(compiled):
 
 @each_backend
 def test_where_nobody_watches_parameters_are_the_buffers(backend, moves):
-    model, step = training()
+    _, step = training()
     compiled = jit(step, backend=backend)
     compiled(X, Y)
     assert settles(compiled)

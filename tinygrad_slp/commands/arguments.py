@@ -10,7 +10,7 @@ from textwrap import fill
 from typing import NoReturn
 
 from ..saving import write_whole
-from ..table import BadInput
+from . import BadInput
 from .finding import Source
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 
 import numpy as np
 
-from ..table import BadInput
+from . import BadInput
 from .finding import is_number
 from .reading import Column, Frame, Texts
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..data import OneHot, Standardizer, TableEncoder
-from ..table import BadInput
+from . import BadInput
 from .columns import FAR
 from .finding import Source, is_number
 from .reading import PART, Column, Texts

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..data import Labels
-from ..table import BadInput
-from . import arguments
+from . import BadInput, arguments
 from .arguments import Parser
 from .encoding import inputs
 from .further import imputed, table_of

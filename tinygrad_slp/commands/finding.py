@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..table import BadInput, check_header
+from . import BadInput
 
 SEPARATORS = ";\t|"
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "none")
@@ -111,6 +111,21 @@ class Source:
             f"{self}: line {line}: not UTF-8 text; save it as UTF-8, or try "
             f"iconv -f {encoding} -t UTF-8 {self} > utf8.csv"
         )
+
+
+def check_header(path: str, header: list[str]) -> None:
+    """Refuses columns that cannot be told by name.
+
+    Raises:
+        BadInput: a name that is empty or there twice.
+    """
+    for name in header:
+        if not name:
+            raise BadInput(f"{path}: line 1: a column without a name; give it one")
+        if header.count(name) > 1:
+            raise BadInput(
+                f"{path}: line 1: {header.count(name)} columns named {name!r}; rename one"
+            )
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..data import OneHot, TableEncoder
 from ..data.column import listed
-from ..table import BadInput
+from . import BadInput
 from .columns import is_text
 from .encoding import check_range
 from .finding import Source

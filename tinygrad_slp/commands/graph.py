@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..draw import draw
-from ..table import BadInput
 from ..tensor import Tensor
-from . import arguments
+from . import BadInput, arguments
 from .arguments import Parser
 from .encoding import DTYPE
 from .trained import Trained

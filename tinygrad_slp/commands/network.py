@@ -9,8 +9,8 @@ import numpy as np
 from .. import metrics, nn, optim
 from ..data import Standardizer, TableEncoder
 from ..nn.activations import ACTIVATIONS as BY_NAME
-from ..table import BadInput
 from ..train import EarlyStopping, History, NonFiniteError, fit
+from . import BadInput
 from .encoding import DTYPE
 from .target import Target
 from .trained import Trained

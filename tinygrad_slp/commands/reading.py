@@ -20,8 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from ..table import BadInput
-from . import finding
+from . import BadInput, finding
 from .finding import MISSING, Source, tidy
 
 PART = 65536

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..data import Labels, Standardizer, train_test_split
 from ..data.column import listed
-from ..table import BadInput
+from . import BadInput
 from .columns import DATE, Shares, is_text
 from .finding import Source, is_number
 from .reading import Column, Frame, Texts

@@ -11,9 +11,8 @@ import numpy as np
 from ..data import TableEncoder
 from ..jit import BACKENDS
 from ..plot import plot_history
-from ..table import BadInput
 from ..train import History
-from . import arguments, columns, report
+from . import BadInput, arguments, columns, report
 from .arguments import Parser
 from .encoding import check_range, fitted, inputs
 from .network import ACTIVATIONS, LOSSES, OPTIMIZERS, chosen_loss, judged, learn, make, outline

@@ -8,8 +8,8 @@ from .. import nn
 from ..data import Labels, Standardizer, TableEncoder
 from ..rules import softmax
 from ..saving import load, save
-from ..table import BadInput
 from ..tensor import no_grad
+from . import BadInput
 from .reading import PART
 from .target import TASKS
 

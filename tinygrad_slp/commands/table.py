@@ -1,4 +1,4 @@
-"""The user's table: read from a CSV file, checked, split and standardised for training."""
+"""The perceptron's table: read from a CSV file, checked, split and standardised for training."""
 
 import csv
 import math
@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-
-class BadInput(Exception):
-    """What is wrong with what the user gave, in one line."""
+from . import BadInput
+from .finding import check_header
 
 
 @dataclass(frozen=True)
@@ -95,21 +94,6 @@ def read_rows(path: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
         if len(row) != len(header):
             raise BadInput(f"{path}: line {line}: {len(row)} cells, the header has {len(header)}")
     return header, rows
-
-
-def check_header(path: str, header: list[str]) -> None:
-    """Refuses columns that cannot be told by name.
-
-    Raises:
-        BadInput: a name that is empty or there twice.
-    """
-    for name in header:
-        if not name:
-            raise BadInput(f"{path}: line 1: a column without a name; give it one")
-        if header.count(name) > 1:
-            raise BadInput(
-                f"{path}: line 1: {header.count(name)} columns named {name!r}; rename one"
-            )
 
 
 def number(path: str, line: int, column: str, cell: str) -> float:
