@@ -6,6 +6,9 @@ import signal
 import struct
 import subprocess
 import sys
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Timer
 
 import numpy as np
 import pytest
@@ -161,6 +164,83 @@ def test_bad_options_get_one_clear_message(arguments, message, capsys):
     assert said.out == ""
     assert message in said.err
     assert "Traceback" not in said.err
+
+
+TRAIN = pytest.param(
+    ["train"], marks=pytest.mark.skipif(not find_spec("pandas"), reason="needs the extra cli")
+)
+ON_A_TABLE = ["--target", "good", "--epochs", "2"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name here")
+@pytest.mark.parametrize("command", [[], TRAIN])
+def test_a_pipe_that_nothing_is_written_into_is_not_waited_for(command, capsys):
+    os.mkfifo("pipe.csv")
+    assert main([*command, "pipe.csv", *ON_A_TABLE]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "error: pipe.csv: a pipe that nothing is written into; first start" in said.err
+    assert said.err.count("\n") == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name here")
+@pytest.mark.parametrize("command", [[], TRAIN])
+@pytest.mark.parametrize("later", [False, True])
+def test_a_pipe_is_read_to_its_end(command, later, capsys, tmp_path, monkeypatch):
+    (tmp_path / "copies").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "copies"))
+    os.mkfifo("pipe.csv")
+    reader = os.open("pipe.csv", os.O_RDONLY | os.O_NONBLOCK)  # lets the writer begin
+    writer = os.open("pipe.csv", os.O_WRONLY)
+
+    def write():
+        with open(writer, "w", encoding="utf-8") as file:
+            file.write(separable())
+
+    timer = Timer(0.3 if later else 0, write)
+    timer.start()
+    if not later:
+        timer.join()
+    assert main([*command, "pipe.csv", *ON_A_TABLE]) == 0
+    timer.join()
+    os.close(reader)
+    assert "pipe.csv: 60 rows" in capsys.readouterr().out
+    assert list((tmp_path / "copies").iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="/dev/stdin is POSIX")
+@pytest.mark.parametrize("command", [[], TRAIN])
+@pytest.mark.parametrize("piped", [False, True])
+def test_standard_input_is_a_table_too(command, piped):
+    given = [*PROGRAM, *command, "/dev/stdin", *ON_A_TABLE]
+    with open(table(separable()), encoding="utf-8") as file:
+        source = {"input": file.read()} if piped else {"stdin": file}
+        done = subprocess.run(
+            given, **source, capture_output=True, encoding="utf-8", env=environment()
+        )
+    assert done.returncode == 0
+    assert "/dev/stdin: 60 rows" in done.stdout
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX")
+@pytest.mark.parametrize("command", [[], TRAIN])
+def test_a_table_is_typed_into_a_terminal(command, capsys):
+    import pty
+
+    here, there = pty.openpty()
+    os.write(here, separable(12).encode() + b"\x04")  # Ctrl-D
+    terminal = os.ttyname(there)
+    assert main([*command, terminal, *ON_A_TABLE]) == 0
+    assert f"{terminal}: 12 rows" in capsys.readouterr().out
+    os.close(here)
+    os.close(there)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="/dev/zero is POSIX")
+@pytest.mark.parametrize("command", [[], TRAIN])
+def test_a_device_that_never_ends_is_refused(command, capsys):
+    assert main([*command, "/dev/zero", *ON_A_TABLE]) == 2
+    assert "/dev/zero: a device; expected a CSV file" in capsys.readouterr().err
 
 
 def test_divergence_is_said(capsys):

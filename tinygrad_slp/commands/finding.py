@@ -1,9 +1,15 @@
 """A CSV file, and where in it something is wrong: Python's csv module, which counts lines, says."""
 
 import csv
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from functools import cached_property
+from shutil import copyfileobj
+from stat import S_ISFIFO, S_ISREG
+from tempfile import mkstemp
+from typing import IO
+from weakref import finalize
 
 from . import BadInput
 
@@ -23,6 +29,38 @@ class Source:
 
     def __str__(self) -> str:
         return self.path
+
+    @cached_property
+    def file(self) -> str:
+        """What is read, more than once: the file, or a copy of what came out of a pipe.
+
+        Raises:
+            BadInput: it cannot be read, is a device, or a pipe that nothing is written into.
+        """
+        with opened(self.path):
+            mode = os.stat(self.path).st_mode
+            if S_ISREG(mode):
+                return self.path
+            opener = at_once if S_ISFIFO(mode) else None
+            # Without a buffer, which would ask a terminal again after Ctrl-D.
+            with open(self.path, "rb", buffering=0, opener=opener) as pipe:
+                if not opener and not pipe.isatty():
+                    raise BadInput(f"{self}: a device; expected a CSV file")
+                copy = self.copied(pipe)
+        if not os.path.getsize(copy):
+            raise BadInput(
+                f"{self}: a pipe that nothing is written into; first start what writes a CSV file "
+                "into it"
+            )
+        return copy
+
+    def copied(self, pipe: IO[bytes]) -> str:
+        """The name of a file with all that comes out of a pipe, there as long as this object."""
+        handle, copy = mkstemp()
+        finalize(self, os.unlink, copy)
+        with open(handle, "wb") as file:
+            copyfileobj(pipe, file)
+        return copy
 
     def header(self) -> list[str]:
         """The names of the columns.
@@ -45,7 +83,7 @@ class Source:
 
     def most_rows(self) -> int:
         """At most so many rows it has: as many as there are lines."""
-        with opened(self.path), open(self.path, "rb") as file:
+        with opened(self.path), open(self.file, "rb") as file:
             blocks = iter(lambda: file.read(2**20), b"")
             ends = []
             for block in blocks:
@@ -59,7 +97,7 @@ class Source:
         try:
             with (
                 opened(self.path),
-                open(self.path, encoding="utf-8-sig", newline="") as file,
+                open(self.file, encoding="utf-8-sig", newline="") as file,
             ):
                 reader = csv.reader(file, delimiter=self.separator, skipinitialspace=True)
                 for row in reader:
@@ -95,7 +133,7 @@ class Source:
 
     def not_utf8(self) -> BadInput:
         """The error that says where the file is not UTF-8."""
-        with open(self.path, "rb") as file:
+        with open(self.file, "rb") as file:
             start = file.read(2)
             file.seek(0)
             if start == b"PK":
@@ -132,11 +170,16 @@ def check_header(path: str, header: list[str]) -> None:
 def opened(path: str) -> Iterator[None]:
     """Within it, errors of the system become one line."""
     try:
-        if Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir():
-            raise BadInput(f"{path}: not a file; expected a CSV file, which can be read twice")
         yield
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}; expected a CSV file") from None
+
+
+def at_once(path: str, flags: int) -> int:
+    """Opens a pipe without waiting for a writer; one that was there first is waited for later."""
+    handle = os.open(path, flags | os.O_NONBLOCK)
+    os.set_blocking(handle, True)
+    return handle
 
 
 def tidy(text: str) -> str:

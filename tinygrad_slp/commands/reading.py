@@ -104,7 +104,7 @@ def parts(source: Source, names: Sequence[str], texts: Collection[str]) -> Itera
 
     with told(source):
         reader = read_csv(
-            source.path,
+            source.file,
             sep=source.separator,
             header=0,
             names=names,

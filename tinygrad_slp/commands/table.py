@@ -1,15 +1,13 @@
 """The perceptron's table: read from a CSV file, checked, split and standardised for training."""
 
-import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from . import BadInput
-from .finding import check_header
+from .finding import Source, check_header
 
 
 @dataclass(frozen=True)
@@ -73,17 +71,7 @@ def read_table(path: str, target: str) -> Table:
 
 def read_rows(path: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """The header, and the rows with their line numbers, all of the header's length."""
-    try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            lines = [(reader.line_num, [c.strip() for c in row]) for row in reader]
-            lines = [(line, row) for line, row in lines if row not in ([], [""])]
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{path}: not UTF-8 text (byte {error.start})") from None
-    except csv.Error as error:
-        raise BadInput(f"{path}: not a CSV file: {error}") from None
-    except OSError as error:
-        raise BadInput(f"{path}: {error.strerror}") from None
+    lines = list(Source(path).rows())
     if not lines:
         raise BadInput(f"{path}: the file is empty; expected a header row and rows of numbers")
     (_, header), *rows = lines
