@@ -417,6 +417,15 @@ def test_bad_arguments_get_one_line(arguments, message, capsys):
     assert message in said
 
 
+@pytest.mark.parametrize("dates", [("2024-01-30", "2024-02-28"), ("30.1.2024 12:30", "1/2/24")])
+def test_a_target_of_dates_is_refused(dates, capsys):
+    table = write("a,y\n" + "\n".join(f"{k},{dates[k % 2]}" for k in range(20)))
+    said = refused(capsys, "train", table, "--target", "y", *FAST)
+    assert "t.csv: the target 'y' is dates or times, which no model here predicts" in said
+    assert "or write --task classification" in said
+    assert main(["train", table, "--target", "y", *FAST, "--task", "classification"]) == 0
+
+
 def test_a_target_that_is_not_there(capsys):
     assert "--target; see tinygrad-slp train --help" in refused(capsys, "train", write(simple()))
     assert "no column 'z'" in refused(capsys, "train", "t.csv", "--target", "z")

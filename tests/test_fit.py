@@ -245,6 +245,20 @@ def test_early_stopping_by_a_metric_that_should_grow():
     assert history["val_score"] == [1, 3, 3.5, 2]
 
 
+def test_early_stopping_by_a_loss_that_is_never_a_number():
+    model, stopping = simple(), EarlyStopping(patience=3, monitor="val_deviance")
+    history = run(
+        model, table(), 9, validation=table(9), metrics={"deviance": lambda y, p: np.nan},
+        callbacks=[stopping],
+    )  # fmt: skip
+    assert np.isnan(history["val_deviance"]).tolist() == [True] * 3
+    assert history.stopped == "val_deviance has not been a number for 3 epochs"
+    assert stopping.best_epoch == 0
+    trained = simple()
+    run(trained, table(), 3)
+    assert same(model.state_dict(), trained.state_dict())  # there are no best weights to go back to
+
+
 def test_callbacks_in_the_order_given():
     said = []
 
