@@ -4,8 +4,10 @@ import os
 import tempfile
 from importlib.util import find_spec
 
+import pytest
 from hypothesis import settings
 
+pytest.register_assert_rewrite("steps")
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 

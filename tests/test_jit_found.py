@@ -4,13 +4,11 @@ import copy
 
 import numpy as np
 import pytest
+from steps import each_backend
 
 from tinygrad_slp import Tensor, jit, optim
 from tinygrad_slp.jit import TraceError
 
-each_backend = pytest.mark.parametrize(
-    "backend", ["numpy", pytest.param("llvm", marks=pytest.mark.native)]
-)
 ONES = np.ones(2)
 
 

@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 import pytest
+from steps import each_backend
 
 from tinygrad_slp import nn, optim
 from tinygrad_slp.jit import jit
@@ -100,7 +101,7 @@ def streams(model):
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("backend", ["numpy", pytest.param("llvm", marks=pytest.mark.native)])
+@each_backend
 def test_training_is_the_same(name, backend):
     make, x = CASES[name]
     eager = make()

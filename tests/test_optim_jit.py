@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from steps import each_backend
 from test_optim import CASES
 
 from tinygrad_slp import Tensor, optim
@@ -10,10 +11,6 @@ from tinygrad_slp.jit import jit
 X = np.random.default_rng(0).normal(size=(8, 3))
 Y = np.random.default_rng(1).normal(size=(8, 2))
 STEPS = 20
-
-native = pytest.mark.native
-BACKENDS = ["numpy", pytest.param("llvm", marks=native)]
-on_both = pytest.mark.parametrize("backend", BACKENDS)
 
 
 def trajectory(make, backend, clip=None, plan=None, dtype=np.float64):
@@ -53,19 +50,19 @@ def agree(backend, *args, **settings):
         np.testing.assert_allclose(compiled, eager, rtol=eps, atol=eps / 100)
 
 
-@on_both
+@each_backend
 @pytest.mark.parametrize(("make", "options"), CASES)
 def test_trajectories(make, options, backend):
     agree(backend, lambda params: make(params, **options))
 
 
-@on_both
+@each_backend
 @pytest.mark.parametrize(("make", "options"), CASES)
 def test_trajectories_in_float32(make, options, backend):
     agree(backend, lambda params: make(params, **options), dtype=np.float32)
 
 
-@on_both
+@each_backend
 @pytest.mark.parametrize("norm_type", [1, 2, 3, float("inf")])
 def test_clipping_by_norm(norm_type, backend):
     def clip(params):
@@ -74,7 +71,7 @@ def test_clipping_by_norm(norm_type, backend):
     agree(backend, lambda params: optim.SGD(params, lr=0.3), clip=clip)
 
 
-@on_both
+@each_backend
 def test_clipping_by_value(backend):
     def clip(params):
         return optim.clip_grad_value_(params, 0.03)
@@ -82,7 +79,7 @@ def test_clipping_by_value(backend):
     agree(backend, lambda params: optim.Adam(params, lr=0.3), clip=clip)
 
 
-@on_both
+@each_backend
 def test_a_warm_up_between_steps(backend):
     def plan(optimizer):
         parts = optim.LinearLR(optimizer), optim.CosineAnnealingLR(optimizer, 15)
@@ -91,7 +88,7 @@ def test_a_warm_up_between_steps(backend):
     agree(backend, lambda params: optim.AdamW(params, lr=0.1), plan=plan)
 
 
-@on_both
+@each_backend
 def test_groups_and_settings_that_change(backend):
     def run(compiled):
         a, b = (Tensor([1.0, -3.0], requires_grad=True) for _ in range(2))
@@ -115,7 +112,7 @@ def test_groups_and_settings_that_change(backend):
     np.testing.assert_allclose(run(True), run(False), rtol=0 if backend == "numpy" else 1e-12)
 
 
-@on_both
+@each_backend
 def test_a_rate_that_the_step_itself_lowers(backend):
     def run(compiled):
         w = Tensor([1.0, -3.0], requires_grad=True)
@@ -136,7 +133,7 @@ def test_a_rate_that_the_step_itself_lowers(backend):
     assert run(True)[-1] == pytest.approx(0.1 * 0.9**STEPS)
 
 
-@on_both
+@each_backend
 @pytest.mark.parametrize("make", [optim.Adam, optim.NAdam, optim.Adagrad, optim.Lion])
 def test_a_parameter_that_comes_late(make, backend):
     """One that has no gradient until the step asks for it is as without jit, too."""

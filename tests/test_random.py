@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from steps import each_backend
 
 from tinygrad_slp.jit import jit
 from tinygrad_slp.random import Stream
@@ -92,7 +93,7 @@ def test_seeds():
     np.testing.assert_array_equal(twin.bits(3), stream.bits(3))
 
 
-@pytest.mark.parametrize("backend", ["numpy", pytest.param("llvm", marks=pytest.mark.native)])
+@each_backend
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("shape", [(2, 3), (100, 7)])
 def test_the_same_bits_under_jit(backend, dtype, shape):

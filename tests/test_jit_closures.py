@@ -1,0 +1,347 @@
+"""What a step closes over may change: a compiled step sees it, or refuses; it is never stale."""
+
+import types
+from collections import Counter, OrderedDict, defaultdict, deque
+
+import numpy as np
+import pytest
+from steps import X, each_backend
+
+from tinygrad_slp import Tensor
+from tinygrad_slp.jit import TraceError, jit
+
+
+def never_stale(step, eager, change, *args):
+    """After some calls, and again after a change: what eager gives, or an error; never else."""
+    for _ in range(3):
+        np.testing.assert_array_equal(step(*args), eager(*args))
+    for _ in range(2):
+        change()
+        for _ in range(2):
+            try:
+                found = step(*args)
+            except TraceError:
+                return "refused"
+            np.testing.assert_array_equal(found, eager(*args))
+    return "seen"
+
+
+USES = {
+    "with a tensor": lambda x, array: (Tensor(x) * array).detach(),
+    "alone": lambda x, array: x * array,
+    "through NumPy": lambda x, array: x * np.sqrt(array),
+    "as a condition": lambda x, array: np.where(array > 1, x, -x),
+    "as an index": lambda x, array: x[array.astype(int) % 2],
+}
+
+
+@each_backend
+@pytest.mark.parametrize("n", [2, 3000], ids=["small", "large"])
+@pytest.mark.parametrize("use", USES)
+def test_an_array_changed_in_place_is_seen_or_refused(use, n, backend):
+    array, x = np.ones(n), np.arange(float(n))
+
+    def step(x):
+        return USES[use](x, array)
+
+    def plain(f):
+        return lambda x: getattr(f(x), "array", f(x))
+
+    def change():
+        array[0] += 1
+
+    compiled = jit(step, backend=backend)
+    try:
+        compiled(x)
+    except TraceError as refused:
+        assert "array" in str(refused)
+        assert "argument" in str(refused)
+    else:
+        assert never_stale(plain(compiled), plain(step), change, x) == "seen"
+
+
+@each_backend
+def test_a_list_appended_to_in_the_step_is_an_error_that_names_it(backend):
+    history = []
+
+    def step(x):
+        history.append(3.0)
+        return x * len(history)
+
+    compiled = jit(step, backend=backend)
+    with pytest.raises(TraceError, match="history"):
+        for _ in range(4):
+            compiled(X)
+
+
+@each_backend
+def test_a_value_kept_in_a_list_is_an_error(backend):
+    history = []
+
+    def step(x):
+        history.append(x.sum())
+        return x * 2
+
+    compiled = jit(step, backend=backend)
+    with pytest.raises(TraceError, match="history"):
+        for _ in range(4):
+            compiled(X)
+
+
+@each_backend
+def test_a_kept_value_used_after_the_step_is_an_error(backend):
+    kept = {}
+
+    def step(x):
+        kept["y"] = x * 2
+        return x
+
+    compiled = jit(step, backend=backend)
+    compiled(X)
+    with pytest.raises(TraceError, match="return values from the step"):
+        np.exp(kept["y"])
+    with pytest.raises(TraceError):
+        kept["y"].item()
+
+
+class Counting:
+    def __init__(self):
+        self.calls = 0
+
+    def step(self, x):
+        self.calls += 1
+        return x * self.calls
+
+
+@each_backend
+def test_a_counter_is_an_error_that_names_it(backend):
+    compiled = jit(Counting().step, backend=backend)
+    with pytest.raises(TraceError, match=r"calls.*1.*2|calls"):
+        for _ in range(4):
+            compiled(X)
+
+
+@each_backend
+def test_a_counter_in_a_closure_is_an_error(backend):
+    n = 0
+
+    def step(x):
+        nonlocal n
+        n += 1
+        return x * n
+
+    compiled = jit(step, backend=backend)
+    with pytest.raises(TraceError, match="n "):
+        for _ in range(4):
+            compiled(X)
+
+
+FACTOR = 2.0
+
+
+def scaled(x):
+    return x * FACTOR
+
+
+@each_backend
+def test_a_global_rebound_after_the_trace_is_seen(backend, monkeypatch):
+    def change():
+        monkeypatch.setitem(globals(), "FACTOR", FACTOR + 1)
+
+    assert never_stale(jit(scaled, backend=backend), scaled, change, X) == "seen"
+
+
+@each_backend
+def test_a_global_of_a_called_function_is_seen(backend, monkeypatch):
+    def change():
+        monkeypatch.setitem(globals(), "FACTOR", FACTOR + 1)
+
+    step = lambda x: scaled(x) + 1
+    assert never_stale(jit(step, backend=backend), step, change, X) == "seen"
+
+
+@each_backend
+def test_a_called_function_rebound_is_seen(backend, monkeypatch):
+    def change():
+        monkeypatch.setitem(globals(), "scaled", lambda x: x - 1)
+
+    step = lambda x: scaled(x)
+    assert never_stale(jit(step, backend=backend), step, change, X) == "seen"
+
+
+@each_backend
+def test_an_attribute_of_a_users_module_is_seen(backend, monkeypatch):
+    module = types.ModuleType("my_settings")
+    module.factor = 2.0
+    monkeypatch.setitem(globals(), "my_settings", module)
+
+    def change():
+        module.factor += 1
+
+    step = lambda x: x * my_settings.factor  # noqa: F821
+    assert never_stale(jit(step, backend=backend), step, change, X) == "seen"
+
+
+class Config:
+    factor = 2.0
+
+    class Inner:
+        factor = 3.0
+
+
+@each_backend
+def test_an_attribute_of_a_class_is_seen(backend):
+    class Local:
+        factor = 2.0
+
+    def change():
+        Local.factor += 1
+
+    step = lambda x: x * Local.factor
+    assert never_stale(jit(step, backend=backend), step, change, X) == "seen"
+
+
+@each_backend
+def test_an_attribute_of_a_global_class_is_seen(backend, monkeypatch):
+    def change():
+        monkeypatch.setattr(Config, "factor", Config.factor + 1)
+
+    step = lambda x: x * Config.factor
+    assert never_stale(jit(step, backend=backend), step, change, X) == "seen"
+
+
+@each_backend
+def test_an_attribute_of_the_class_of_an_object_is_seen(backend, monkeypatch):
+    def change():
+        monkeypatch.setattr(Config, "factor", Config.factor + 1)
+
+    config = Config()
+    step = lambda x: x * config.factor
+    assert never_stale(jit(step, backend=backend), step, change, X) == "seen"
+
+
+class Slotted:
+    __slots__ = ("factor",)
+
+    def __init__(self):
+        self.factor = 2.0
+
+
+@each_backend
+def test_a_slot_of_an_object_is_seen(backend):
+    held = Slotted()
+
+    def change():
+        held.factor += 1
+
+    step = lambda x: x * held.factor
+    assert never_stale(jit(step, backend=backend), step, change, X) == "seen"
+
+
+@each_backend
+def test_an_attribute_of_a_function_is_seen(backend):
+    def helper(x):
+        return x * helper.factor
+
+    helper.factor = 2.0
+
+    def change():
+        helper.factor += 1
+
+    step = lambda x: helper(x)
+    assert never_stale(jit(step, backend=backend), step, change, X) == "seen"
+
+
+@each_backend
+def test_a_default_rebound_is_seen(backend):
+    def helper(x, factor=2.0):
+        return x * factor
+
+    def change():
+        helper.__defaults__ = (helper.__defaults__[0] + 1,)
+
+    step = lambda x: helper(x)
+    assert never_stale(jit(step, backend=backend), step, change, X) == "seen"
+
+
+CONTAINERS = {
+    "dict": {"a": 2.0},
+    "OrderedDict": OrderedDict(a=2.0),
+    "defaultdict": defaultdict(float, a=2.0),
+    "Counter": Counter(a=2),
+    "namespace": types.SimpleNamespace(a=2.0),
+    "dict in a tuple": ({"a": 2.0},),
+    "dict in a dict": {"b": {"a": 2.0}},
+    "proxy": types.MappingProxyType({"a": 2.0}),
+}
+
+
+@each_backend
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_an_item_of_a_container_is_seen(name, backend):
+    container = CONTAINERS[name]
+    inner = container[0] if isinstance(container, tuple) else container
+    inner = inner["b"] if "b" in name.split() or "b" in getattr(inner, "keys", dict)() else inner
+    if name == "namespace":
+        inner = vars(container)
+    if name == "proxy":
+        inner = {"a": 2.0}
+        container = types.MappingProxyType(inner)
+
+    def look():
+        found = container[0] if isinstance(container, tuple) else container
+        found = vars(found) if name == "namespace" else found
+        return (found["b"] if name == "dict in a dict" else found)["a"]
+
+    def change():
+        inner["a"] += 1
+
+    step = lambda x: x * look()
+    assert never_stale(jit(step, backend=backend), step, change, X) == "seen"
+
+
+@each_backend
+def test_a_deque_is_seen(backend):
+    container = deque([2.0])
+
+    def change():
+        container[0] += 1
+
+    step = lambda x: x * container[0]
+    assert never_stale(jit(step, backend=backend), step, change, X) == "seen"
+
+
+@each_backend
+def test_a_set_is_seen(backend):
+    flags = set()
+
+    def change():
+        flags.symmetric_difference_update({"negative"})
+
+    step = lambda x: -x if "negative" in flags else x
+    assert never_stale(jit(step, backend=backend), step, change, X) == "seen"
+
+
+@each_backend
+def test_an_equal_number_of_another_type_is_seen(backend):
+    held = {"factor": 1}
+
+    def change():
+        held["factor"] = 1.0 if type(held["factor"]) is int else 1
+
+    compiled = jit(lambda x: x * held["factor"], backend=backend)
+    x = np.array([1, 2])
+    for _ in range(3):
+        assert compiled(x).dtype == np.int64
+    change()
+    assert compiled(x).dtype == np.float64
+
+
+@each_backend
+def test_a_zero_of_another_sign_is_seen(backend):
+    held = types.SimpleNamespace(zero=0.0)
+    step = jit(lambda x: np.copysign(x, held.zero), backend=backend)
+    for _ in range(3):
+        np.testing.assert_array_equal(step(X), X)
+    held.zero = -0.0
+    np.testing.assert_array_equal(step(X), -X)

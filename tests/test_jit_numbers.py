@@ -1,0 +1,150 @@
+"""Numbers of every kind, and more of NumPy, give under jit what they give without."""
+
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from steps import each_backend, same
+
+from tinygrad_slp.jit import jit
+
+FLOATS = "f2", "f4", "f8", "g", "F", "D", ">f4", ">f8"
+INTEGERS = "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"
+
+
+@each_backend
+@pytest.mark.parametrize("dtype", [*FLOATS, *INTEGERS, ">i4", "?"])
+def test_every_dtype_and_byte_order(dtype, backend):
+    for f in (lambda x: x * x + x, lambda x: x.sum(), lambda x: x[::-1], lambda x: x == x[0]):
+        step = jit(f, backend=backend)
+        for values in ([1, 2, 3, 100], [1, 2, 3, 100], [3, 1, 0, 7]):
+            x = np.array(values, dtype)
+            assert step(x).dtype == f(x).dtype
+            np.testing.assert_array_equal(step(x), f(x))
+
+
+WHOLE = {
+    "negative": lambda x: -x, "absolute": lambda x: abs(x), "invert": lambda x: ~x,
+    "shift left": lambda x: x << 2, "shift right": lambda x: x >> 1, "xor": lambda x: x ^ 3,
+    "far left": lambda x: x << x.dtype.type(8 * x.dtype.itemsize),
+    "far right": lambda x: x >> x.dtype.type(8 * x.dtype.itemsize),
+    "power": lambda x: x**3, "remainder": lambda x: x % 3, "quotient": lambda x: x // 2,
+    "divide": lambda x: x / 3, "maximum": lambda x: np.maximum(x, 2), "less": lambda x: x < 2,
+    "as a float": lambda x: x.astype(np.float32), "as a boolean": lambda x: x.astype(bool),
+    "a float as it": lambda x: np.float64([0.5, 1.5, -0.0]).astype(x.dtype) + x,
+    "sum": lambda x: x.sum(), "max": lambda x: x.max(), "prod": lambda x: x.prod(),
+}  # fmt: skip
+
+
+@each_backend
+@pytest.mark.parametrize("dtype", INTEGERS)
+@pytest.mark.parametrize("name", WHOLE)
+def test_whole_numbers(name, dtype, backend):
+    f, info = WHOLE[name], np.iinfo(dtype)
+    step = jit(f, backend=backend)
+    with np.errstate(all="ignore"):
+        for values in ([1, 2, 3], [1, 2, 3], [info.min, info.max, 0]):
+            x = np.array(values, dtype)
+            same(step(x), f(x), "numpy")
+
+
+@each_backend
+def test_whole_numbers_with_and_without_sign_compare_by_value(backend):
+    f = lambda a, b: (a < b, a == b, np.maximum(a, b))
+    step = jit(f, backend=backend)
+    a, b = np.array([-1, 2**62]), np.array([2**63, 2**62], np.uint64)
+    for _ in range(3):
+        same(step(a, b), f(a, b), backend)
+
+
+@each_backend
+def test_functions_with_several_results(backend):
+    f = lambda x: (
+        *divmod(x, 0.7),
+        *np.modf(x),
+        *np.frexp(x),
+        *np.split(x, [1]),
+        *np.meshgrid(x, x),
+    )
+    step = jit(f, backend=backend)
+    for k in range(3):
+        x = np.array([0.3, 1.7, -2.5]) + k
+        same(step(x), f(x), backend)
+
+
+@each_backend
+def test_products_of_nothing_are_zero(backend):
+    step = jit(lambda x, y: x @ y, backend=backend)
+    for _ in range(3):
+        np.testing.assert_array_equal(step(np.ones((3, 0)), np.ones((0, 2))), np.zeros((3, 2)))
+
+
+METHODS = {
+    "conj": lambda x: x.conj(), "real": lambda x: x.real, "imag": lambda x: x.imag,
+    "cumprod": lambda x: x.cumprod(), "clip min": lambda x: x.clip(0), "std": lambda x: x.std(),
+    "clip max": lambda x: x.clip(max=0), "flat": lambda x: x.flatten(), "argsort": np.argsort,
+    "ndim": lambda x: x * x.ndim, "nbytes": lambda x: x * x.nbytes, "dot": lambda x: x.dot(x),
+    "itemsize": lambda x: x * x.itemsize, "max": lambda x: x.max(initial=9.0), "sort": np.sort,
+    "initial": lambda x: np.sum(x, initial=5.0), "where": lambda x: np.sum(x, where=x > 0),
+    "dtype": lambda x: np.sum(x, dtype=np.float32),
+    "full_like": lambda x: np.full_like(x, x.sum()), "accumulate": np.add.accumulate,
+    "outer": lambda x: np.multiply.outer(x, x), "select": lambda x: np.select([x > 0], [x], -x),
+    "mean": lambda x: x.mean(keepdims=True), "quantile": lambda x: np.quantile(x, 0.3),
+    "interp": lambda x: np.interp(0.5, [0.0, 1.0, 2.0], x), "mixed": lambda x: x[None, [0, 2]],
+    "polyval": lambda x: np.polyval([1, 2, 3.0], x), "python sum": sum, "fft": np.fft.fft,
+}  # fmt: skip
+
+
+@each_backend
+@pytest.mark.parametrize("name", METHODS)
+def test_more_of_numpy(name, backend):
+    f = METHODS[name]
+    step = jit(lambda x: f(x), backend=backend)
+    for k in range(3):
+        x = np.array([-1.5, 0.3, 1.7]) + k
+        same(step(x), f(x), backend)
+
+
+# --- numbers of Python, and arrays with rules of their own ---
+
+
+@each_backend
+@pytest.mark.parametrize("kind", ["masked", "matrix"])
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+def test_arrays_with_rules_of_their_own_are_refused_or_obeyed(kind, backend):
+    x = np.array([[1.0, 2.0], [3.0, 4.0]])
+    x = np.ma.array(x, mask=x == 2) if kind == "masked" else np.asmatrix(x)
+    f = lambda x: (x * x).sum()
+    step = jit(f, backend=backend)
+    try:
+        found = [step(x) for _ in range(3)]
+    except TypeError:
+        return
+    assert found == [f(x)] * 3
+
+
+@each_backend
+def test_whole_numbers_of_python_do_not_wrap_around(backend):
+    step = jit(lambda n: n * 2**40, backend=backend)
+    for n in (1, 2, 3):
+        assert step(n) == n * 2**40
+    with suppress(OverflowError):  # loud is as good as right
+        assert step(2**30) == 2**70
+
+
+@each_backend
+def test_a_python_number_that_does_not_fit_is_an_error_as_in_eager(backend):
+    step, x = jit(lambda x, n: x + n, backend=backend), np.ones(2, np.uint8)
+    for n in (1, 2, 3):
+        np.testing.assert_array_equal(step(x, n), x + n)
+    with pytest.raises(OverflowError):
+        step(x, 300)
+
+
+@each_backend
+def test_division_of_python_numbers_by_zero_is_an_error_as_in_eager(backend):
+    step = jit(lambda a: 1.0 / a, backend=backend)
+    for a in (1.0, 2.0, 4.0):
+        assert step(a) == 1 / a
+    with pytest.raises(ZeroDivisionError):
+        step(0.0)

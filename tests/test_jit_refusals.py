@@ -1,0 +1,238 @@
+"""What a compiled step cannot do each time is refused, with the line and the way out."""
+
+import random
+import types
+from collections import deque
+
+import numpy as np
+import pytest
+from steps import X, each_backend
+
+from tinygrad_slp import Tensor
+from tinygrad_slp.jit import TraceError, jit
+
+# --- values that are asked for ---
+
+
+def ask_while(x):
+    while x.sum() > 0:
+        x = x - 1
+    return x
+
+
+def write(x):
+    x[0] = 5
+    return x
+
+
+QUESTIONS = {
+    "if": (lambda x: x if x.sum() > 0 else -x, r"np\.where.*static_argnames"),
+    "while": (ask_while, r"np\.where.*static_argnames"),
+    "and": (lambda x: x.sum() > 0 and x, r"np\.where.*static_argnames"),
+    "bool": (lambda x: bool(x.sum()), r"np\.where"),
+    "float": (lambda x: float(x.sum()), "return it from the step"),
+    "int": (lambda x: int(x.sum()), "return it from the step"),
+    "item": (lambda x: x.sum().item(), "return it from the step"),
+    "tolist": (lambda x: x.tolist(), "return it from the step"),
+    "asarray": (lambda x: np.asarray(x), r"np\.stack"),
+    "array": (lambda x: np.array([x, x]), r"np\.stack"),
+    "index": (lambda x: [1, 2, 3][x.sum()], "static_argnames|static argument"),
+    "range": (lambda x: [x for _ in range(x.sum())], "static_argnames|static argument"),
+    "mask": (lambda x: x[x > 1], r"np\.where"),
+    "nonzero": (lambda x: np.nonzero(x), r"np\.where"),
+    "argwhere": (lambda x: np.argwhere(x), r"np\.where"),
+    "format": (lambda x: f"{x.sum():.2f}", "return it from the step"),
+    "max of Python": (lambda x: max(x[0], x[1]), r"np\.where"),
+    "sorted": (lambda x: sorted(x), r"np\.where"),
+    "in": (lambda x: 1.0 in x, r"np\.where"),
+}
+
+
+@each_backend
+@pytest.mark.parametrize("form", ["array", "tensor"])
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_asking_for_a_value_names_this_file_and_the_way_out(name, form, backend):
+    ask, way_out = QUESTIONS[name]
+    x = Tensor(X) if form == "tensor" else X
+    if form == "tensor" and name == "mask":
+        ask = lambda t: t[t > 1]
+    line = ask.__code__.co_firstlineno
+    compiled = jit(ask, backend=backend)
+    for _ in range(2):
+        with pytest.raises(TraceError, match=way_out) as error:
+            compiled(x)
+        assert f"test_jit_refusals.py:{line}" in str(error.value) or name == "while"
+        assert "test_jit_refusals.py:" in str(error.value)
+
+
+@each_backend
+def test_a_question_in_a_function_of_the_users_own_names_that_line(backend):
+    def helper(loss):
+        return float(loss)
+
+    def step(x):
+        return helper(x.sum())
+
+    with pytest.raises(TraceError) as error:
+        jit(step, backend=backend)(X)
+    assert f"test_jit_refusals.py:{helper.__code__.co_firstlineno + 1}" in str(error.value)
+
+
+@each_backend
+def test_mutating_an_argument_in_the_step_is_refused(backend):
+    def in_place(x):
+        x += 1
+        return x
+
+    def by_out(x):
+        np.exp(x, out=x)
+        return x
+
+    def by_at(x):
+        np.add.at(x, [0], 1.0)
+        return x
+
+    def by_copyto(x):
+        np.copyto(x, 0.0)
+        return x
+
+    for step in (write, by_out, by_at, by_copyto):
+        x = X.copy()
+        with pytest.raises(TraceError, match=r"written|writes"):
+            jit(step, backend=backend)(x)
+        np.testing.assert_array_equal(x, X)
+    # x += 1 on an array changes the caller's; a compiled step must do so each time, or refuse.
+    compiled, x, y = jit(in_place, backend=backend), X.copy(), X.copy()
+    try:
+        for _ in range(4):
+            np.testing.assert_array_equal(compiled(x), in_place(y))
+            np.testing.assert_array_equal(x, y)
+    except TraceError:
+        np.testing.assert_array_equal(x, X)
+
+
+@each_backend
+def test_mutating_a_list_or_dict_argument_is_refused_or_repeated(backend):
+    def step(batch):
+        batch["n"] = batch["x"] * 2
+        return batch["x"] + 1
+
+    compiled = jit(step, backend=backend)
+    for k in range(4):
+        given = {"x": X + k}
+        try:
+            compiled(given)
+        except TraceError:
+            return
+        assert set(given) == {"x", "n"}
+        np.testing.assert_array_equal(given["n"], (X + k) * 2)
+
+
+@each_backend
+def test_printing_happens_while_tracing_only(backend, capsys):
+    def step(x):
+        print("traced", x.shape)
+        return x * 2
+
+    compiled = jit(step, backend=backend)
+    for _ in range(5):
+        compiled(X)
+    compiled.loop(5, X)
+    assert capsys.readouterr().out == "traced (2,)\n"
+    compiled(np.ones(3))
+    assert capsys.readouterr().out == "traced (3,)\n"
+
+
+@each_backend
+@pytest.mark.parametrize(
+    "result",
+    [
+        lambda x: types.SimpleNamespace(y=x * 2), lambda x: (y for y in x), lambda x: {x.sum()},
+        lambda x: slice(0, x.sum()), lambda x: lambda: x * 2, lambda x: deque([x]),
+    ],
+    ids=["object", "generator", "set", "slice", "function", "deque"],
+)  # fmt: skip
+def test_a_result_that_a_replay_could_not_make_anew_is_refused(result, backend):
+    with pytest.raises((TraceError, TypeError), match="return"):
+        jit(lambda x: result(x), backend=backend)(X)
+
+
+@each_backend
+def test_coroutines_and_generators_are_refused(backend):
+    async def coroutine(x):
+        return x
+
+    def generator(x):
+        yield x
+
+    for step in (coroutine, generator):
+        with pytest.raises(TypeError, match=r"generator|coroutine|async"):
+            jit(step, backend=backend)(X)
+
+
+# --- randomness ---
+
+
+@each_backend
+def test_a_generator_in_the_step_gives_new_numbers_or_is_refused(backend):
+    rng = np.random.default_rng(0)
+    step = jit(lambda x: x + rng.normal(size=2), backend=backend)
+    try:
+        found = [step(X) for _ in range(5)]
+    except TraceError as refused:
+        assert "test_jit_refusals" in str(refused) or "rng" in str(refused)
+        return
+    assert len({tuple(y) for y in found}) == 5
+
+
+@each_backend
+@pytest.mark.parametrize("draw", [random.random, np.random.random], ids=["random", "np.random"])
+def test_global_random_numbers_are_new_or_refused(draw, backend):
+    step = jit(lambda x: x * draw(), backend=backend)
+    try:
+        found = [step(X) for _ in range(5)]
+    except TraceError:
+        return
+    assert len({tuple(y) for y in found}) == 5
+
+
+# --- graphs across the border ---
+
+
+@each_backend
+def test_returning_a_tensor_with_a_live_graph_is_refused(backend):
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    for step in (lambda x: np.sum(w * x), lambda x: {"loss": [w * x]}, lambda x: w * x):
+        with pytest.raises(TraceError, match="detach"):
+            jit(step, backend=backend)(X)
+
+
+@each_backend
+def test_backward_for_an_argument_is_refused(backend):
+    def step(x):
+        np.sum(x * x).backward()
+
+    x = Tensor(X, requires_grad=True)
+    for _ in range(2):
+        with pytest.raises(TraceError, match="argument"):
+            jit(step, backend=backend)(x)
+    assert x.grad is None
+
+
+@each_backend
+def test_a_graph_begun_outside_is_not_walked_twice(backend):
+    w = Tensor([1.0, 2.0], requires_grad=True)
+    y = w * 3  # eager, and closed over
+
+    def step(x):
+        w.grad = None
+        np.sum(y * x).backward(retain_graph=True)
+        return w.grad.detach()
+
+    compiled = jit(step, backend=backend)
+    for k in range(4):
+        try:
+            found = compiled(X + k)
+        except (TraceError, RuntimeError):
+            return
+        np.testing.assert_array_equal(found.data, 3 * (X + k))
