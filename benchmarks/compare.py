@@ -3,7 +3,8 @@
     python benchmarks/compare.py [--write]
 
 --write puts it between <!-- compare --> and <!-- /compare --> of docs/tour.md. A cell is what a few
-lines gave that ran here: "no" is the error they ended in. tinygrad is run where there is clang.
+lines gave that ran here: "no" is the error they ended in. tinygrad is run where there is clang: one
+comes by `pip install ziglang`, as a script on the PATH that runs `python -m ziglang clang "$@"`.
 """
 
 import os
@@ -205,7 +206,7 @@ def works(way, f, x):
     """Whether the gradient is that of central differences."""
     slopes = [(f(x + d) - f(x - d)) / 2e-5 for d in 1e-5 * np.eye(3)]
     try:
-        return np.allclose(np.array(way["grad"](f)(x)), slopes, atol=1e-4)
+        return np.allclose(way["grad"](f)(x).tolist(), slopes, atol=1e-4)
     except Exception:
         return False
 
