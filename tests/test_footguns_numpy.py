@@ -1,0 +1,219 @@
+"""What NumPy does with Tensors, and numbers at the edge: one named test each."""
+
+import copy
+import math
+import pickle
+
+import numpy as np
+import pytest
+from test_footguns import leaf
+
+import tinygrad_slp as tg
+from tinygrad_slp import Tensor, grad
+
+# --- what NumPy does with an object it does not know ---
+
+
+def test_arrays_and_numpy_scalars_on_the_left():
+    x = leaf(1.0, 2.0)
+    for y in (np.ones(2) + x, np.float64(2) * x, np.ones((2, 2)) @ x, 2 - x, [1.0, 2.0] * x):
+        assert type(y) is Tensor
+        assert y.requires_grad
+
+
+def test_asarray_of_a_tensor_that_requires_grad_says_what_to_write():
+    x = leaf(1.0)
+    for convert in (np.asarray, np.array, lambda t: np.array([t, t]), Tensor):
+        with pytest.raises(TypeError, match=r"detach|data"):
+            convert(x)
+    assert type(np.asarray(x.detach())) is np.ndarray
+
+
+@pytest.mark.parametrize(
+    ("function", "arity"), [(np.fft.fft, 1), (np.linalg.svd, 1), (np.heaviside, 2), (np.interp, 3)]
+)
+def test_a_function_without_a_rule_is_named(function, arity):
+    said = rf"{function.__name__} has no derivative rule(.|\n)*declare"
+    with pytest.raises(TypeError, match=said):
+        function(*[leaf(1.0, 2.0)] * arity)
+
+
+def test_out_and_where_are_refused():
+    x = leaf(1.0, 2.0)
+    for settings in ({"out": np.ones(2)}, {"where": np.array([True, False])}):
+        with pytest.raises(TypeError, match="past the graph"):
+            np.exp(x, **settings)
+        with pytest.raises(TypeError, match="past the graph"):
+            np.sum(x, **settings)
+
+
+def test_ufunc_methods_are_refused():
+    for use in (np.multiply.reduce, np.add.accumulate, np.add.outer):
+        with pytest.raises(TypeError, match="does not take a Tensor"):
+            use(*[leaf(1.0)] * (1 + (use.__name__ == "outer")))
+
+
+def test_modes_without_a_rule_are_refused():
+    for mode in ("mean", "linear_ramp", "maximum", "empty"):
+        with pytest.raises(TypeError, match=mode):
+            np.pad(leaf(1.0, 2.0), 1, mode=mode)
+    with pytest.raises(TypeError, match="nuc"):
+        np.linalg.norm(Tensor(np.eye(2), requires_grad=True), "nuc")
+    assert np.pad(Tensor(np.ones((0, 2))), 1).shape == (2, 4)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [np.sum, np.mean, np.prod, np.median, np.var, np.max, np.sort, np.cumsum, tg.softmax, np.flip,
+     lambda x, axis: np.take(x, [0], axis), lambda x, axis: np.split(x, 1, axis),
+     lambda x, axis: np.tensordot(x, x, (axis, 0)), lambda x, axis: np.concatenate([x, x], axis),
+     lambda x, axis: np.swapaxes(x, 0, axis), lambda x, axis: np.moveaxis(x, 0, axis),
+     lambda x, axis: np.expand_dims(x, axis), lambda x, axis: np.linalg.norm(x, axis=axis)],
+)  # fmt: skip
+@pytest.mark.parametrize("axis", [5, -4])
+def test_an_axis_that_is_not_there_is_an_error(f, axis):
+    with pytest.raises((ValueError, IndexError)):
+        f(Tensor(np.ones((2, 2)), requires_grad=True), axis=axis)
+
+
+def test_unknown_settings_are_named():
+    with pytest.raises(TypeError, match="dtype"):
+        np.sum(leaf(1.0), dtype=np.float32)
+
+
+def test_comparisons_give_plain_arrays_and_hashing_works():
+    x = leaf(1.0, 2.0)
+    for y in (x > 1, x == x, x != 0, x >= 1, np.ones(2) < x, np.isnan(x), np.argmax(x)):
+        assert type(y) in (np.ndarray, np.int64)
+    assert len({x, x, leaf(1.0, 2.0)}) == 2
+    assert np.allclose(x, [1, 2])
+    assert np.array_equal(x, x)
+
+
+def test_arithmetic_with_strangers_is_a_type_error():
+    for stranger in ("text", None, object()):
+        with pytest.raises(TypeError):
+            leaf(1.0) * stranger
+        with pytest.raises(TypeError):
+            stranger - leaf(1.0)
+
+
+def test_len_and_iteration_of_a_single_number_are_errors():
+    with pytest.raises(TypeError, match="0-d"):
+        len(Tensor(1.0))
+    with pytest.raises(TypeError, match="0-d"):
+        iter(Tensor(1.0))
+
+
+def test_a_loss_can_be_formatted_and_a_list_activated():
+    assert f"{(leaf(1.0) * 1.23456).sum():.2f}" == "1.23"
+    assert f"{Tensor(1.5)}" == "Tensor(1.5)"
+    np.testing.assert_array_equal(tg.relu([-1.0, 2.0]), [0, 2])
+
+
+def test_copies_and_pickles_are_leaves():
+    x = leaf(1.0, 2.0)
+    for y in (copy.deepcopy(x), pickle.loads(pickle.dumps(x))):
+        assert y.requires_grad
+        assert y.tolist() == [1, 2]
+    with pytest.raises(TypeError, match="detach"):
+        copy.copy(x * 2)
+
+
+def test_complex_numbers_are_refused_where_they_would_be_differentiated():
+    f = lambda t: np.absolute(np.exp(t * (1 + 1j)) + 1)
+    for use in (
+        lambda: grad(f)(0.5),
+        lambda: tg.jvp(f, (0.5,), (1.0,)),
+        lambda: np.absolute(leaf(0.5).astype(complex)).sum().backward(),
+    ):
+        with pytest.raises(TypeError, match="complex numbers are not differentiated"):
+            use()
+    with pytest.raises(TypeError, match=r"np\.multiply"):
+        grad(f)(0.5)
+    assert f(Tensor(0.0)).item() == 2
+
+
+# --- numbers at the edge ---
+
+
+@pytest.mark.parametrize(
+    "f",
+    [tg.sigmoid, tg.relu, tg.leaky_relu, tg.softplus, tg.silu, tg.gelu, tg.elu, tg.softmax,
+     tg.log_softmax, tg.logsumexp],
+    ids=lambda f: f.__name__,
+)  # fmt: skip
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_activations_are_stable_at_ten_thousand(f, dtype):
+    for values in ([-1e4, 1e4], [1e4, 1e4], [-1e4, -1e4], [0.0, 0.0], [-1e4, 3.0]):
+        x = leaf(*values, dtype=dtype)
+        with np.errstate(all="raise"):
+            y = f(x)
+            y.sum().backward(create_graph=True)
+            assert np.isfinite(y.data).all()
+            assert np.isfinite(x.grad.data).all()
+
+
+def test_sigmoid_is_accurate_far_to_the_left():
+    x = np.array([-37.0, -50.0, -100.0, -700.0])
+    np.testing.assert_allclose(tg.sigmoid(x), np.exp(x), rtol=1e-15)
+    np.testing.assert_array_equal(tg.sigmoid(np.array([-1000.0, 1000.0])), [0, 1])
+
+
+def test_gelu_is_accurate_in_its_tail():
+    for x in (-30.0, -8.0, -1.0, 0.0, 0.5, 4.0):
+        expected = x * 0.5 * math.erfc(-x / math.sqrt(2))
+        assert tg.gelu(x) == pytest.approx(expected, rel=4e-16 * (4 + x * x), abs=0)
+
+
+def test_log_softmax_of_minus_infinity():
+    y = tg.log_softmax(np.array([0.0, -np.inf]))
+    np.testing.assert_array_equal(y, [0, -np.inf])
+    assert tg.logsumexp(np.array([-np.inf, -np.inf])) == -np.inf
+
+
+def test_nan_is_not_swallowed():
+    for f in (tg.relu, tg.sigmoid, tg.gelu, tg.softplus, tg.elu, tg.silu, tg.softmax, np.max):
+        assert np.isnan(f(np.array([np.nan, 1.0]))).any()
+
+
+def test_zero_at_the_corners():
+    x = leaf(0.0, 0.0)
+    (np.linalg.norm(x) + np.abs(x).sum() + tg.relu(x).sum() + np.hypot(x, x).sum()).backward()
+    np.testing.assert_array_equal(x.grad.data, [0, 0])
+
+
+def test_powers_at_zero():
+    x = leaf(0.0, 2.0)
+    (x**0 + x**1 + x**2 + x**3).sum().backward()
+    np.testing.assert_array_equal(x.grad.data, [1, 1 + 4 + 12])
+    a, b = grad(lambda a, b: a**b, (0, 1))(0.0, 2.0)
+    assert (a, b) == (0, 0)
+
+
+def test_prod_with_zeros_has_all_its_derivatives():
+    np.testing.assert_array_equal(grad(np.prod)(np.array([0.0, 2.0, 3.0])), [6, 0, 0])
+    np.testing.assert_array_equal(
+        tg.hessian(np.prod)(np.array([0.0, 0.0, 3.0])), [[0, 3, 0], [3, 0, 0], [0, 0, 0]]
+    )
+
+
+def test_ties_share_the_gradient():
+    np.testing.assert_array_equal(grad(np.max)(np.array([1.0, 2.0, 2.0])), [0, 0.5, 0.5])
+    x, y = grad(np.maximum, (0, 1))(1.0, 1.0)
+    assert (x, y) == (0.5, 0.5)
+    x = leaf(-1.0, 0.0, 1.0)
+    np.clip(x, -1, 1).sum().backward()
+    np.testing.assert_array_equal(x.grad.data, [1, 1, 1])
+
+
+def test_duplicate_indices_accumulate():
+    x = leaf(1.0, 2.0, 3.0)
+    (x[[0, 0, 2]] + np.take(x, [0, 2, 2])).sum().backward()
+    np.testing.assert_array_equal(x.grad.data, [3, 0, 3])
+
+
+def test_empty_arrays():
+    x = Tensor(np.ones((0, 3)), requires_grad=True)
+    (np.exp(x).sum() + (x @ np.ones((3, 2))).sum() + np.prod(x)).backward()
+    assert x.grad.shape == (0, 3)
