@@ -2,13 +2,10 @@
 
 import numpy as np
 import pytest
+from steps import each_backend
 
 from tinygrad_slp import jit, nn, optim, tutorial
 from tinygrad_slp.jit import state
-
-each_backend = pytest.mark.parametrize(
-    "backend", ["numpy", pytest.param("llvm", marks=pytest.mark.native)]
-)
 
 
 X, Y = tutorial.X, tutorial.Y.reshape(-1, 1)
