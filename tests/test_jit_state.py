@@ -7,7 +7,6 @@ from steps import each_backend
 from tinygrad_slp import jit, nn, optim, tutorial
 from tinygrad_slp.jit import state
 
-
 X, Y = tutorial.X, tutorial.Y.reshape(-1, 1)
 
 
