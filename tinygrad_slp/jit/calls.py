@@ -13,8 +13,7 @@ import numpy as np
 
 from ..graph import Node
 from .dtypes import COPIES, UFUNCS, dtype_of, loop_dtypes
-from .horizontal import join
-from .program import is_number, reduced_by
+from .program import is_number, join, reduced_by
 
 # NumPy deprecates `np.maximum(a, b, out)`, which for all others is the fastest way to say it.
 BY_NAME = {np.maximum, np.minimum}
@@ -56,7 +55,7 @@ class Calls:
             return [*casts, (function, (*operands, out))]
         arrays = [self.array_of(x) for x in inputs]
         if function is join:
-            return self.joined(arrays, out)
+            return copies_of_parts(arrays, out)
         if reduced_by(node) is not None:
             return [(function, reduction(arrays[0], settings["axis"], out))]
         if function in (np.dot, np.matmul) and out.flags.c_contiguous:
@@ -69,15 +68,6 @@ class Calls:
             return [(np.copyto, (out, arrays[0], "unsafe"))]
         given = [self.held(x) if is_number_node(x) else self.array_of(x) for x in inputs]
         return [(into, (out, function, given, self.array_of(settings)))]
-
-    def joined(self, parts: list[np.ndarray], out: np.ndarray) -> list[Entry]:
-        """Copies of the parts that were not computed where they are to stand."""
-        ends = np.cumsum([part.size for part in parts])
-        slices = [
-            out[end - x.size : end].reshape(x.shape) for x, end in zip(parts, ends, strict=True)
-        ]
-        pairs = zip(slices, parts, strict=True)
-        return [(np.copyto, pair) for pair in pairs if len(set(map(memory_of, pair))) > 1]
 
     def operands(
         self, inputs: Sequence[Any], wanted: Sequence[np.dtype]
@@ -122,6 +112,18 @@ class Calls:
         if all(a or x.size == 1 for a, x in zip(alike, arrays, strict=True)):
             arrays = [x.reshape(()) if x.size == 1 else x.reshape(-1) for x in arrays]
         return [self.known.setdefault(memory_of(x), x) for x in arrays]
+
+
+def copies_of_parts(parts: list[np.ndarray], whole: np.ndarray) -> list[Entry]:
+    """What copies the parts of a join that were not computed where they are to stand."""
+    entries: list[Entry] = []
+    start = 0
+    for part in parts:
+        where = whole[start : start + part.size].reshape(part.shape)
+        start += part.size
+        if memory_of(where) != memory_of(part):
+            entries.append((np.copyto, (where, part)))
+    return entries
 
 
 def memory_of(x: np.ndarray) -> Any:

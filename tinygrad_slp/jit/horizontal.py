@@ -14,7 +14,7 @@ import numpy as np
 
 from ..graph import Node
 from .dtypes import dtype_of, is_scalar, shape_of
-from .program import Program, ancestors, computed, kept_apart, replaced
+from .program import Program, ancestors, computed, join, kept_apart, replaced, shown
 from .trace import Place
 
 MOST = 16384
@@ -30,93 +30,87 @@ Column = tuple[Node, ...]
 """Nodes that are the same for one array after the other."""
 
 
-def join(*parts: np.ndarray) -> np.ndarray:
-    """All elements of some arrays, one after the other."""
-    return np.concatenate([part.ravel() for part in parts])
-
-
 class Horizontal:
     """What is done alike in a program, found and done once.
 
     Attributes:
-        groups: the places that are to stand side by side, each group as one `Place`.
+        columns: the column of each node that is done alike with others, by order.
+        group_of: the places that each place is to stand side by side with, as one `Place`.
     """
 
     def __init__(self, program: Program) -> None:
         self.program = program
+        self.ways = ways(program)
         self.place_of = {x.order: p for p, x in program.inputs.items() if p.kind == "value"}
         self.columns: dict[int, Column] = {}
-        self.whole_of: dict[Place, Place] = {}
-        for stores in self.alike():
-            self.take(stores)
-        if not (self.is_whole() and self.can_wait()):
-            self.columns, self.whole_of = {}, {}
-        self.groups = list(dict.fromkeys(self.whole_of.values()))
+        self.group_of: dict[Place, Place] = {}
+        for places in self.alike():
+            self.take(places)
+
+    @property
+    def groups(self) -> list[Place]:
+        """The places that are to stand side by side, each group as one `Place`."""
+        return list(dict.fromkeys(self.group_of.values()))
 
     # --- what is done alike ---
 
-    def alike(self) -> Iterator[dict[Place, Node]]:
-        """The stores of small arrays that are computed in the same way, two or more."""
-        ways = self.ways()
-        found: dict[Any, dict[Place, Node]] = {}
+    def alike(self) -> Iterator[tuple[Place, ...]]:
+        """The places of small arrays whose new values are computed in the same way."""
+        found: dict[int, list[Place]] = {}
         for place, x in self.program.stores.items():
             if place.kind == "value" and isinstance(x, Node) and is_elementwise(x):
-                found.setdefault(ways[x.order], {})[place] = x
-        return (stores for stores in found.values() if len(stores) > 1)
+                found.setdefault(self.ways[x.order], []).append(place)
+        return (tuple(places) for places in found.values() if len(places) > 1)
 
-    def ways(self) -> dict[int, int]:
-        """How each node is computed, as a number: equal for what may be computed side by side."""
-        numbers: dict[Any, int] = {}
-        ways: dict[int, int] = {}
-        for x in (*self.program.inputs.values(), *self.program.nodes):
-            key: Any = x.order
-            if is_elementwise(x):
-                parts = (ways[p.order] if isinstance(p, Node) else repr(p) for p in x.inputs)
-                key = x.function, dtype_of(x), *parts
-            elif shape_of(x) and (x.function is not None or x.order in self.place_of):
-                key = x.function is None, dtype_of(x)
-            ways[x.order] = numbers.setdefault(key, len(numbers))
-        return ways
-
-    def take(self, stores: dict[Place, Node]) -> None:
-        """Puts these side by side with all that leads there; nothing, if a part cannot be."""
-        columns, whole_of = dict(self.columns), dict(self.whole_of)
-        todo: list[Column] = [tuple(stores.values())]
-        fits = side_by_side(whole_of, tuple(stores))
-        while todo and fits:
-            column = todo.pop()
-            orders = [x.order for x in column]
-            if columns.get(orders[0]) == column:
+    def take(self, places: tuple[Place, ...]) -> None:
+        """Puts these side by side, with all that leads there; nothing, if a part cannot be."""
+        columns, group_of = dict(self.columns), dict(self.group_of)
+        todo: list[tuple[Any, ...]] = [places]
+        while todo:
+            row = todo.pop()
+            if isinstance(row[0], Place):
+                group = Place("together", row)
+                fits = hold(group_of, row, group)
+                ends = (self.program.inputs, self.program.stores)
+                rows = [tuple(where.get(place) for place in row) for where in ends]
+                todo += [x for x in rows if any(part is not None for part in x)]
+            elif columns.get(getattr(row[0], "order", -1)) == row:
                 continue
-            fits = len(set(orders)) == len(orders) and hold(columns, orders, column)
-            if column[0].function is None:
-                fits = fits and side_by_side(whole_of, tuple(self.place_of[k] for k in orders))
-            elif is_elementwise(column[0]):
-                todo += filter(is_column, zip(*(x.inputs for x in column), strict=True))
-        if fits:
-            self.columns, self.whole_of = columns, whole_of
+            else:
+                fits = self.is_column(row) and hold(columns, [x.order for x in row], row)
+                todo += self.behind(row) if fits else []
+            if not fits:
+                return
+        if self.can_wait(columns):
+            self.columns, self.group_of = columns, group_of
 
-    def is_whole(self) -> bool:
-        """Whether what stands side by side is written all at once, or not at all."""
-        for whole in self.whole_of.values():
-            ends = tuple(self.program.stores.get(p) for p in whole.holder)
-            written = [isinstance(x, Node) and self.columns.get(x.order) == ends for x in ends]
-            if not all(written) and any(x is not None for x in ends):
-                return False
-        return True
+    def is_column(self, row: tuple[Any, ...]) -> bool:
+        """Whether these are different nodes, each computed in the same way."""
+        if not all(isinstance(x, Node) for x in row):
+            return False
+        orders = {x.order for x in row}
+        return len(orders) == len(row) and len({self.ways[order] for order in orders}) == 1
 
-    def can_wait(self) -> bool:
+    def behind(self, column: Column) -> list[tuple[Any, ...]]:
+        """What has to stand side by side for this column to do so."""
+        if column[0].function is None:
+            return [tuple(self.place_of[x.order] for x in column)]
+        if not is_elementwise(column[0]):
+            return []
+        return [row for row in zip(*(x.inputs for x in column), strict=True) if are_arrays(row)]
+
+    def can_wait(self, columns: dict[int, Column]) -> bool:
         """Whether nothing that is done alike is needed before the last of its column is there."""
-        when = self.moments()
+        when = self.moments(columns)
         return all(when[x.order] < when[n.order] for n in self.program.nodes for x in n.parents)
 
-    def moments(self) -> dict[int, int]:
+    def moments(self, columns: dict[int, Column]) -> dict[int, int]:
         """When each node is computed: those of a column all at once, with the last of them."""
         when = {x.order: -1 for x in self.program.inputs.values()}
         when |= {node.order: k for k, node in enumerate(self.program.nodes)}
         last = {
             order: max(when[x.order] for x in column)
-            for order, column in self.columns.items()
+            for order, column in columns.items()
             if is_elementwise(column[0])
         }
         return when | last
@@ -125,27 +119,26 @@ class Horizontal:
 
     def fused(self) -> Program:
         """The program on vectors of all that stands side by side."""
-        if not self.groups:
+        if not self.columns:
             return self.program
-        inputs = {p: x for p, x in self.program.inputs.items() if p not in self.whole_of}
-        vectors = Vectors(self.columns)
-        for column in dict.fromkeys(self.columns.values()):
-            if column[0].function is None:
-                whole = self.whole_of[self.place_of[column[0].order]]
-                inputs[whole] = vectors.sliced(column, None)
-        when = self.moments()
-        for node in sorted(self.program.nodes, key=lambda x: when[x.order]):
+        program, vectors = self.program, Vectors(self.columns)
+        inputs = {p: x for p, x in program.inputs.items() if p not in self.group_of}
+        for group in self.groups:
+            if group.holder[0] in program.inputs:
+                column = tuple(program.inputs[p] for p in group.holder)
+                inputs[group] = vectors.sliced(column, None)
+        when = self.moments(self.columns)
+        for node in sorted(program.nodes, key=lambda x: when[x.order]):
             vectors.add(node)
-        stores = {p: x for p, x in self.program.stores.items() if p not in self.whole_of}
-        stores = {p: kept_apart(replaced(x, vectors.new)) for p, x in stores.items()}
-        for whole in self.groups:
-            ends = tuple(self.program.stores.get(p) for p in whole.holder)
-            if ends in vectors.known:
-                stores[whole] = vectors.known[ends]
-        outputs = [kept_apart(x) for x in replaced(self.program.outputs, vectors.new)]
+        alone = {p: x for p, x in program.stores.items() if p not in self.group_of}
+        stores = {p: kept_apart(replaced(x, vectors.new)) for p, x in alone.items()}
+        for group in self.groups:
+            if group.holder[0] in program.stores:
+                stores[group] = vectors.whole(tuple(program.stores[p] for p in group.holder))
+        outputs = [kept_apart(x) for x in replaced(program.outputs, vectors.new)]
         nodes = [x for x in ancestors([*outputs, *stores.values()]) if x.function is not None]
         note = f"{sum(is_elementwise(c[0]) for c in vectors.known)} done for many arrays at once"
-        return Program(inputs, nodes, outputs, stores, [*self.program.notes, note])
+        return Program(inputs, nodes, outputs, stores, [*program.notes, note])
 
 
 class Vectors:
@@ -169,11 +162,11 @@ class Vectors:
             self.new[node.order] = computed(node.function, inputs, node.array, **settings)
         elif column not in self.known:
             rows = zip(*(x.inputs for x in column), strict=True)
-            self.sliced(column, node.function, *map(self.operand, rows))
+            self.sliced(column, node.function, *map(self.whole, rows))
 
-    def operand(self, row: tuple[Any, ...]) -> Any:
-        """What an operation computes with, in the place of what those of a column did."""
-        if not is_column(row):
+    def whole(self, row: tuple[Any, ...]) -> Any:
+        """What stands for these, of a column of inputs or results: their vector, or one number."""
+        if not are_arrays(row):
             return replaced(row[0], self.new)
         if row not in self.known:
             parts = tuple(self.new[x.order] for x in row)
@@ -202,20 +195,30 @@ def is_elementwise(x: Node) -> bool:
     return known and shapes == {shape_of(x)} and 0 < np.size(x.array) * dtype_of(x).itemsize <= MOST
 
 
-def is_column(row: tuple[Any, ...]) -> bool:
-    """Whether these are arrays; otherwise they are one number, for all arrays."""
+def ways(program: Program) -> dict[int, int]:
+    """How each node is computed, as a number: equal for what may be computed side by side."""
+    numbers: dict[Any, int] = {}
+    found: dict[int, int] = {}
+    place_of = {x.order: place for place, x in program.inputs.items()}
+    for x in (*program.inputs.values(), *program.nodes):
+        key: Any = x.order
+        if is_elementwise(x):
+            parts = (found[p.order] if isinstance(p, Node) else shown(p) for p in x.inputs)
+            key = x.function, dtype_of(x), *parts
+        elif shape_of(x) and (x.function is not None or place_of[x.order].kind == "value"):
+            key = x.function is None, dtype_of(x)
+        found[x.order] = numbers.setdefault(key, len(numbers))
+    return found
+
+
+def are_arrays(row: tuple[Any, ...]) -> bool:
+    """Whether these are arrays, one for each place; otherwise they are one number for all."""
     return shape_of(row[0]) != ()
 
 
 def hold(known: dict[Any, Any], keys: Iterable[Any], value: Any) -> bool:
     """Keeps the value for all keys; whether none of them has another one."""
     return all(known.setdefault(key, value) == value for key in keys)
-
-
-def side_by_side(whole_of: dict[Place, Place], places: tuple[Place, ...]) -> bool:
-    """Makes one place of these; whether none of them is part of another one."""
-    whole = whole_of.get(places[0], Place("side by side", places))
-    return whole.holder == places and hold(whole_of, places, whole)
 
 
 def size_of(column: Column) -> int:

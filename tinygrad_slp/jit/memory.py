@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..graph import Node
-from .horizontal import join
-from .program import Program, is_move, is_of_a_place
+from .program import Program, is_move, is_of_a_place, join
 from .trace import Place
 
 
@@ -99,7 +98,7 @@ class Planner:
         self.in_place = in_place
         self.arrays: dict[int, Any] = {x.order: places[p] for p, x in program.inputs.items()}
         self.root, self.views = roots(program)
-        self.joined = joined(program)
+        self.parts = parts_of_joins(program)
         self.last = self.last_read()
         self.targets: dict[int, Place] = {}
         for place, x in program.stores.items():
@@ -112,9 +111,11 @@ class Planner:
         direct: set[Place] = set()
         for i, step in enumerate(self.steps):
             for node in step:
-                if node.order in self.hidden or node.order in self.views or node.order in owned:
+                if node.order in self.hidden or node.order in self.views:
                     continue
-                if node.order in self.joined:
+                if node.order in owned:  # a join, whose parts stand there already
+                    continue
+                if node.order in self.parts:
                     self.arrays[node.order] = self.part(node, owned)
                     continue
                 place = self.targets.get(node.order)
@@ -151,7 +152,7 @@ class Planner:
 
     def part(self, node: Node, owned: dict[int, np.ndarray]) -> np.ndarray:
         """Where a part of a join stands in it."""
-        whole, start = self.joined[node.order]
+        whole, start = self.parts[node.order]
         if whole.order not in owned:
             owned[whole.order] = self.arrays[whole.order] = self.taken(whole)
         n = np.size(node.array)
@@ -213,7 +214,7 @@ def roots(program: Program) -> tuple[dict[int, int], set[int]]:
     dummies: dict[int, Any] = {}
     root: dict[int, int] = {}
     views: set[int] = set()
-    parts = joined(program)
+    parts = parts_of_joins(program)
     for node in (*program.inputs.values(), *program.nodes):
         array = np.asarray(node.array)
         root[node.order] = parts[node.order][0].order if node.order in parts else node.order
@@ -229,7 +230,7 @@ def roots(program: Program) -> tuple[dict[int, int], set[int]]:
     return root, views
 
 
-def joined(program: Program) -> dict[int, tuple[Node, int]]:
+def parts_of_joins(program: Program) -> dict[int, tuple[Node, int]]:
     """What is computed right where a join of it stands: in which one, and from what element on."""
     found: dict[int, tuple[Node, int]] = {}
     for node in program.nodes:

@@ -114,6 +114,14 @@ def computed(function: Any, inputs: tuple[Any, ...], array: Any, /, **settings: 
     return made(Node, array, function, inputs, tuple(nodes_in((inputs, settings))), settings)
 
 
+def join(*parts: np.ndarray) -> np.ndarray:
+    """All elements of some arrays, one after the other: an operation that passes may add.
+
+    Its parts are computed right where it stands, so that most of the time it does nothing.
+    """
+    return np.concatenate([part.ravel() for part in parts])
+
+
 def replaced(x: Any, new: Mapping[int, Any]) -> Any:
     """x with the nodes in it, at any depth, replaced by order."""
     return mapped(lambda part: new.get(part.order, part) if isinstance(part, Node) else part, x)

@@ -27,9 +27,9 @@ class Place:
     """Where a value is read at the start of a step, or left at its end.
 
     Attributes:
-        kind: "argument", "value" or "gradient" of a Tensor, "number" or "array".
+        kind: "argument", "value" or "gradient" of a Tensor, "number" or "array"; or "together".
         holder: the number of the argument, the Tensor, the cell of a `Live` number, or the array
-            itself, which somebody may write into between steps.
+            itself, which somebody may write into between steps; or places that stand side by side.
     """
 
     __slots__ = ("holder", "key", "kind")
@@ -37,7 +37,7 @@ class Place:
     def __init__(self, kind: str, holder: Any) -> None:
         self.kind = kind
         self.holder = holder
-        self.key = kind, holder if kind == "argument" else id(holder)
+        self.key = kind, holder if kind in ("argument", "together") else id(holder)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Place) and self.key == other.key

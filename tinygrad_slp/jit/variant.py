@@ -185,7 +185,7 @@ class Variant:
         names = self.scope.names()
         names |= {place: self.paths[place.holder] for place in self.given}
         for place in self.engine.program.inputs | self.engine.program.stores:
-            if place.kind == "side by side":
+            if place.kind == "together":
                 names[place] = ", ".join(names[part] for part in place.holder)
         how = self.engine.summary() + self.reason
         return Described(self.engine.program, names, how, self.engine.remark)
