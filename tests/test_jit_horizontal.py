@@ -182,6 +182,12 @@ def written_as_one_and_as_another(p):
     p["c"], p["d"] = p["c"] * 0.5, p["d"] * 0.5
 
 
+def written_in_two_ways(p):
+    """a and b are read side by side, and written in two ways."""
+    p["c"], p["d"] = p["c"] + p["a"], p["d"] + p["b"]
+    p["a"], p["b"] = p["a"] * 0.5, p["b"] - 0.5
+
+
 def stepping_to_what_is_computed(p):
     """a and b are read side by side, and become what no function of each element gives."""
     p["c"], p["d"] = p["c"] + p["a"], p["d"] + p["b"]
@@ -189,7 +195,7 @@ def stepping_to_what_is_computed(p):
 
 
 STEPS = [
-    averaging_twice, nearly_the_same_numbers, written_as_one_and_as_another,
+    averaging_twice, nearly_the_same_numbers, written_in_two_ways, written_as_one_and_as_another,
     stepping_to_what_is_computed,
     chain, alternating, swapping, reading_what_is_written_alone, reading_in_two_orders,
     reading_the_same, keeping_a_part,
