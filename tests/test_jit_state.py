@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from steps import each_backend
 
-from tinygrad_slp import jit, nn, optim, tutorial
+from tinygrad_slp import Tensor, jit, nn, optim, tutorial
 from tinygrad_slp.jit import state
 
 X, Y = tutorial.X, tutorial.Y.reshape(-1, 1)
@@ -80,3 +80,53 @@ def test_who_stops_recording_gets_the_buffers_back(backend, moves):
     assert settles(compiled)
     assert len(moves) == 1
     np.testing.assert_array_equal(taken, before)
+
+
+# --- Tensors that a step reads and nobody writes ---
+
+
+@each_backend
+def test_data_that_a_step_closes_over_is_copied_once(backend):
+    data = Tensor(np.arange(6.0))
+    step = jit(lambda w: (data * w).sum(), backend=backend)
+    before = data.data
+    for w in (1.0, 2.0, 3.0):
+        assert step(np.float64(w)).item() == 15 * w
+    assert step.latest.settled
+    np.testing.assert_array_equal(before, np.arange(6.0))
+
+
+@each_backend
+def test_data_that_is_replaced_is_seen_and_the_old_stays_as_it_was(backend):
+    data = Tensor(np.arange(6.0))
+    step = jit(lambda w: (data * w).sum(), backend=backend)
+    taken, arrays = [], [np.arange(6.0) + k for k in range(6)]
+    for array in arrays:
+        data.data = array
+        assert step(np.float64(2.0)).item() == 2 * array.sum()
+        taken.append(data.data)
+    np.testing.assert_array_equal(taken, arrays)
+
+
+@each_backend
+def test_two_steps_that_read_the_same_data(backend):
+    data = Tensor(np.arange(6.0))
+    first = jit(lambda w: (data * w).sum(), backend=backend)
+    second = jit(lambda w: (data + w).sum(), backend=backend)
+    for k in range(4):
+        assert (first(np.float64(2.0)).item(), second(np.float64(2.0)).item()) == (30, 27)
+        if k == 2:
+            taken = data.data
+    np.testing.assert_array_equal(taken, np.arange(6.0))
+
+
+@each_backend
+def test_a_frozen_layer_settles(backend):
+    (model, step), (twin, eager) = training(), training()
+    for m in (model, twin):
+        m.layers[0].bias.requires_grad = False
+    compiled = jit(step, backend=backend)
+    for _ in range(5):
+        loss, expected = compiled(X, Y), eager(X, Y)
+        np.testing.assert_allclose(loss.data, expected.data, rtol=1e-12)
+    assert compiled.latest.settled

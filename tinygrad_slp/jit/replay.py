@@ -1,6 +1,7 @@
 """The replay in NumPy: the operations of a program one after the other, into buffers made before.
 
-It computes what the eager step computes, to the bit, with the same NumPy functions.
+It computes what the eager step computes with the same NumPy functions, to the bit; but for sums
+over what is not in C order, see docs/jit.md.
 """
 
 from collections.abc import Mapping, Sequence

@@ -6,8 +6,8 @@ graph) is left to them, and the program goes on with another. As whoever does so
 after every step, Tensors are given copies for a while then.
 """
 
-from collections.abc import Collection, Sequence
-from operator import attrgetter, is_
+from collections.abc import Iterable, Sequence
+from operator import attrgetter, is_, or_
 from sys import getrefcount
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from ..graph import clock, leaf
 from ..tensor import Tensor
+from .dtypes import dtype_of, shape_of
 from .memory import aligned
 from .program import Program
 from .trace import ARRAY, GRAD, Place
@@ -32,6 +33,30 @@ def array_of(place: Place) -> Any:
     return None if grad is None else ARRAY.__get__(grad)
 
 
+class Watched:
+    """The buffers of some places, and how many hold them: to know whether anybody else does."""
+
+    def __init__(self, places: list[Place], buffers: dict[Place, np.ndarray]) -> None:
+        self.places = places
+        self.buffers = [buffers[place] for place in places]
+        # Views of a buffer, such as `t.data`, hold the block of memory behind it.
+        self.blocks = [x.base for x in self.buffers]
+        self.alone = self.holders()
+
+    def holders(self) -> tuple[list[int], list[int]]:
+        """How many hold each buffer, and each block."""
+        return list(map(getrefcount, self.buffers)), list(map(getrefcount, self.blocks))
+
+    def in_tensors(self) -> list[bool]:
+        """Which buffers the Tensors hold."""
+        return [array_of(p) is x for p, x in zip(self.places, self.buffers, strict=True)]
+
+    def ours(self) -> list[bool]:
+        """Which buffers nobody holds but the program and the Tensors."""
+        counted = zip(*self.holders(), *self.alone, self.in_tensors(), strict=True)
+        return [n == m + by_tensor and v == w for n, v, m, w, by_tensor in counted]
+
+
 class State:
     """The buffers of all places of a program.
 
@@ -39,76 +64,72 @@ class State:
         buffers: of every place.
         read: the places of Tensors that are read: their buffers must hold what the Tensors hold.
         written: the places of Tensors that are written.
+        lent: those only read, of Tensors without a gradient, such as data: they hold the buffers.
 
     Args:
         groups: places that stand side by side, each group as one.
     """
 
     def __init__(self, program: Program, groups: Sequence[Place] = ()) -> None:
-        values = {
-            place: np.asarray(getattr(x, "array", x))
-            for place, x in {**program.stores, **program.inputs}.items()
-        }
         self.groups = groups
-        self.buffers: dict[Place, np.ndarray] = {
-            p: p.holder if p.kind in ("number", "array") else aligned(value.shape, value.dtype)
-            for p, value in values.items()
-        }
-        self.join(self.buffers)
+        self.buffers: dict[Place, np.ndarray] = {}
+        ends = {**program.stores, **program.inputs}
+        self.forms = {place: (shape_of(x), dtype_of(x)) for place, x in ends.items()}
+        own = [place for place in self.forms if place.kind in ("number", "array")]
+        self.buffers |= {place: place.holder for place in own}
+        self.allocate([place for place in self.forms if place not in self.buffers])
         self.read = [p for p in program.inputs if p.kind in ("value", "gradient")]
         self.written = [p for p in program.stores if p.kind in ("value", "gradient")]
+        alone = [p for p in self.read if p.kind == "value" and p not in program.stores]
+        self.lent = [p for p in alone if not p.holder.tracked]
         self.gradients = any(p.kind == "gradient" for p in (*self.read, *self.written))
-        self.held: list[int] = []
+        self.held: Any = None
         self.copying = 0
+
+    def allocate(self, places: Iterable[Place]) -> None:
+        """Gives places new buffers; of those that stand side by side all, slices of one."""
+        alone = set(places)
+        for group in self.groups:
+            if not alone.isdisjoint(group.holder):
+                alone -= set(group.holder)
+                self.allocate_together(group)
+        for place in alone:
+            self.buffers[place] = aligned(*self.forms[place])
+
+    def allocate_together(self, group: Place) -> None:
+        shapes, dtypes = zip(*(self.forms[place] for place in group.holder), strict=True)
+        ends = np.cumsum([np.prod(shape, dtype=int) for shape in shapes])
+        whole = self.buffers[group] = aligned((int(ends[-1]),), dtypes[0])
+        parts = np.split(whole, ends[:-1])
+        for place, shape, part in zip(group.holder, shapes, parts, strict=True):
+            self.buffers[place] = part.reshape(shape)
 
     def settle(self) -> None:
         """Is called when all that will ever hold the buffers on our side holds them."""
-        self.held = []
+        self.held = None
         values = [p for p in dict.fromkeys([*self.read, *self.written]) if p.kind == "value"]
         self.tensors = [place.holder for place in values]
         self.expected = [self.buffers[place] for place in values]
-        self.targets = [self.buffers[place] for place in self.written]
-        # Views of a buffer, such as `t.data`, hold the block of memory behind it.
-        self.blocks = [x.base for x in self.targets]
-        self.counts = list(map(getrefcount, self.targets))
-        self.views = list(map(getrefcount, self.blocks))
+        self.targets = Watched(self.written, self.buffers)
+        self.loans = Watched(self.lent, self.buffers)
 
     def is_settled(self) -> bool:
         """Whether the Tensors hold the buffers, and nobody else those that are written."""
         return (
-            self.held == list(map(getrefcount, self.targets))
-            and self.views == list(map(getrefcount, self.blocks))
+            self.held == self.targets.holders()
             and all(map(is_, map(ARRAY_OF, self.tensors), self.expected))
             and not self.gradients
         )
 
     def is_ours(self) -> bool:
-        """Whether nobody else holds what is about to be written into."""
-        held = [array_of(p) is x for p, x in zip(self.written, self.targets, strict=True)]
-        now = list(map(getrefcount, self.targets))
-        expected = [n + by_tensor for n, by_tensor in zip(self.counts, held, strict=True)]
-        return now == expected and self.views == list(map(getrefcount, self.blocks))
+        """Whether nobody else holds what is about to be written into, here or by the program."""
+        kept = map(or_, self.loans.in_tensors(), self.loans.ours())
+        return all(self.targets.ours()) and all(kept)
 
     def move(self) -> None:
-        """Gives everything that is written another buffer, with the same content."""
+        """Gives everything that is written into other buffers, of which `load` fills some."""
         self.copying = AWHILE
-        for place in self.written:
-            old = self.buffers[place]
-            self.buffers[place] = aligned(old.shape, old.dtype)
-        self.join(self.written)
-
-    def join(self, places: Collection[Place]) -> None:
-        """Makes the buffers of those among these places that stand side by side slices of one."""
-        for group in self.groups:
-            if group.holder[0] not in places:
-                continue
-            shapes = [self.buffers[place].shape for place in group.holder]
-            sizes = [self.buffers[place].size for place in group.holder]
-            whole = aligned((sum(sizes),), self.buffers[group.holder[0]].dtype)
-            self.buffers[group] = whole
-            parts = np.split(whole, np.cumsum(sizes[:-1]))
-            for place, part, shape in zip(group.holder, parts, shapes, strict=True):
-                self.buffers[place] = part.reshape(shape)
+        self.allocate([*self.written, *self.lent])
 
     def fits(self) -> bool:
         """Whether every Tensor that is read still has the shape and dtype that were traced."""
@@ -126,14 +147,17 @@ class State:
             buffer, array = self.buffers[place], array_of(place)
             if array is not buffer:
                 np.copyto(buffer, array)
+        for place in self.lent:
+            ARRAY.__set__(place.holder, self.buffers[place])
 
     def store(self) -> None:
         """Gives the Tensors what was computed."""
-        given = list(map(np.copy, self.targets)) if self.copying else self.targets
+        buffers = self.targets.buffers
+        given = list(map(np.copy, buffers)) if self.copying else buffers
         for k, place in enumerate(self.written):
             put(place, given[k])
         self.copying -= self.copying > 0
-        self.held = list(map(getrefcount, self.targets))
+        self.held = self.targets.holders()
 
 
 def put(place: Place, buffer: np.ndarray) -> None:
