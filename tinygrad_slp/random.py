@@ -5,14 +5,15 @@ and the state is a Tensor, so that each replay of a compiled step draws anew.
 """
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from .tensor import Tensor
 
-if TYPE_CHECKING:  # looked at as code runs, np.random would be half the time of the import
-    Seed = np.random.Generator | int | None
+# As texts: if they were looked at as code runs, np.random would be half the time of the import.
+Rng: TypeAlias = "np.random.Generator"
+Seed: TypeAlias = "np.random.Generator | int | None"
 
 GOLDEN = 0x9E3779B97F4A7C15  # 2⁶⁴/φ, made odd: its multiples visit every state, far from the last
 

@@ -4,12 +4,9 @@ The classes have equal numbers of points, to one, and the points come in random 
 Generator, or a seed; `noise` the deviation of the normal noise on each coordinate.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-if TYPE_CHECKING:
-    from ..random import Seed
+from ..random import Seed
 
 Data = tuple[np.ndarray, np.ndarray]
 
@@ -31,7 +28,7 @@ def gates(name: str) -> Data:
     return CORNERS.copy(), np.array(GATES[name], dtype=np.int64)
 
 
-def xor(n: int = 200, noise: float = 0.1, *, rng: "Seed" = None) -> Data:
+def xor(n: int = 200, noise: float = 0.1, *, rng: Seed = None) -> Data:
     """X (n, 2) about the corners of the unit square; y is the XOR of the corner.
 
     Raises:
@@ -41,7 +38,7 @@ def xor(n: int = 200, noise: float = 0.1, *, rng: "Seed" = None) -> Data:
     return finished(CORNERS[corner], gates("xor")[1][corner], noise, rng)
 
 
-def two_moons(n: int = 200, noise: float = 0.1, *, rng: "Seed" = None) -> Data:
+def two_moons(n: int = 200, noise: float = 0.1, *, rng: Seed = None) -> Data:
     """X (n, 2) on two half circles of radius 1 that reach into each other; y is which.
 
     The curves of scikit-learn's make_moons.
@@ -56,7 +53,7 @@ def two_moons(n: int = 200, noise: float = 0.1, *, rng: "Seed" = None) -> Data:
 
 
 def spirals(
-    n: int = 300, classes: int = 3, noise: float = 0.02, *, turns: float = 0.75, rng: "Seed" = None
+    n: int = 300, classes: int = 3, noise: float = 0.02, *, turns: float = 0.75, rng: Seed = None
 ) -> Data:
     """X (n, 2) on as many arms as classes, set apart by equal angles; y is the arm.
 
@@ -73,7 +70,7 @@ def spirals(
 
 
 def blobs(
-    n: int = 200, classes: int = 3, features: int = 2, noise: float = 1.0, *, rng: "Seed" = None
+    n: int = 200, classes: int = 3, features: int = 2, noise: float = 1.0, *, rng: Seed = None
 ) -> Data:
     """X (n, features) about as many centres as classes, drawn evenly from ±10; y is which.
 
@@ -98,7 +95,7 @@ def along(y: np.ndarray) -> np.ndarray:
     return np.concatenate([np.linspace(0, 1, count) for count in np.bincount(y)])
 
 
-def finished(X: np.ndarray, y: np.ndarray, noise: float, rng: "Seed") -> Data:
+def finished(X: np.ndarray, y: np.ndarray, noise: float, rng: Seed) -> Data:
     """The points in random order, with noise."""
     if not noise >= 0:
         raise ValueError(f"noise should be 0 or more, got {noise}")

@@ -4,17 +4,15 @@ import math
 import operator
 from collections.abc import Iterator
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ..random import Seed
 from .column import column, listed
 
-if TYPE_CHECKING:
-    from ..random import Seed
 
-
-def batches(*arrays: Any, size: int, shuffle: "Seed" = None, drop_last: bool = False) -> "Batches":
+def batches(*arrays: Any, size: int, shuffle: Seed = None, drop_last: bool = False) -> "Batches":
     """The rows of the arrays, `size` at a time, as tuples:
 
         for X_b, y_b in batches(X, y, size=32, shuffle=0): ...
@@ -74,7 +72,7 @@ class Batches:
 
 
 def train_test_split(
-    *arrays: Any, test_size: float = 0.2, stratify: Any = None, rng: "Seed" = None
+    *arrays: Any, test_size: float = 0.2, stratify: Any = None, rng: Seed = None
 ) -> list[Any]:
     """Shuffled rows in two parts: `X_train, X_test, y_train, y_test = train_test_split(X, y)`.
 

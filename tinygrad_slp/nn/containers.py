@@ -3,17 +3,15 @@
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ..random import Seed
 from .activations import ReLU
 from .layers import Dropout, Linear
 from .module import Module
 from .normalization import BatchNorm1d, LayerNorm
-
-if TYPE_CHECKING:  # looked at as code runs, np.random would be half the time of the import
-    Seed = np.random.Generator | int | None
 
 
 class ModuleList(Module):
@@ -144,7 +142,7 @@ class MLP(Sequential):
         *,
         init: Callable[..., Any] | None = None,
         dtype: Any = np.float64,
-        rng: "Seed" = None,
+        rng: Seed = None,
     ) -> None:
         if len(sizes) < 2:
             raise ValueError(f"MLP needs the sizes of input and output at least, got {sizes}")

@@ -5,12 +5,10 @@ Settings are given with `functools.partial(kaiming_normal, nonlinearity="tanh")`
 """
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:  # looked at as code runs, np.random would be half the time of the import
-    Rng = np.random.Generator
+from ..random import Rng
 
 Shape = tuple[int, ...]
 
@@ -46,17 +44,17 @@ def calculate_gain(nonlinearity: str, a: float = 0.01) -> float:
     return GAINS[nonlinearity]
 
 
-def uniform(rng: "Rng", shape: Shape, a: float = 0.0, b: float = 1.0) -> np.ndarray:
+def uniform(rng: Rng, shape: Shape, a: float = 0.0, b: float = 1.0) -> np.ndarray:
     """U(a, b)"""
     return rng.uniform(a, b, shape)
 
 
-def normal(rng: "Rng", shape: Shape, mean: float = 0.0, std: float = 1.0) -> np.ndarray:
+def normal(rng: Rng, shape: Shape, mean: float = 0.0, std: float = 1.0) -> np.ndarray:
     """N(mean, std²)"""
     return rng.normal(mean, std, shape)
 
 
-def xavier_uniform(rng: "Rng", shape: Shape, gain: float = 1.0) -> np.ndarray:
+def xavier_uniform(rng: Rng, shape: Shape, gain: float = 1.0) -> np.ndarray:
     """U(−b, b), b = gain·√(6/(fan_in + fan_out))
 
     Glorot and Bengio, Understanding the difficulty of training deep feedforward networks, 2010.
@@ -65,7 +63,7 @@ def xavier_uniform(rng: "Rng", shape: Shape, gain: float = 1.0) -> np.ndarray:
     return rng.uniform(-bound, bound, shape)
 
 
-def xavier_normal(rng: "Rng", shape: Shape, gain: float = 1.0) -> np.ndarray:
+def xavier_normal(rng: Rng, shape: Shape, gain: float = 1.0) -> np.ndarray:
     """N(0, s²), s = gain·√(2/(fan_in + fan_out)); Glorot and Bengio 2010"""
     return rng.normal(0, gain * math.sqrt(2 / sum(fans(shape))), shape)
 
@@ -83,7 +81,7 @@ def kaiming_std(shape: Shape, a: float, mode: str, nonlinearity: str) -> float:
 
 
 def kaiming_uniform(
-    rng: "Rng",
+    rng: Rng,
     shape: Shape,
     a: float = 0.0,
     mode: str = "fan_in",
@@ -98,7 +96,7 @@ def kaiming_uniform(
 
 
 def kaiming_normal(
-    rng: "Rng",
+    rng: Rng,
     shape: Shape,
     a: float = 0.0,
     mode: str = "fan_in",
@@ -108,7 +106,7 @@ def kaiming_normal(
     return rng.normal(0, kaiming_std(shape, a, mode, nonlinearity), shape)
 
 
-def orthogonal(rng: "Rng", shape: Shape, gain: float = 1.0) -> np.ndarray:
+def orthogonal(rng: Rng, shape: Shape, gain: float = 1.0) -> np.ndarray:
     """gain·Q, rows or columns (the fewer) orthonormal, every such Q as likely as any other
 
     Saxe, McClelland and Ganguli, Exact solutions to the nonlinear dynamics of learning in deep

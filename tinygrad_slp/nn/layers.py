@@ -3,20 +3,17 @@
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..graph import differentiable, holds
-from ..random import Stream
+from ..random import Seed, Stream
 from ..rule import REAL
 from ..rules import sigmoid
 from ..tensor import Tensor
 from . import init as starts
 from .module import Module
-
-if TYPE_CHECKING:  # looked at as code runs, np.random would be half the time of the import
-    Seed = np.random.Generator | int | None
 
 
 @differentiable(
@@ -60,7 +57,7 @@ class Linear(Module):
         *,
         init: Callable[..., Any] | None = None,
         dtype: Any = np.float64,
-        rng: "Seed" = None,
+        rng: Seed = None,
     ) -> None:
         if in_features < 1 or out_features < 1:
             raise ValueError(
@@ -105,7 +102,7 @@ class Perceptron(Module):
     (features,) gives one number.
     """
 
-    def __init__(self, features: int, *, dtype: Any = np.float64, rng: "Seed" = None) -> None:
+    def __init__(self, features: int, *, dtype: Any = np.float64, rng: Seed = None) -> None:
         if features < 1:
             raise ValueError(f"a Perceptron needs at least one feature, got {features}")
         rng = np.random.default_rng(rng)
@@ -150,7 +147,7 @@ class Embedding(Module):
         *,
         init: Callable[..., Any] | None = None,
         dtype: Any = np.float64,
-        rng: "Seed" = None,
+        rng: Seed = None,
     ) -> None:
         shape = num_embeddings, embedding_dim
         if min(shape) < 1:
@@ -196,7 +193,7 @@ class Dropout(Module):
         rng: a Generator, or a seed; the layer has a `Stream` of its own.
     """
 
-    def __init__(self, p: float = 0.5, *, rng: "Seed" = None) -> None:
+    def __init__(self, p: float = 0.5, *, rng: Seed = None) -> None:
         if not 0 <= p <= 1:
             raise ValueError(f"p is a probability, from 0 to 1; got {p}")
         self.p = p

@@ -1,16 +1,12 @@
 """Blocks: the batches of an epoch, many at a time, as arrays of shape (batches, B, ...)."""
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ..random import Rng, Seed
 from ..tensor import Tensor
-
-if TYPE_CHECKING:  # looked at as code runs, np.random would be half the time of the import
-    from ..random import Seed
-
-    Rng = np.random.Generator | None
 
 BLOCK = 2**24
 """About how many bytes of rows are copied at a time, when they are shuffled."""
@@ -68,11 +64,11 @@ class Rows:
         in_batch = self.size * max(1, sum(x.nbytes for x in self.arrays) // self.n)
         self.step = self.size * max(1, BLOCK // in_batch)
 
-    def generator(self, shuffle: "Seed") -> "Rng":
+    def generator(self, shuffle: Seed) -> "Rng | None":
         """What shuffles the rows; None: nothing."""
         return None if shuffle is None else np.random.default_rng(shuffle)
 
-    def blocks(self, rng: "Rng" = None) -> Iterator[Block]:
+    def blocks(self, rng: "Rng | None" = None) -> Iterator[Block]:
         """Whole batches in blocks, then what is left; with an rng, in an order drawn anew."""
         order = None if rng is None else rng.permutation(self.n)
         whole = self.n - self.n % self.size
@@ -104,11 +100,11 @@ class Batches:
         self.data = data
         self.what = what
 
-    def generator(self, shuffle: "Seed") -> "Rng":
+    def generator(self, shuffle: Seed) -> "Rng | None":
         rng = getattr(self.data, "rng", None)
         return rng if isinstance(rng, np.random.Generator) else None
 
-    def blocks(self, rng: "Rng" = None) -> Iterator[Block]:
+    def blocks(self, rng: "Rng | None" = None) -> Iterator[Block]:
         k = 0
         for k, batch in enumerate(self.data, 1):
             if not isinstance(batch, tuple | list):

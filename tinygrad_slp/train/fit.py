@@ -3,22 +3,20 @@
 import os
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..jit import BACKENDS
 from ..nn import Module
 from ..optim import Optimizer
+from ..random import Seed
 from . import callbacks as hooks
 from .blocks import feed
 from .history import History
 from .progress import Interruption, Report, reporting
 from .step import Step
 from .training import Metric, Training
-
-if TYPE_CHECKING:  # looked at as code runs, np.random would be half the time of the import
-    from ..random import Seed
 
 COMPILING: dict[bool | str, str | None] = {
     True: "auto", False: None, **{name: name for name in BACKENDS},
@@ -40,7 +38,7 @@ def fit(
     callbacks: Iterable[Any] = (),
     clip: Callable[[list[Any]], Any] | None = None,
     jit: bool | str = True,
-    shuffle: "Seed" = 0,
+    shuffle: Seed = 0,
     progress: bool = True,
     resume: str | os.PathLike[str] | None = None,
 ) -> History:
@@ -134,7 +132,7 @@ def prepared(
     callbacks: Iterable[Any],
     epochs: int,
     batch_size: int,
-    shuffle: "Seed",
+    shuffle: Seed,
 ) -> Training:
     """The training that was asked for.
 

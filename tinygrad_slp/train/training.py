@@ -4,10 +4,11 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ..random import Rng
 from ..tree import flatten
 from . import callbacks as hooks
 from . import checkpoint
@@ -16,9 +17,6 @@ from .diagnosis import cause, finite
 from .history import History
 from .snapshot import Snapshot, streams
 from .step import Runner, Step
-
-if TYPE_CHECKING:  # looked at as code runs, np.random would be half the time of the import
-    Rng = np.random.Generator | None
 
 Metric = Callable[[np.ndarray, Any], Any]
 
@@ -57,7 +55,7 @@ class Training:
         metrics: Mapping[str, Metric],
         callbacks: list[Any],
         epochs: int,
-        rng: "Rng",
+        rng: "Rng | None",
     ) -> None:
         self.step = step
         self.model = step.model
