@@ -1,12 +1,11 @@
 """The program of a step: its operations in order, where its values come from and where they go.
 
-It is read off the graph that a trace left: the ancestors of what the step returned and of what it
-stored. Whatever did not lead there is not in it. `simplified` writes the same computation with
-fewer operations, to the bit.
+Its operations are nodes of the graph that a trace left: the ancestors of what the step returned and
+of what it stored. Passes make other programs of it, with nodes of their own.
 """
 
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 
 from ..graph import Node, made
 from ..rule import name
-from .trace import Place, Recording
+from .trace import Place
 from .traced import mapped, nodes_in
 
 
@@ -52,19 +51,6 @@ class Program:
     def ends(self) -> Iterator[Node]:
         """The nodes that are returned or stored."""
         return (x for x in (*self.outputs, *self.stores.values()) if isinstance(x, Node))
-
-    def __str__(self) -> str:
-        return text(self, {})
-
-
-def read_off(seen: Recording) -> Program:
-    """The program of what was seen of a step, simplified."""
-    nodes = ancestors([*seen.outputs, *seen.stores.values()])
-    found = {node.order for node in nodes}
-    inputs = {p: x for p, x in seen.inputs.items() if x.order in found}
-    operations = [x for x in nodes if x.function is not None]
-    outputs = [x for x in seen.outputs if isinstance(x, Node)]
-    return simplified(Program(inputs, operations, outputs, seen.stores))
 
 
 def kept_apart(x: Any) -> Any:
@@ -109,6 +95,24 @@ def is_number(node: Node) -> bool:
     return type(node.array) in (int, float)
 
 
+def known_as(node: Node) -> str:
+    function: Any = node.function
+    owner = getattr(function, "__self__", None)
+    return f"{name(owner)}.reduce" if isinstance(owner, np.ufunc) else name(function)
+
+
+def kind(node: Node) -> str:
+    """dtype and shape of a value."""
+    dtype = getattr(node.array, "dtype", type(node.array).__name__)
+    return f"{dtype} {np.shape(node.array)}"
+
+
+def reduced_by(node: Node) -> Any:
+    """The ufunc that a node in canonical form reduces with; None for all other nodes."""
+    owner = getattr(node.function, "__self__", None)
+    return owner if isinstance(owner, np.ufunc) and set(node.settings) == {"axis"} else None
+
+
 def computed(function: Any, inputs: tuple[Any, ...], array: Any, /, **settings: Any) -> Node:
     """A node that a pass adds to a program; of the array only shape and dtype count."""
     return made(Node, array, function, inputs, tuple(nodes_in((inputs, settings))), settings)
@@ -125,107 +129,6 @@ def join(*parts: np.ndarray) -> np.ndarray:
 def replaced(x: Any, new: Mapping[int, Any]) -> Any:
     """x with the nodes in it, at any depth, replaced by order."""
     return mapped(lambda part: new.get(part.order, part) if isinstance(part, Node) else part, x)
-
-
-# --- the same, said with fewer functions ---
-
-REDUCTIONS = {
-    np.sum: np.add, np.prod: np.multiply, np.max: np.maximum, np.min: np.minimum,
-    np.any: np.logical_or, np.all: np.logical_and,
-}  # fmt: skip
-
-
-def canonical(node: Node, inputs: Any, settings: Any) -> tuple[Any, Any, Any]:
-    """Function, inputs and settings of a node in the one form that the back ends know.
-
-    That of a reduction is `ufunc.reduce(x, axis=(...))`; what else it is told, it is left with.
-    """
-    function: Any = node.function
-    reduce = REDUCTIONS[function].reduce if function in REDUCTIONS else function
-    plain = getattr(reduce, "__name__", "") == "reduce" and len(inputs) <= 2
-    if not plain or set(settings) - {"axis", "keepdims"}:
-        return function, inputs, settings
-    default = None if function in REDUCTIONS else 0
-    axis = inputs[1] if len(inputs) == 2 else settings.get("axis", default)
-    return reduce, inputs[:1], {"axis": axes(axis, inputs[0]), **keeping(settings)}
-
-
-def keeps_axes(function: Any, settings: Any) -> bool:
-    """Whether this is a reduction in canonical form, but for the axes that it keeps."""
-    return (
-        isinstance(getattr(function, "__self__", None), np.ufunc)
-        and set(settings) == {"axis", "keepdims"}
-        and isinstance(settings["axis"], tuple)
-    )
-
-
-def keeping(settings: Any) -> dict[str, bool]:
-    return {"keepdims": True} if settings.get("keepdims") else {}
-
-
-def reduced_by(node: Node) -> Any:
-    """The ufunc that a node in canonical form reduces with; None for all other nodes."""
-    owner = getattr(node.function, "__self__", None)
-    return owner if isinstance(owner, np.ufunc) and set(node.settings) == {"axis"} else None
-
-
-def axes(axis: Any, x: Any) -> tuple[int, ...]:
-    """The axes that a reduction takes away, counted from the front."""
-    ndim = np.ndim(x.array if isinstance(x, Node) else x)
-    if axis is None:
-        return tuple(range(ndim))
-    return tuple(sorted(int(a) % ndim for a in (axis if isinstance(axis, tuple) else (axis,))))
-
-
-def unchanged(function: Any, inputs: Any, settings: Any, y: Any) -> Any:
-    """The input that this operation returns as it is; None if it does something."""
-    for k, one in ((0, 1), (1, 0)):
-        x = inputs[k] if len(inputs) == 2 and function is np.multiply else None
-        by_one = isinstance(x, Node) and type(inputs[one]) in (int, float) and inputs[one] == 1
-        if by_one and x.array.dtype == y.dtype:  # type: ignore[union-attr]
-            return x
-    if function is np.positive or (function is np.reshape and same_shape(inputs[0], y)):
-        return inputs[0]
-    if function is np.copy and not settings and not is_of_a_place(inputs[0]):
-        return inputs[0]  # which nobody writes into
-    return None
-
-
-def same_shape(x: Any, y: Any) -> bool:
-    return isinstance(x, Node) and np.shape(x.array) == np.shape(y)
-
-
-def simplified(program: Program) -> Program:
-    """The program without operations that do nothing or were done before."""
-    known: dict[Any, Node] = {}
-    counts = {"found computed before": 0, "idle": 0}
-
-    def add(function: Any, inputs: Any, settings: Any, array: Any) -> Node:
-        key = function, shown(inputs), shown(settings)
-        if key in known:
-            counts["found computed before"] += 1
-        else:
-            known[key] = computed(function, inputs, array, **settings)
-        return known[key]
-
-    new: dict[int, Any] = {}
-    for node in program.nodes:
-        inputs, settings = replaced((node.inputs, node.settings), new)
-        function, inputs, settings = canonical(node, inputs, dict(settings))
-        array = node.array
-        same = unchanged(function, inputs, settings, array)
-        counts["idle"] += same is not None
-        if same is None and keeps_axes(function, settings):
-            del settings["keepdims"]
-            squeezed = np.squeeze(array, settings["axis"])
-            x = add(function, inputs, settings, squeezed)
-            same = add(np.reshape, (x, np.shape(array)), {}, array)
-        new[node.order] = add(function, inputs, settings, array) if same is None else same
-    outputs = [kept_apart(x) for x in replaced(program.outputs, new)]
-    stores = {place: kept_apart(replaced(x, new)) for place, x in program.stores.items()}
-    nodes = [x for x in ancestors([*outputs, *stores.values()]) if x.function is not None]
-    notes = [f"{n} {what}" for what, n in counts.items() if n]
-    return Program(program.inputs, nodes, outputs, stores, [*program.notes, *notes])
 
 
 def shown(x: Any) -> str:
@@ -263,94 +166,3 @@ class Name(int):
 
     def __repr__(self) -> str:
         return f"%{int(self)}"
-
-
-# --- as text and as a picture ---
-
-
-def text(program: Program, names: Mapping[Place, str], remark: Callable[[Node], str] = str) -> str:
-    """The program, a line for each operation.
-
-    Args:
-        names: what to call places.
-        remark: what a back end has to say of a node; `str` for nothing.
-    """
-    called = callings(program, names)
-    lines = [f"{called[x.order]} = {names.get(p, p.kind)}" for p, x in program.inputs.items()]
-    width = max((len(line) for line in lines), default=0)
-    lines = [
-        f"{line:<{width}}   {kind(x)}"
-        for line, x in zip(lines, program.inputs.values(), strict=True)
-    ]
-    for node in program.nodes:
-        said = "" if remark is str else remark(node)
-        lines.append(
-            f"{called[node.order]} = {call(node, called)}   {kind(node)}   {said}".rstrip()
-        )
-    lines += [f"return {spelled(x, called)}" for x in program.outputs]
-    lines += [
-        f"{names.get(place, place.kind)} ← {spelled(x, called)}"
-        for place, x in program.stores.items()
-    ]
-    return "\n".join(lines)
-
-
-def callings(program: Program, names: Mapping[Place, str]) -> dict[int, str]:
-    """What each node is called in the text: %1, %2, ..."""
-    nodes = [*program.inputs.values(), *program.nodes]
-    return {node.order: f"%{k}" for k, node in enumerate(nodes, 1)}
-
-
-def kind(node: Node) -> str:
-    """dtype and shape of a value."""
-    dtype = getattr(node.array, "dtype", type(node.array).__name__)
-    return f"{dtype} {np.shape(node.array)}"
-
-
-def call(node: Node, called: Mapping[int, str]) -> str:
-    """A node as the NumPy that computes it."""
-    settings = [f"{k}={spelled(v, called)}" for k, v in node.settings.items()]
-    return f"{known_as(node)}({', '.join([*(spelled(x, called) for x in node.inputs), *settings])})"
-
-
-def known_as(node: Node) -> str:
-    function: Any = node.function
-    owner = getattr(function, "__self__", None)
-    return f"{name(owner)}.reduce" if isinstance(owner, np.ufunc) else name(function)
-
-
-def spelled(x: Any, called: Mapping[int, str]) -> str:
-    if isinstance(x, Node):
-        return called[x.order]
-    if isinstance(x, np.ndarray | np.generic) and np.ndim(x):
-        return f"a constant {np.shape(x)}"
-    if isinstance(x, tuple):
-        return f"({', '.join(spelled(part, called) for part in x)})"
-    if isinstance(x, slice):
-        parts = (x.start, x.stop) if x.step is None else (x.start, x.stop, x.step)
-        return ":".join("" if part is None else str(part) for part in parts)
-    return str(x)
-
-
-def dot(program: Program, names: Mapping[Place, str]) -> str:
-    """The program as a graph in the DOT language of Graphviz."""
-    lines = ["digraph {", "  node [shape=box, fontname=monospace];"]
-    for place, x in program.inputs.items():
-        label = quoted(f"{names.get(place, place.kind)}\n{kind(x)}")
-        lines.append(f"  n{x.order} [label={label}, style=rounded];")
-    for node in program.nodes:
-        label = quoted(f"{known_as(node)}\n{kind(node)}")
-        lines.append(f"  n{node.order} [label={label}];")
-        lines += [f"  n{x.order} -> n{node.order};" for x in node.parents]
-    for k, (label, x) in enumerate(
-        [*(("returned", x) for x in program.outputs)]
-        + [(names.get(place, place.kind), x) for place, x in program.stores.items()]
-    ):
-        lines.append(f"  end{k} [label={quoted(label)}, style=rounded];")
-        if isinstance(x, Node):
-            lines.append(f"  n{x.order} -> end{k};")
-    return "\n".join([*lines, "}"])
-
-
-def quoted(label: str) -> str:
-    return '"' + label.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'

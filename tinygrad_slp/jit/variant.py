@@ -1,6 +1,6 @@
 """A variant: a step traced for one kind of arguments, with its program and what computes it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -8,12 +8,14 @@ import numpy as np
 
 from ..graph import is_recording
 from ..tensor import Tensor
+from .described import Described
 from .horizontal import Horizontal
-from .program import Program, dot, read_off, text
+from .program import Program
 from .replay import Replay
 from .results import Results
 from .scope import Scope
 from .signature import Signature
+from .simplifying import read_off
 from .state import State, array_of
 from .trace import GRAD, Place, Recording
 
@@ -197,26 +199,3 @@ def array_in(x: Any) -> Any:
 
 def same_content(x: np.ndarray, old: np.ndarray) -> bool:
     return x.shape == old.shape and x.dtype == old.dtype and x.tobytes() == old.tobytes()
-
-
-class Described:
-    """The program of a step, to be printed, or drawn."""
-
-    def __init__(
-        self, program: Program, names: dict[Place, str], how: str, remark: Callable[..., str]
-    ) -> None:
-        self.program = program
-        self.names = names
-        self.how = how
-        self.remark = remark
-
-    def __str__(self) -> str:
-        done = "".join(f"; {note}" for note in self.program.notes)
-        head = f"{len(self.program.nodes)} operations{done}; {self.how}"
-        return f"{head}\n{text(self.program, self.names, self.remark)}"
-
-    __repr__ = __str__
-
-    def to_dot(self) -> str:
-        """The program as a graph, in the language of Graphviz."""
-        return dot(self.program, self.names)
