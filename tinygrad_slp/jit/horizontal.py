@@ -14,7 +14,7 @@ import numpy as np
 
 from ..graph import Node
 from .dtypes import dtype_of, is_scalar, shape_of
-from .program import Program, ancestors, computed, join, kept_apart, replaced, shown
+from .program import Program, ancestors, computed, exact_text, join, kept_apart, replaced
 from .trace import Place
 
 MOST = 16384
@@ -203,7 +203,7 @@ def ways(program: Program) -> dict[int, int]:
     for x in (*program.inputs.values(), *program.nodes):
         key: Any = x.order
         if is_elementwise(x):
-            parts = (found[p.order] if isinstance(p, Node) else shown(p) for p in x.inputs)
+            parts = (found[p.order] if isinstance(p, Node) else exact_text(p) for p in x.inputs)
             key = x.function, dtype_of(x), *parts
         elif shape_of(x) and (x.function is not None or place_of[x.order].kind == "value"):
             key = x.function is None, dtype_of(x)

@@ -131,7 +131,7 @@ def replaced(x: Any, new: Mapping[int, Any]) -> Any:
     return mapped(lambda part: new.get(part.order, part) if isinstance(part, Node) else part, x)
 
 
-def shown(x: Any) -> str:
+def exact_text(x: Any) -> str:
     """Inputs or settings as a text that is equal only for equal ones."""
     if isinstance(x, Node):
         return f"%{x.order}"
@@ -139,9 +139,9 @@ def shown(x: Any) -> str:
         content = x.tobytes().hex() if x.size <= 64 else sha256(x.tobytes()).hexdigest()
         return f"{x.dtype.str}{np.shape(x)}{content}"
     if isinstance(x, tuple | list):
-        return f"{type(x).__name__}({', '.join(map(shown, x))})"
+        return f"{type(x).__name__}({', '.join(map(exact_text, x))})"
     if isinstance(x, dict):
-        return ", ".join(f"{k}={shown(v)}" for k, v in sorted(x.items()))
+        return ", ".join(f"{k}={exact_text(v)}" for k, v in sorted(x.items()))
     return f"{type(x).__name__} {x!r}"
 
 
@@ -152,12 +152,12 @@ def fingerprint(program: Program) -> str:
     relative = {order: Name(k) for order, k in number.items()}
 
     def line(what: Any, node: Node, *rest: Any) -> str:
-        return f"{what} {kind(node)} {shown(replaced(rest, relative))}"
+        return f"{what} {kind(node)} {exact_text(replaced(rest, relative))}"
 
     lines = [line((places[p], p.kind), x) for p, x in program.inputs.items()]
     lines += [line(known_as(x), x, x.inputs, x.settings) for x in program.nodes]
-    lines += [shown(replaced(x, relative)) for x in program.outputs]
-    lines += [f"{places[p]} {shown(replaced(x, relative))}" for p, x in program.stores.items()]
+    lines += [exact_text(replaced(x, relative)) for x in program.outputs]
+    lines += [f"{places[p]} {exact_text(replaced(x, relative))}" for p, x in program.stores.items()]
     return "\n".join(lines)
 
 

@@ -21,8 +21,8 @@ from .sight import (
     FACETS,
     SIMPLE,
     changes,
-    filled,
     has_fields,
+    has_value,
     is_users,
     named,
     names_in,
@@ -78,7 +78,7 @@ class Scope:
                 self.variables += ((where, name) for where, name, _ in named(names, x.__globals__))
                 self.attributes += ((x, facet) for facet in FACETS)
                 self.live.append(vars(x))
-            self.cells += [cell for cell in x.__closure__ or () if filled(cell)]
+            self.cells += [cell for cell in x.__closure__ or () if has_value(cell)]
         elif isinstance(x, list | set | deque | Mapping):
             self.live.append(x)
         elif isinstance(x, type):

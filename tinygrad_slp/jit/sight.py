@@ -93,7 +93,7 @@ def variables(path: str, function: FunctionType) -> Iterator[tuple[str, Any]]:
     """The variables from outside that the code of a function names, and its defaults."""
     inside = f"{path}." if path else ""
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        if filled(cell):
+        if has_value(cell):
             yield f"{inside}{name}", cell.cell_contents
     for where, name, prefix in named(names_in(function.__code__), function.__globals__):
         yield f"{prefix}{name}", where[name]
@@ -102,7 +102,7 @@ def variables(path: str, function: FunctionType) -> Iterator[tuple[str, Any]]:
     yield from ((f"{inside}{name}", part) for name, part in vars(function).items())
 
 
-def filled(cell: CellType) -> bool:
+def has_value(cell: CellType) -> bool:
     """Whether a closed-over variable has a value yet."""
     try:
         cell.cell_contents  # noqa: B018

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..graph import Node
-from .program import Program, ancestors, computed, is_of_a_place, kept_apart, replaced, shown
+from .program import Program, ancestors, computed, exact_text, is_of_a_place, kept_apart, replaced
 from .trace import Recording
 
 
@@ -85,7 +85,7 @@ def simplified(program: Program) -> Program:
     counts = {"found computed before": 0, "idle": 0}
 
     def add(function: Any, inputs: Any, settings: Any, array: Any) -> Node:
-        key = function, shown(inputs), shown(settings)
+        key = function, exact_text(inputs), exact_text(settings)
         if key in known:
             counts["found computed before"] += 1
         else:
