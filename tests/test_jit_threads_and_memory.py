@@ -91,16 +91,21 @@ def test_threads_that_train_one_model_do_every_step(backend):
 
 
 def peak(run):
-    """The most bytes that were allocated at once while this ran, beyond those before."""
+    """The most bytes that were allocated at once while this ran, beyond those before.
+
+    The least of three: threads that wake at times, as that of tqdm, allocate some too.
+    """
     run()
     gc.collect()
-    tracemalloc.start()
-    before = tracemalloc.get_traced_memory()[0]
-    tracemalloc.reset_peak()
-    run()
-    most = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    return most - before
+    found = []
+    for _ in range(3):
+        tracemalloc.start()
+        before = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        run()
+        found.append(tracemalloc.get_traced_memory()[1] - before)
+        tracemalloc.stop()
+    return min(found)
 
 
 @each_backend
