@@ -9,7 +9,7 @@ import pytest
 from test_footguns import leaf
 
 import tinygrad_slp as tg
-from tinygrad_slp import Tensor, grad
+from tinygrad_slp import Tensor, grad, nn
 
 # --- what NumPy does with an object it does not know ---
 
@@ -217,3 +217,13 @@ def test_empty_arrays():
     x = Tensor(np.ones((0, 3)), requires_grad=True)
     (np.exp(x).sum() + (x @ np.ones((3, 2))).sum() + np.prod(x)).backward()
     assert x.grad.shape == (0, 3)
+
+
+def test_a_tensor_of_a_transposed_array_is_in_c_order():
+    """Weights of another library come transposed; updates in two orders take four times as long."""
+    array = np.arange(6.0).reshape(2, 3).T
+    layer = nn.Linear(2, 3)
+    layer.load_state_dict({"weight": array, "bias": np.zeros(3)})
+    for t in (Tensor(array), Tensor(array, dtype=np.float32), layer.weight):
+        assert t.data.flags.c_contiguous
+        np.testing.assert_array_equal(t.data, array)

@@ -165,7 +165,8 @@ def owned(data: Any, dtype: Any = None) -> Any:
     if hasattr(data, "__array_function__") and not isinstance(data, np.ndarray):
         return data.copy()  # another library's array stays what it is
     try:
-        array = np.array(data, dtype=dtype)
+        # In C order, as gradients and momentum are, which an optimizer reads beside it.
+        array = np.array(data, dtype=dtype, order="C")
     except ValueError as error:
         raise TypeError(f"a Tensor is made of numbers in a regular shape: {error}") from None
     if array.dtype.kind not in "biufc":

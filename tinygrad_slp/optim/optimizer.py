@@ -202,7 +202,7 @@ class Optimizer:
             )
         arrays: list[Tensor | None] = []
         for name in self.state_names:
-            array = np.array(state[name], dtype=p.dtype) if name in state else None
+            array = np.array(state[name], dtype=p.dtype, order="C") if name in state else None
             if array is not None and array.shape != p.shape:
                 raise ValueError(
                     f"the state is for parameters of other shapes: {name} of parameter {k} has "
