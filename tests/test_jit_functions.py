@@ -1,5 +1,7 @@
 """Compiled functions take and return what they do without jit: arrays, Tensors, numbers, trees."""
 
+import copy
+
 import numpy as np
 import pytest
 from steps import batch, both, each_backend, network, same
@@ -235,3 +237,66 @@ def test_big_constants_are_no_registers(backend):
     for _ in range(3):
         same(step(np.arange(3.0)), (np.float64(3), np.ones(5000)), backend)
     assert "constant" not in str(step.program)
+
+
+@each_backend
+def test_static_tuples_are_told_apart_by_what_is_in_them(backend):
+    class Same:
+        def __init__(self, factor):
+            self.factor = factor
+
+        def __repr__(self):
+            return "Same()"
+
+    step = jit(lambda x, o: x * o[0].factor, static_argnames="o", backend=backend)
+    for factor in (2.0, 5.0, 2.0):
+        given = (Same(factor),)
+        np.testing.assert_array_equal(step(np.ones(2), given), np.ones(2) * factor)
+
+
+@each_backend
+def test_a_static_argument_before_others_without_names(backend):
+    step = jit(lambda n, *xs: xs[0] * n, static_argnames="n", backend=backend)
+    for n in (3, 4, 3):
+        for _ in range(2):
+            np.testing.assert_array_equal(step(n, np.ones(2)), np.ones(2) * n)
+
+
+class Counting:
+    def __init__(self, backend):
+        self.w = Tensor([1.0], requires_grad=True)
+
+    @jit(backend="numpy")
+    def step(self, x):
+        self.w.data = self.w.detach() + x
+        return self.w.detach()
+
+
+class Doubling(Counting):
+    @jit(backend="numpy")
+    def step(self, x):
+        return super().step(2 * x)
+
+
+def test_a_copy_of_an_object_has_steps_of_its_own():
+    one = Counting("numpy")
+    for _ in range(3):
+        one.step(np.ones(1))
+    other = copy.copy(one)
+    other.w = Tensor([10.0], requires_grad=True)
+    other.step(np.ones(1))
+    assert (one.w.item(), other.w.item()) == (4, 11)
+
+
+def test_a_compiled_method_calls_that_of_its_base():
+    object_ = Doubling("numpy")
+    for _ in range(3):
+        object_.step(np.ones(1))
+    assert object_.w.item() == 7
+
+
+def test_a_compiled_step_compiled_again_is_of_the_new_kind():
+    inner = jit(lambda x: x * 2, backend="numpy")
+    inner(np.ones(2))
+    outer = jit(inner, backend="numpy")
+    assert outer.traces == 0

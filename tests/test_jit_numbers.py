@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from steps import each_backend, same
 
+from tinygrad_slp import Tensor
 from tinygrad_slp.jit import jit
 
 FLOATS = "f2", "f4", "f8", "g", "F", "D", ">f4", ">f8"
@@ -148,3 +149,58 @@ def test_division_of_python_numbers_by_zero_is_an_error_as_in_eager(backend):
         assert step(a) == 1 / a
     with pytest.raises(ZeroDivisionError):
         step(0.0)
+
+
+@each_backend
+def test_a_sum_of_a_sum(backend):
+    f = jit(lambda x: x.sum().sum(), backend=backend)
+    g = jit(lambda x: np.sum(np.sum(x, axis=0), axis=()).sum(), backend=backend)
+    for _ in range(3):
+        assert f(np.ones(200)) == g(np.ones((20, 10))) == 200
+
+
+@each_backend
+def test_a_product_with_a_constant_matrix_is_added(backend):
+    w = Tensor(np.ones((20, 20)))
+
+    @jit(backend=backend)
+    def step(x):
+        w.data = w - 0.1 * (x @ np.eye(20))
+
+    for _ in range(3):
+        step(np.ones((20, 20)))
+    np.testing.assert_allclose(w.data, 0.7)
+
+
+@each_backend
+def test_constants_too_large_to_be_shown_are_told_apart(backend):
+    for k in range(20):
+        step = jit(lambda x, k=k: x @ np.full((8, 9), float(k)), backend=backend)
+        for _ in range(2):
+            np.testing.assert_array_equal(step(np.ones(8)), np.full(9, 8.0 * k))
+
+
+@each_backend
+def test_where_with_a_condition_that_is_no_boolean(backend):
+    step = jit(lambda x: np.where(x, x + 1, 7.0), backend=backend)
+    x = np.array([0.0, 2.0, np.nan])
+    for _ in range(3):
+        np.testing.assert_array_equal(step(x), np.where(x, x + 1, 7.0))
+
+
+@pytest.mark.native
+def test_the_sum_of_millions_in_single_precision():
+    x = np.random.default_rng(0).random(4_000_000, dtype=np.float32)
+    step = jit(lambda x: x.sum(), backend="llvm")
+    for _ in range(2):
+        found = step(x)
+    assert abs(found / x.astype(float).sum() - 1) < 1e-6
+
+
+@each_backend
+def test_zeros_of_both_signs(backend):
+    step = jit(lambda x, y: (np.maximum(x, y), np.minimum(x, y)), backend=backend)
+    x, y = np.array([0.0, -0.0, 0.0, -0.0] * 4), np.array([-0.0, 0.0, 0.0, -0.0] * 4)
+    for _ in range(3):
+        for found, expected in zip(step(x, y), (np.maximum(x, y), np.minimum(x, y)), strict=True):
+            np.testing.assert_array_equal(np.signbit(found), np.signbit(expected))

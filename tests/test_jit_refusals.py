@@ -236,3 +236,31 @@ def test_a_graph_begun_outside_is_not_walked_twice(backend):
         except (TraceError, RuntimeError):
             return
         np.testing.assert_array_equal(found.data, 3 * (X + k))
+
+
+@each_backend
+def test_a_scratch_array_that_the_step_fills_again_and_again(backend):
+    def step(t):
+        mask = np.zeros(3)
+        for i in range(3):
+            mask[:] = 0
+            mask[i] = 1
+            t = t + (t * mask).sum() * (i + 1)
+        return t
+
+    compiled, x = jit(step, backend=backend), np.array([1.0, 10, 100])
+    for _ in range(3):
+        np.testing.assert_allclose(compiled(x), step(x), rtol=1e-14)
+
+
+@each_backend
+def test_an_array_that_the_step_writes_into_is_refused(backend):
+    count = np.zeros(1)
+
+    def step(x):
+        count[0] += 1
+        return x * count
+
+    compiled = jit(step, backend=backend)
+    with pytest.raises(TraceError, match="writes into the array count"):
+        compiled(np.ones(2))

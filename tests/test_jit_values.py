@@ -1,0 +1,171 @@
+"""What a step leaves in Tensors: old values with whoever holds them, new ones where they were."""
+
+import numpy as np
+import pytest
+from steps import each_backend
+
+from tinygrad_slp import Tensor, jit, optim
+
+ONES = np.ones(2)
+
+
+def training(backend, n=2, **settings):
+    """A parameter, its optimizer and a step of a parabola."""
+    w = Tensor(np.arange(1.0, n + 1), requires_grad=True)
+    optimizer = optim.SGD([w], **{"lr": 0.1, **settings})
+
+    @jit(backend=backend)
+    def step(x):
+        optimizer.zero_grad()
+        loss = ((w * x) ** 2).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return w, optimizer, step
+
+
+@each_backend
+def test_data_set_anew_does_not_go_into_an_array_that_is_held(backend):
+    w, _, step = training(backend)
+    for _ in range(4):
+        step(ONES)
+    old = w.data
+    kept = old.copy()
+    w.data = [5.0, 5.0]
+    step(ONES)
+    np.testing.assert_array_equal(old, kept)
+    np.testing.assert_allclose(w.data, [4.0, 4.0])
+
+
+@each_backend
+def test_a_tensor_that_is_written_and_never_read(backend):
+    last = Tensor(np.zeros(2))
+
+    @jit(backend=backend)
+    def step(x):
+        last.data = x * 2
+        return x.sum()
+
+    for k in range(4):
+        step(ONES * k)
+    held = last.detach()
+    last.data = [7.0, 7.0]
+    step(ONES * 9)
+    np.testing.assert_array_equal(held.data, [6, 6])
+    np.testing.assert_array_equal(last.data, [18, 18])
+
+
+@each_backend
+def test_a_gradient_that_is_held_stays_what_it_was(backend):
+    w = Tensor(ONES, requires_grad=True)
+
+    @jit(backend=backend)
+    def step(x):
+        w.grad = None
+        ((w * x) ** 2).sum().backward()
+
+    for _ in range(4):
+        step(ONES)
+    held = w.grad
+    step(ONES * 3)
+    np.testing.assert_array_equal(held.data, [2, 2])
+    np.testing.assert_array_equal(w.grad.data, [18, 18])
+
+
+@each_backend
+def test_a_loop_adds_up_gradients_as_calls_do(backend):
+    w = Tensor(ONES, requires_grad=True)
+
+    @jit(backend=backend)
+    def step(x):
+        ((w * x) ** 2).sum().backward()
+
+    for _ in range(2):
+        step(ONES)
+        w.grad = None
+    step.loop(5, ONES)
+    np.testing.assert_array_equal(w.grad.data, [10, 10])
+    w.grad = None
+    step.scan(np.ones((5, 2)))
+    np.testing.assert_array_equal(w.grad.data, [10, 10])
+
+
+@each_backend
+@pytest.mark.parametrize("n", [2, 200], ids=["registers", "loops"])
+@pytest.mark.parametrize("idle", [lambda t: t * 1, np.positive], ids=["times one", "positive"])
+def test_the_old_value_is_returned_though_nothing_was_done_to_it(backend, n, idle):
+    w = Tensor(np.ones(n), requires_grad=True)
+    optimizer = optim.SGD([w], lr=0.5)
+
+    @jit(backend=backend)
+    def step(x):
+        old = idle(w.detach())
+        optimizer.zero_grad()
+        (w * x).sum().backward()
+        optimizer.step()
+        return old
+
+    for _ in range(4):
+        before = w.data.copy()
+        np.testing.assert_array_equal(step(np.ones(n)).data, before)
+
+
+@each_backend
+def test_two_parameters_change_places(backend):
+    a, b = Tensor([1.0, 2.0]), Tensor([3.0, 4.0])
+
+    @jit(backend=backend)
+    def step():
+        x, y = a * 1, b * 1
+        a.data, b.data = y, x
+
+    for _ in range(3):
+        step()
+    assert (a.data.tolist(), b.data.tolist()) == ([3, 4], [1, 2])
+
+
+@each_backend
+@pytest.mark.parametrize("value", [1, np.float32(0.3)], ids=["int", "float32"])
+def test_a_learning_rate_set_within_the_step_is_a_float(backend, value):
+    _, optimizer, _ = training(backend)
+
+    @jit(backend=backend)
+    def step(x):
+        optimizer.lr = value
+        return x.sum()
+
+    for _ in range(3):
+        step(ONES)
+    assert optimizer.lr == float(value)
+
+
+@pytest.mark.native
+@pytest.mark.parametrize(
+    "make", [optim.SGD, optim.Adam, optim.AdamW, optim.NAdam, optim.RMSprop, optim.Adagrad]
+)
+def test_every_optimizer_is_native(make):
+    w = Tensor(ONES, requires_grad=True)
+    optimizer = make([w], lr=0.1)
+
+    @jit(backend="llvm")
+    def step(x):
+        optimizer.zero_grad()
+        ((w * x) ** 2).sum().backward()
+        optimizer.step()
+
+    for _ in range(4):
+        step(ONES)
+    assert "native code" in str(step.program)
+
+
+def test_a_program_that_serves_once_is_never_made(monkeypatch):
+    *_, step = training("numpy", momentum=0.9)
+    from tinygrad_slp.jit import variant
+
+    made = []
+    build = variant.Variant.build
+    monkeypatch.setattr(variant.Variant, "build", lambda self: made.append(self) or build(self))
+    for _ in range(4):
+        step(ONES)
+    assert len(made) == 1
