@@ -40,7 +40,7 @@ def groups(compiled):
 
 def calls(compiled, function):
     """How often the replay calls a function of NumPy in a step."""
-    return sum(call is function for call, _ in compiled.latest.engine.tape)
+    return sum(call is function for call, _ in compiled.latest.engine.all)
 
 
 def array_of(x):

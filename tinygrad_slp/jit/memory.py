@@ -5,7 +5,7 @@ step that reads it. A node that becomes the new value of a place is computed rig
 reads the old value any more; the parts of a join are computed where the join stands.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -81,6 +81,7 @@ class Planner:
         steps: the nodes that are computed together; views may be left out.
         hidden: the nodes that need no place in memory.
         in_place: whether a node may be computed right where this input of it stands.
+        kept: the nodes whose buffers are never another one's.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Planner:
         steps: Sequence[Sequence[Node]],
         hidden: Collection[int],
         in_place: Callable[[Node, Node], bool],
+        kept: Iterable[int] = (),
     ) -> None:
         self.program = program
         self.places = dict(places)
@@ -99,7 +101,7 @@ class Planner:
         self.arrays: dict[int, Any] = {x.order: places[p] for p, x in program.inputs.items()}
         self.root, self.views = roots(program)
         self.parts = parts_of_joins(program)
-        self.last = self.last_read()
+        self.last = self.last_read() | {self.root[order]: len(steps) for order in kept}
         self.targets: dict[int, Place] = {}
         for place, x in program.stores.items():
             if isinstance(x, Node):

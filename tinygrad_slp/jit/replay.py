@@ -20,6 +20,9 @@ from .trace import Place
 class Replay:
     """A program, bound to the buffers of its places.
 
+    What does not depend on what the program stores is the same in all steps of a loop: it is
+    computed first, and then, but for what a scan gives other arguments, not again.
+
     Args:
         places: the buffer of every place.
         arguments: the places of the arguments that are read, in order.
@@ -30,19 +33,17 @@ class Replay:
     ) -> None:
         self.program = program
         self.order = arguments
-        steps = [[node] for node in program.nodes]
-        self.plan = Planner(program, places, steps, (), in_place).plan()
-        fixed = {x.order for p, x in program.inputs.items() if is_fixed(p, program)}
-        calls = Calls(self.plan.arrays, fixed)
-        self.tape = [
-            call
-            for node in program.nodes
-            if node.order not in self.plan.views
-            for call in calls.of(node)
-        ]
-        self.tape += [(np.copyto, (a, calls.array_of(b), "unsafe")) for a, b in self.plan.copies]
-        self.before = calls.before
-        self.whole = [*self.before, *self.tape]
+        moving = whether_moving(program)
+        nodes = sorted(program.nodes, key=lambda x: moving[x.order])
+        still = [x.order for x in nodes if moving[x.order] < ALWAYS]
+        self.plan = Planner(program, places, [[x] for x in nodes], (), in_place, still).plan()
+        calls = Calls(self.plan.arrays, moving)
+        for node in nodes:
+            if node.order not in self.plan.views:
+                calls.add(node)
+        self.first, self.given, self.rest = calls.tapes
+        self.rest += [(np.copyto, (a, calls.array_of(b), "unsafe")) for a, b in self.plan.copies]
+        self.all = [*self.first, *self.given, *self.rest]
         self.arguments = [places[place] for place in arguments]
         self.results = [calls.array_of(x) for x in program.outputs]
         self.quiet = copy_context()
@@ -64,7 +65,7 @@ class Replay:
         self.quiet.run(self.play)
 
     def play(self) -> None:
-        for call, args in self.whole:
+        for call, args in self.all:
             call(*args)
 
     def repeat(
@@ -84,13 +85,16 @@ class Replay:
         self.quiet.run(self.play_again, n, scanned, order, results)
 
     def play_again(self, n: int, scanned: Any, order: np.ndarray, results: Any) -> None:
-        tape, pairs = self.tape, list(zip(results, self.results, strict=True))
-        for call, args in self.before:
+        once, again = [*self.first, *self.given], self.rest
+        if scanned is not None:
+            once, again = self.first, [*self.given, *self.rest]
+        pairs = list(zip(results, self.results, strict=True))
+        for call, args in once if n else ():
             call(*args)
         for i in range(n):
             if scanned is not None:
                 self.give([x[order[i]] for x in scanned])
-            for call, args in tape:
+            for call, args in again:
                 call(*args)
             for result, value in pairs:
                 result[i] = value
@@ -104,9 +108,19 @@ class Replay:
         return "a view" if node.order in self.plan.views else ""
 
 
-def is_fixed(place: Place, program: Program) -> bool:
-    """Whether a place holds a number that is the same in all steps of a loop."""
-    return place.kind == "number" and place not in program.stores
+NEVER, WITH_ARGUMENTS, ALWAYS = 0, 1, 2
+"""When a value is another one in the next step of a loop."""
+
+
+def whether_moving(program: Program) -> dict[int, int]:
+    """When the value of each node is another one in the next step."""
+    found = {
+        x.order: ALWAYS if p in program.stores else (NEVER, WITH_ARGUMENTS)[p.kind == "argument"]
+        for p, x in program.inputs.items()
+    }
+    for node in program.nodes:
+        found[node.order] = max((found[x.order] for x in node.parents), default=NEVER)
+    return found
 
 
 def in_place(node: Node, x: Node) -> bool:
