@@ -1,8 +1,11 @@
 """What a compiled step cannot do each time is refused, with the line and the way out."""
 
 import random
+import subprocess
+import sys
 import types
 from collections import deque
+from textwrap import dedent
 
 import numpy as np
 import pytest
@@ -194,6 +197,37 @@ def test_global_random_numbers_are_new_or_refused(draw, backend):
     except TraceError:
         return
     assert len({tuple(y) for y in found}) == 5
+
+
+@each_backend
+@pytest.mark.parametrize(
+    "draw",
+    [random.Random(0).random, random.SystemRandom().random, np.random.default_rng(0).random],
+    ids=["Random", "SystemRandom", "Generator"],
+)
+def test_a_method_of_a_generator_is_seen_to_draw(draw, backend):
+    with pytest.raises(TraceError, match=r"draws random numbers from draw\.self"):
+        jit(lambda x: x * draw(), backend=backend)(X)
+
+
+@pytest.mark.parametrize("module", ["random", "numpy.random"])
+def test_a_step_may_be_the_first_to_import_what_it_does_not_draw_from(module):
+    lines = f"""
+        import sys, numpy as np
+        from tinygrad_slp.jit import jit
+
+        @jit
+        def double(x):
+            import {module}
+            return x * 2
+
+        assert "{module}" not in sys.modules
+        print(*double(np.ones(2)))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", dedent(lines)], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["2.0", "2.0"], done.stderr
 
 
 # --- graphs across the border ---

@@ -5,9 +5,9 @@ was: closed-over variables, the globals it names, defaults, and all that hangs o
 objects, items of lists, tuples and dicts. Arrays of Tensors and `Live` numbers may change.
 """
 
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from itertools import chain
 from operator import attrgetter, getitem, is_
 from types import CellType, FunctionType, ModuleType
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Live
+from ..graph import Live, clock
 from ..tensor import Tensor
 from .sight import (
     FACETS,
@@ -142,17 +142,15 @@ class Scope:
 
     def random_states(self) -> dict[str, str]:
         """The states of all generators that the step can see, and of the two global ones."""
-        states: dict[str, str] = {}
-        if "random" in sys.modules:
-            random = sys.modules["random"]
-            found = {"random": random, **self.of_type(random.Random)}.items()
-            states = {path: repr(x.getstate()) for path, x in found}
-        if "numpy.random" in sys.modules:
-            np_random = sys.modules["numpy.random"]
-            found = self.of_type(np_random.Generator).items()
-            states |= {path: repr(x.bit_generator.state) for path, x in found}
-            found = {"np.random": np_random, **self.of_type(np_random.RandomState)}.items()
-            states |= {path: repr(x.get_state()) for path, x in found}
+        random = import_module("random")  # only now, as np.random: our own import needs neither
+        states = {
+            path: str(clock()) if isinstance(x, random.SystemRandom) else repr(x.getstate())
+            for path, x in {"random": random, **self.of_type(random.Random)}.items()
+        }
+        found = self.of_type(np.random.Generator).items()
+        states |= {path: repr(x.bit_generator.state) for path, x in found}
+        found = {"np.random": np.random, **self.of_type(np.random.RandomState)}.items()
+        states |= {path: repr(x.get_state()) for path, x in found}
         return states
 
     def names(self) -> dict[Place, str]:

@@ -7,7 +7,7 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Mapping
 from functools import partial
-from types import CellType, CodeType, FunctionType, MethodType, ModuleType
+from types import BuiltinMethodType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,8 @@ def parts(path: str, x: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(x, MethodType):
         yield f"{path}.self", x.__self__
         yield f"{path}.", x.__func__
+    elif isinstance(x, BuiltinMethodType) and not isinstance(x.__self__, ModuleType):
+        yield f"{path}.self", x.__self__
     elif isinstance(x, FunctionType):
         if is_users(x):
             yield from variables(path, x)
