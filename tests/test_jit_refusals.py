@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from steps import X, each_backend
 
-from tinygrad_slp import Tensor
+from tinygrad_slp import Tensor, no_grad
 from tinygrad_slp.jit import TraceError, jit
 
 # --- values that are asked for ---
@@ -251,6 +251,49 @@ def test_backward_for_an_argument_is_refused(backend):
         with pytest.raises(TraceError, match="argument"):
             jit(step, backend=backend)(x)
     assert x.grad is None
+
+
+@each_backend
+def test_giving_a_tensor_that_the_step_writes_is_refused(backend):
+    a, b = Tensor([1.0, 1.0], requires_grad=True), Tensor([5.0, 5.0], requires_grad=True)
+
+    @jit(backend=backend)
+    def step(x):
+        with no_grad():
+            a.data = a.data * 2
+        return x.detach() + 0
+
+    @jit(backend=backend)
+    def renew(x):
+        with no_grad():
+            x.data = x.data * 2
+
+    for run in (step, lambda x: step.loop(3, x), renew):
+        with pytest.raises(TraceError, match=r"refusals.py:\d+.*argument x.* x\.detach\(\)"):
+            run(a)
+        np.testing.assert_array_equal(a.data, [1, 1])
+    for k in range(1, 4):
+        np.testing.assert_array_equal(step(b).data, b.data)
+        with pytest.raises(TraceError, match="argument x"):  # from a replay as from a trace
+            step(a)
+        with pytest.raises(TraceError, match="argument x"):
+            step(x=a)
+        np.testing.assert_array_equal(a.data, [2**k, 2**k])
+    for k in range(3, 6):
+        np.testing.assert_array_equal(step(a.detach()).data, [2**k, 2**k])
+    np.testing.assert_array_equal(b.data, [5, 5])
+
+
+@each_backend
+def test_a_scan_of_a_tensor_that_the_steps_write_is_that_of_eager_steps(backend):
+    a = Tensor(np.ones((4, 2)))
+
+    def step(x):
+        a.data = a.data * 2
+        return x + 0
+
+    found = jit(step, backend=backend).scan(a)
+    np.testing.assert_array_equal(found.data, [[1, 1], [2, 2], [4, 4], [8, 8]])
 
 
 @each_backend

@@ -124,12 +124,18 @@ class Compiled:
             return self.step(*args, **kwargs)  # within another step: a part of it
         with self.lock:
             latest = self.latest
-            if latest is not None and not kwargs and latest.is_like(args) and latest.holds():
+            if (
+                latest is not None
+                and not kwargs
+                and latest.is_like(args)
+                and latest.scope.is_apart(args)
+                and latest.holds()
+            ):
                 return latest.run(args) if latest.accepts(args) else self.step(*args)
             found = self.signed(args, kwargs)
             variant = self.variants.get(found.key)
-            if variant is None or not variant.holds():
-                return self.trace(found, args, kwargs)
+            if variant is None or not variant.scope.is_apart(found.leaves) or not variant.holds():
+                return self.trace(found, args, kwargs)  # which refuses what is given and written
             self.latest = variant
             if not variant.accepts(found.leaves):
                 return self.step(*args, **kwargs)  # which says what is wrong
@@ -182,7 +188,9 @@ class Compiled:
     def ready(self, found: Signature, leaves: Sequence[Any]) -> Variant | None:
         """The variant for these arguments, if it can take one step after the other from here."""
         variant = self.variants.get(found.key)
-        if variant is None or not variant.repeats or not variant.holds():
+        if variant is None or not variant.repeats or not variant.scope.is_apart(leaves):
+            return None
+        if not variant.holds():
             return None
         self.latest = variant
         return variant if variant.accepts(leaves) else None
@@ -239,7 +247,7 @@ class Compiled:
                 )
             return result
 
-        seen: Recording = trace(call, found.leaves, scope.arrays.values())
+        seen: Recording = trace(call, found.leaves, found.paths, scope.arrays.values())
         if changed := [p for p, x in scope.arrays.items() if checksum(x) != before[p]]:
             raise TraceError(
                 f"{self.step.__name__} writes into the array {', '.join(changed)}, which a replay "
@@ -248,6 +256,7 @@ class Compiled:
         self.check_random(scope)
         self.check_settled(scope, found)
         self.check_arrays(seen, scope)
+        scope.written = {id(p.holder) for p in seen.stores if p.kind == "value"}
         self.remember(found, Variant(seen, scope, found, self.backend))
         return seen.result
 

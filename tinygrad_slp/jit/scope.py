@@ -6,7 +6,7 @@ objects, items of lists, tuples and dicts. Arrays of Tensors and `Live` numbers 
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from itertools import chain
 from operator import attrgetter, getitem, is_
@@ -42,11 +42,13 @@ class Scope:
         seen: everything, by the path to it, such as model.layers[0].weight.
         tensors: all Tensors, by path.
         arrays: all plain arrays, by path.
+        written: the ids of the Tensors to which the step gives new data.
     """
 
     def __init__(self, step: Callable[..., Any], given: dict[str, Any]) -> None:
         self.step = step
         self.given = given
+        self.written: set[int] = set()
         self.seen: dict[str, Any] = {}
         self.live: list[Any] = []
         self.variables: list[tuple[dict[str, Any], str]] = []
@@ -137,8 +139,12 @@ class Scope:
         now = Scope(self.step, self.given)
         if changes(self.seen, now.seen):
             return False
-        self.__dict__.update(now.__dict__, random=self.random)
+        self.__dict__.update(now.__dict__, random=self.random, written=self.written)
         return True
+
+    def is_apart(self, given: Iterable[Any]) -> bool:
+        """Whether the step is given no Tensor to which it gives new data."""
+        return self.written.isdisjoint(map(id, given))
 
     def random_states(self) -> dict[str, str]:
         """The states of all generators that the step can see, and of the two global ones."""

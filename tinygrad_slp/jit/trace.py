@@ -78,10 +78,12 @@ class Trace:
     Attributes:
         shared: the arrays in the scope of the step, by id: what they hold is read anew each time.
         values: for every Tensor seen, a Traced, or the array of a constant.
+        arguments: what the step calls the Tensors that it is given, and those in their place.
     """
 
-    def __init__(self, shared: Iterable[np.ndarray]) -> None:
+    def __init__(self, shared: Iterable[np.ndarray], paths: Sequence[str]) -> None:
         self.began = clock()
+        self.paths = paths
         self.shared = {id(x): x for x in shared}
         self.inputs: dict[Place, Node] = {}
         self.values: dict[Node, Any] = {}
@@ -89,7 +91,7 @@ class Trace:
         self.written: dict[Place, Any] = {}
         self.grads: dict[Tensor, None] = {}
         self.empty: dict[Tensor, bool] = {}
-        self.arguments: list[Tensor] = []
+        self.arguments: dict[Node, str] = {}
         self.renewed: set[Node] = set()
         self.required: list[tuple[Node, Condition]] = []
 
@@ -107,7 +109,7 @@ class Trace:
         array = ARRAY.__get__(x)
         stand_in = leaf(Tensor, array, x.tracked)
         self.values[stand_in] = self.input(Place("argument", k), array)
-        self.arguments.append(stand_in)
+        self.arguments[x] = self.arguments[stand_in] = self.paths[k]
         return stand_in
 
     def input(self, place: Place, array: Any) -> Traced:
@@ -126,6 +128,12 @@ class Trace:
         return self.values[tensor]
 
     def write(self, tensor: Node, array: Any) -> Any:
+        if tensor in self.arguments:
+            path = self.arguments[tensor]
+            refuse(
+                f"the step gives new data to the Tensor that is its argument {path}",
+                f"return the new values; or close over the Tensor, and give {path}.detach()",
+            )
         if isinstance(tensor, Tensor) and self.is_older(tensor):
             self.written[Place("value", tensor)] = array
             self.renewed.add(tensor)
@@ -178,7 +186,7 @@ class Trace:
     # --- at the end ---
 
     def finish(self, result: Any) -> Recording:
-        if any(GRAD.__get__(x) is not None for x in self.arguments):
+        if any(GRAD.__get__(x) is not None for x in self.arguments if not self.is_older(x)):
             refuse(
                 "the step calls backward() for an argument, whose gradient would be lost",
                 "jit(grad(f)), or a Tensor that the step closes over",
@@ -283,19 +291,23 @@ def watching(trace: Trace) -> Any:
 
 
 def trace(
-    call: Callable[[list[Any]], Any], leaves: Sequence[Any], shared: Iterable[np.ndarray] = ()
+    call: Callable[[list[Any]], Any],
+    leaves: Sequence[Any],
+    paths: Sequence[str],
+    shared: Iterable[np.ndarray],
 ) -> Recording:
     """Runs a step, and returns what was seen.
 
     Args:
         call: runs the step, given the leaves of its arguments that are given anew each time.
         leaves: these, now.
+        paths: what the user calls them.
         shared: the arrays in the scope of the step.
 
     Raises:
         TraceError: the step asks for a value, which will be another in a replay.
     """
-    seen = Trace(shared)
+    seen = Trace(shared, paths)
     with watching(seen):
         result = call([seen.argument(k, x) for k, x in enumerate(leaves)])
         return seen.finish(result)
