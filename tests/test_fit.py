@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinygrad_slp import nn, no_grad, optim
+from tinygrad_slp import Tensor, nn, no_grad, optim
+from tinygrad_slp.random import Stream
 from tinygrad_slp.train import Checkpoint, EarlyStopping, History, NonFiniteError, blocks, fit
 from tinygrad_slp.train.fit import EVALUATED
 
@@ -215,6 +216,88 @@ def test_memory_stays_with_the_data(monkeypatch):
     extra = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert extra < X.nbytes
+
+
+class Drifting(nn.Module):
+    """Changes all its state, wherever it is kept, each time it is called in training."""
+
+    def __init__(self, rng, *layers):
+        self.layers = layers
+        states = [nn.Buffer(np.ones(1)) for _ in range(4)]
+        noises = [Stream(rng) for _ in range(4)]
+        self.state, self.listed, self.named = states[0], [states[1]], {"a": (states[2], states[3])}
+        self.frozen = Tensor(np.ones(1))
+        self.noise, self.noises, self.by_name = noises[0], noises[1:2], {"a": tuple(noises[2:])}
+
+    def drift(self):
+        """A number made of all its state."""
+        noises = [self.noise, *self.noises, *self.by_name["a"]]
+        with no_grad():
+            for t in (self.state, self.frozen, *self.listed, *self.named["a"]):
+                t.data = t.data * 0.9 + sum(noise.uniform((1,)) for noise in noises)
+        return sum(t.data for t in (self.state, self.frozen, *self.listed, *self.named["a"]))
+
+
+class DriftingLayers(Drifting):
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return x + self.drift() / 10
+
+
+class DriftingLoss(Drifting):
+    def forward(self, prediction, y):
+        return nn.mse_loss(prediction, y + self.drift() / 10)
+
+
+class DriftingClip(Drifting):
+    def forward(self, params):
+        factor = np.tanh(self.drift())
+        for p in params:
+            if p.requires_grad:
+                p.grad.data = p.grad.data * factor
+
+
+def run_with_state_everywhere(jit, epochs, path, resume=None):
+    rng = np.random.default_rng(0)
+    inner = nn.Sequential(DriftingLayers(rng), nn.Linear(3, 1, rng=rng))
+    model, loss, clip = DriftingLayers(rng, inner), DriftingLoss(rng), DriftingClip(rng)
+    history = fit(
+        model, table(), loss, optim.Adam(model.parameters()), epochs, clip=clip, jit=jit,
+        batch_size=16, callbacks=[Checkpoint(path)], resume=resume, progress=False,
+    )  # fmt: skip
+    parts = {"model": model, "loss": loss, "clip": clip}
+    states = {f"{k}.{n}": v for k, part in parts.items() for n, v in part.state_dict().items()}
+    return history["loss"], states
+
+
+@pytest.mark.parametrize("jit", MODES)
+def test_state_in_every_kind_of_field_is_kept(jit, tmp_path):
+    path = tmp_path / "run.npz"
+    expected, states = run_with_state_everywhere(False, 5, tmp_path / "other.npz")
+    losses, found = run_with_state_everywhere(jit, 5, path)
+    assert losses == expected
+    assert same(found, states)
+    run_with_state_everywhere(jit, 2, path)
+    losses, found = run_with_state_everywhere(jit, 5, path, resume=path)
+    assert losses == expected
+    assert same(found, states)
+
+
+def test_a_trace_undoes_what_it_did_to_tensors_outside_of_modules():
+    def losses(jit):
+        noise, seen = Stream(0), Tensor([1.0])
+
+        def loss(prediction, y):
+            seen.data = seen.data * 0.9 + noise.uniform((1,))
+            return nn.mse_loss(prediction, y + seen.data)
+
+        model = simple()
+        return fit(
+            model, table(), loss, optim.Adam(model.parameters()), 3, jit=jit, progress=False
+        )["loss"]
+
+    assert losses("numpy") == losses(False)
 
 
 # --- what goes with it ---

@@ -201,13 +201,18 @@ def once(named: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
 
 
 def walk(
-    x: Any, path: str = "", into: bool = True, above: tuple[int, ...] = ()
+    x: Any,
+    path: str = "",
+    into: bool = True,
+    above: tuple[int, ...] = (),
+    leaves: tuple[type, ...] = (Tensor, np.ndarray),
 ) -> Iterator[tuple[str, Any]]:
     """What a module, list, tuple or dict holds, with dotted names, in order and depth first.
 
     Args:
         into: also walk the modules found.
         above: the ids of what the walk is in.
+        leaves: what is looked for beside modules.
 
     Raises:
         ValueError: something holds itself, as a layer with a field that is its model.
@@ -226,14 +231,14 @@ def walk(
         items = [(str(i), part) for i, part in enumerate(x)]
     for name, part in items:
         here = f"{path}.{name}" if path else str(name)
-        if isinstance(part, Tensor | np.ndarray):
+        if isinstance(part, leaves):
             yield here, part
         elif isinstance(part, Module):
             yield here, part
             if into:
-                yield from walk(part, here, into, above)
+                yield from walk(part, here, into, above, leaves)
         elif isinstance(part, Mapping | list | tuple):
-            yield from walk(part, here, into, above)
+            yield from walk(part, here, into, above, leaves)
 
 
 def replaced(x: Any, new: Mapping[int, Any]) -> Any:

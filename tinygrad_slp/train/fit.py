@@ -76,7 +76,8 @@ def fit(
         progress: show a bar on a terminal, and a few lines elsewhere.
         resume: a file that `Checkpoint` wrote: goes on from there, with the same bits as a training
             never interrupted (times apart), given the same data and arguments. Of an iterable of
-            batches, the Generator in its field `rng` is kept, and nothing else.
+            batches, the Generator in its field `rng` is kept, and nothing else; of loss and clip,
+            if they are Modules, what they hold.
 
     Raises:
         NonFiniteError: the loss or a parameter became NaN or infinite. The error says which

@@ -1,35 +1,44 @@
 """Snapshot: all that a training step changes, kept aside, to be put back where it was."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..nn import Module
+from ..nn.module import walk
 from ..optim import Optimizer
 from ..random import Stream
 from ..tensor import Tensor
 
 
-def streams(model: Module) -> list[Stream]:
-    """The random streams of a model, each once, in the order of its modules."""
-    fields = (x for module in model.modules() for x in vars(module).values())
-    return list({id(x): x for x in fields if isinstance(x, Stream)}.values())
+def streams(modules: Iterable[Module]) -> list[Stream]:
+    """The random streams of some modules and all within them, each once, in order."""
+    fields = (list(vars(part).values()) for module in modules for part in module.modules())
+    found = (x for values in fields for _, x in walk(values, into=False, leaves=(Stream,)))
+    return list({id(x): x for x in found if isinstance(x, Stream)}.values())
 
 
 class Snapshot:
     """Parameters, buffers, random streams, and what an optimizer keeps.
 
     Values go back into the very objects they were taken from, so that a compiled step stays valid.
+
+    Args:
+        others: more Tensors to keep.
     """
 
-    def __init__(self, model: Module, optimizer: Optimizer) -> None:
+    def __init__(
+        self, modules: Sequence[Module], optimizer: Optimizer, others: Iterable[Tensor] = ()
+    ) -> None:
         self.groups = [(group, list(group.cohorts)) for group in optimizer.param_groups]
         cohorts = [cohort for _, cohorts in self.groups for cohort in cohorts]
         self.cohorts = [(c, list(c.slots), optimizer.counted(c)) for c in cohorts]
         self.made = [(made, list(made)) for c in cohorts for _, made in c.slots]
         state = [x for made, _ in self.made for x in made if x is not None]
-        drawn = [stream.state for stream in streams(model)]
-        held: list[Any] = [*optimizer.params, *model.parameters(), *model.buffers(), *drawn, *state]
+        drawn = [stream.state for stream in streams(modules)]
+        kept = [x for module in modules for x in (*module.parameters(), *module.buffers())]
+        held: list[Any] = [*optimizer.params, *kept, *drawn, *state, *others]
         self.tensors = [(x, x.array.copy()) for x in held if isinstance(x, Tensor)]
         self.arrays = [(x, x.copy()) for x in held if isinstance(x, np.ndarray)]
 

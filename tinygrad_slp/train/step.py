@@ -1,15 +1,16 @@
 """What a training does with one batch, and with a block of them, compiled or as it stands."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from ..jit import jit
 from ..jit.results import joined, stacked
+from ..jit.scope import Scope
 from ..nn import Module
 from ..optim import Optimizer
-from ..tensor import no_grad
+from ..tensor import Tensor, no_grad
 from .blocks import Block
 from .snapshot import Snapshot
 
@@ -52,8 +53,12 @@ class Step:
             prediction = self.model(x)
             return self.loss(prediction, *targets), prediction
 
-    def snapshot(self) -> Snapshot:
-        return Snapshot(self.model, self.optimizer)
+    def modules(self) -> dict[str, Module]:
+        """What may keep a state from step to step, by the name of the field."""
+        return {name: x for name, x in vars(self).items() if isinstance(x, Module)}
+
+    def snapshot(self, others: Iterable[Tensor] = ()) -> Snapshot:
+        return Snapshot(list(self.modules().values()), self.optimizer, others)
 
 
 class Runner:
@@ -102,7 +107,8 @@ class Runner:
         assert self.compiled is not None
         kind = tuple((x.shape, x.dtype) for x in batch)
         if kind not in self.traced:
-            before = self.step.snapshot()
+            # Also of what is in no Module, as a Tensor that the loss closes over.
+            before = self.step.snapshot(Scope(self.run, {}).tensors.values())
             self.compiled(*batch)
             before.restore()
             self.traced.add(kind)

@@ -176,8 +176,8 @@ class Training:
     def state_dict(self) -> dict[str, Any]:
         """All that the rest of the training depends on, but for the data."""
         return {
-            "model": self.model.state_dict(),
-            "streams": [stream.state.data for stream in streams(self.model)],
+            **{name: module.state_dict() for name, module in self.step.modules().items()},
+            "streams": [stream.state.data for stream in streams(self.step.modules().values())],
             "optimizer": self.optimizer.state_dict(),
             "shuffle": None if self.rng is None else self.rng.bit_generator.state,
             "callbacks": hooks.states(self.callbacks),
@@ -190,7 +190,8 @@ class Training:
         Raises:
             ValueError: it was of another kind. Parts of it may have been loaded.
         """
-        drawing = streams(self.model)
+        modules = self.step.modules()
+        drawing = streams(modules.values())
         if len(state["streams"]) != len(drawing):
             raise ValueError(
                 f"it has {len(state['streams'])} random layers, here are {len(drawing)}"
@@ -199,7 +200,8 @@ class Training:
             raise ValueError(
                 "it was written with rows shuffled, and here they are not, or vice versa"
             )
-        self.model.load_state_dict(state["model"])
+        for name, module in modules.items():
+            module.load_state_dict(state.get(name, {}))
         for stream, saved in zip(drawing, state["streams"], strict=True):
             stream.state.data = saved
         hooks.load_states(self.callbacks, state["callbacks"])
