@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinygrad_slp import Tensor, nn, no_grad, optim
+from tinygrad_slp.jit import TraceError
 from tinygrad_slp.random import Stream
 from tinygrad_slp.train import Checkpoint, EarlyStopping, History, NonFiniteError, blocks, fit
 from tinygrad_slp.train.fit import EVALUATED
@@ -282,6 +283,43 @@ def test_state_in_every_kind_of_field_is_kept(jit, tmp_path):
     losses, found = run_with_state_everywhere(jit, 5, path, resume=path)
     assert losses == expected
     assert same(found, states)
+
+
+class Remembering(nn.Linear):
+    def forward(self, x):
+        self.last = super().forward(x)
+        return self.last
+
+
+class Counting(nn.Linear):
+    count = 0
+
+    def forward(self, x):
+        self.count += 1
+        return super().forward(x)
+
+
+class Drawing(nn.Linear):
+    generator = np.random.default_rng(0)
+
+    def forward(self, x):
+        return super().forward(x) + self.generator.normal()
+
+
+@pytest.mark.parametrize(
+    ("kind", "found"),
+    [
+        (Remembering, r"changes what it reads.*: model\.last \(a Tensor, then another\)"),
+        (Counting, r"changes what it reads.*: model\.count \(\d, then \d\)"),
+        (Drawing, r"draws random numbers from type\(model\)\.generator"),
+    ],
+)
+def test_what_cannot_be_compiled_is_named_with_the_way_out(kind, found):
+    model = kind(3, 1, rng=0)
+    way_out = r".*keep that out of model, loss and clip, or write fit\(\.\.\., jit=False\)"
+    with pytest.raises(TraceError, match=found + way_out):
+        run(model, table(), 9, jit="numpy")
+    run(kind(3, 1, rng=0), table(), 9, jit=False)
 
 
 def test_a_trace_undoes_what_it_did_to_tensors_outside_of_modules():

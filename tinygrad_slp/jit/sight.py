@@ -29,7 +29,7 @@ def parts(path: str, x: Any) -> Iterator[tuple[str, Any]]:
         yield f"{path}()", x.func
         yield from parts(path, [x.args, x.keywords])
     elif isinstance(x, MethodType):
-        yield f"{path}.self", x.__self__
+        yield f"{path}.self" if path else "self", x.__self__
         yield f"{path}.", x.__func__
     elif isinstance(x, BuiltinMethodType) and not isinstance(x.__self__, ModuleType):
         yield f"{path}.self", x.__self__
@@ -145,10 +145,14 @@ def root(module: str | None) -> str:
 def changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     """What differs between two views, in words; lists and dicts as a whole."""
     return [
-        f"{path} ({shown(before.get(path))}, then {shown(after.get(path))})"
+        f"{path} ({change(shown(before.get(path)), shown(after.get(path)))})"
         for path in dict.fromkeys([*before, *after])
         if path not in before or path not in after or not same(before[path], after[path])
     ]
+
+
+def change(a: str, b: str) -> str:
+    return f"{a}, then {'another' if a == b else b}"
 
 
 def same(a: Any, b: Any) -> bool:

@@ -1,11 +1,12 @@
 """What a training does with one batch, and with a block of them, compiled or as it stands."""
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
-from ..jit import jit
+from ..jit import TraceError, jit
 from ..jit.results import joined, stacked
 from ..jit.scope import Scope
 from ..nn import Module
@@ -89,6 +90,19 @@ class Runner:
         """The results of all batches of a block, with a first axis for the batches."""
         if self.compiled is None:
             return stacked([self.run(*batch) for batch in zip(*block, strict=True)])
+        try:
+            return self.compiled_over(block)
+        except TraceError as error:
+            # Of what a Step has, users know model, loss, optimizer and clip, but not the Step.
+            text = re.sub(rf"\bself\.(?=({'|'.join(vars(self.step))})\b)", "", str(error))
+            raise TraceError(
+                f"fit cannot compile its step: {text}. For fit: keep that out of model, loss and "
+                "clip, or write fit(..., jit=False)"
+            ) from error
+
+    def compiled_over(self, block: Block) -> Any:
+        """The same, of the compiled step."""
+        assert self.compiled is not None
         first = []
         if self.fresh:
             first = [self.run(*(x[0] for x in block))]
