@@ -206,6 +206,23 @@ def test_returning_a_parameter_gives_its_value(backend):
 
 
 @each_backend
+def test_returning_what_it_was_given_or_sees_gives_the_same_kind_of_copy_each_time(backend):
+    w, x = Tensor([1.0, 2.0], requires_grad=True), Tensor(X, requires_grad=True)
+    step = jit(lambda x: {"w": w, "x": x, "array": x.data}, backend=backend)
+    found = [step(x) for _ in range(3)]
+    w.data, x.data = [5.0, 6.0], [7.0, 8.0]
+    for result in found:
+        assert result["w"] is not w
+        assert result["x"] is not x
+        assert not result["w"].requires_grad
+        assert not result["x"].requires_grad
+        np.testing.assert_array_equal(result["w"].data, [1, 2])
+        np.testing.assert_array_equal(result["x"].data, X)
+        result["array"][:] = 0  # is the caller's own
+    np.testing.assert_array_equal(X, [1, 2])
+
+
+@each_backend
 def test_an_array_held_across_a_step_keeps_its_values(backend):
     w = Tensor([1.0, 2.0], requires_grad=True)
     step, held = quadratic(w, backend), []

@@ -257,8 +257,9 @@ class Compiled:
         self.check_settled(scope, found)
         self.check_arrays(seen, scope)
         scope.written = {id(p.holder) for p in seen.stores if p.kind == "value"}
-        self.remember(found, Variant(seen, scope, found, self.backend))
-        return seen.result
+        variant = Variant(seen, scope, found, self.backend)
+        self.remember(found, variant)
+        return variant.results.of_one(seen.arrays)
 
     def check_random(self, scope: Scope) -> None:
         """Refuses random numbers that a replay would repeat."""

@@ -50,9 +50,9 @@ class Recording(SimpleNamespace):
     """What was seen of one run of a step.
 
     Attributes:
-        result: what the step returned in this run, as without a trace.
-        leaves: the leaves of what it returned, as it returned them.
+        leaves: the leaves of what the step returned, as it returned them.
         outputs: the node or constant of each.
+        arrays: of those that are nodes, what they were in this run.
         rebuild: makes the tree that the step returned of other leaves.
         inputs: the places that were read before they were written, with the node read there.
         stores: the places that were written, with the last node or constant.
@@ -61,9 +61,9 @@ class Recording(SimpleNamespace):
         required: inputs, each with what must be true of it for the step not to fail.
     """
 
-    result: Any
     leaves: list[Any]
     outputs: list[Any]
+    arrays: list[np.ndarray]
     rebuild: Callable[[list[Any]], Any]
     inputs: dict[Place, Node]
     stores: dict[Place, Any]
@@ -162,7 +162,7 @@ class Trace:
         elif type(value.now) is not float:
             value = record(float, (value,), {})
         self.numbers[id(cell)] = self.written[Place("number", cell)] = value
-        return plain(value)
+        return value.now if isinstance(value, Traced) else value
 
     def read_array(self, x: np.ndarray) -> Any:
         """The node of an array in the scope of the step; any other is a constant."""
@@ -207,10 +207,11 @@ class Trace:
                 forgotten.append(tensor)
             else:
                 stores[Place("gradient", tensor)] = self.values[grad]
+        values = [self.leaf_value(x) for x in leaves]
         return Recording(
-            result=rebuild([plain(x) for x in leaves]),
             leaves=leaves,
-            outputs=[node_of(self.leaf_value(x)) for x in leaves],
+            outputs=[node_of(x) for x in values],
+            arrays=[np.asarray(x.now) for x in values if isinstance(x, Traced)],
             rebuild=rebuild,
             inputs=self.inputs,
             stores={place: node_of(value) for place, value in stores.items()},
@@ -234,11 +235,6 @@ class Trace:
 
 def node_of(value: Any) -> Any:
     return value.node if isinstance(value, Traced) else value
-
-
-def plain(x: Any) -> Any:
-    """A leaf of a result as the step would have returned it."""
-    return x.now if isinstance(x, Traced) else x
 
 
 # --- the watch over Tensors ---
