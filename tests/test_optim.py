@@ -410,6 +410,26 @@ def test_state_of_other_parameters_is_refused_and_nothing_changes():
 # --- clipping ---
 
 
+def use_of(make):
+    return lambda w: make([w], lr=0.1).step()
+
+
+@pytest.mark.parametrize(
+    "use",
+    [lambda w: (w * w).sum().backward(), *map(use_of, (optim.SGD, optim.Adam, optim.Lion)),
+     lambda w: optim.clip_grad_norm_([w], 1.0), lambda w: optim.clip_grad_value_([w], 1.0),
+     lambda w: optim.LBFGS([w]).gradient()],
+)  # fmt: skip
+@pytest.mark.parametrize("wrong", [0, np.zeros(2)], ids=["int 0", "ndarray"])
+def test_a_gradient_set_to_what_is_no_tensor_says_what_to_write(use, wrong):
+    w = parameter(1.0, 2.0)
+    w.grad = wrong
+    with pytest.raises(TypeError, match=rf"{type(wrong).__name__} .*0.*w\.grad = None.*Tensor\("):
+        use(w)
+    w.grad = Tensor([0.5, 0.5])
+    use(w)
+
+
 def test_clipping_by_hand():
     """√(3² + 4²) = 5; gradients of one dtype each, and one that is not there."""
     a, b, idle = parameter(0.0, dtype=np.float32), parameter(0.0), parameter(0.0)

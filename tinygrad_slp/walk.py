@@ -207,7 +207,26 @@ def accumulate(x: Node, g: Any) -> None:
     if isinstance(g, Node):
         x.grad = g if x.grad is None else x.grad + g  # type: ignore[operator]
     else:
-        x.grad = leaf(type(x), g if x.grad is None else x.grad.array + g)
+        x.grad = leaf(type(x), g if x.grad is None else gradient(x) + g)
+
+
+def gradient(x: Node) -> Any:
+    """The array of the gradient of a leaf; None if it has none.
+
+    Raises:
+        TypeError: somebody has set `.grad` to what is no Tensor.
+    """
+    grad = x.grad
+    if grad is None:
+        return None
+    try:
+        return grad.array
+    except AttributeError:
+        raise TypeError(
+            f"the .grad of a Tensor should be None or a Tensor; it was set to the "
+            f"{type(grad).__name__} {grad!r:.40}. To forget a gradient write w.grad = None or "
+            "zero_grad(); to set one, w.grad = Tensor(array)"
+        ) from None
 
 
 def freed(node: Node) -> RuntimeError:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..graph import leaf
 from ..tensor import Tensor
+from ..walk import gradient
 from .group import parameters_in
 
 
@@ -27,11 +28,10 @@ def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float, norm_type: fl
         raise ValueError(f"max_norm should be 0 or more, got {max_norm}")
     if not norm_type > 0:
         raise ValueError(f"norm_type should be above 0, such as 2 or float('inf'); got {norm_type}")
-    params = [p for p in parameters_in(parameters) if p.grad is not None]
-    norm = norm_of([p.grad.array for p in params], norm_type)  # type: ignore[union-attr]
+    found = [(p, g) for p in parameters_in(parameters) if (g := gradient(p)) is not None]
+    norm = norm_of([g for _, g in found], norm_type)
     scale = np.minimum(max_norm / (norm + 1e-6), 1)
-    for p in params:
-        g = p.grad.array  # type: ignore[union-attr]
+    for p, g in found:
         p.grad = leaf(Tensor, g * scale.astype(g.dtype))
     return norm
 
@@ -57,5 +57,6 @@ def clip_grad_value_(parameters: Iterable[Tensor], clip_value: float) -> None:
     if not clip_value >= 0:
         raise ValueError(f"clip_value should be 0 or more, got {clip_value}")
     for p in parameters_in(parameters):
-        if p.grad is not None:
-            p.grad = leaf(Tensor, np.minimum(np.maximum(p.grad.array, -clip_value), clip_value))
+        g = gradient(p)
+        if g is not None:
+            p.grad = leaf(Tensor, np.minimum(np.maximum(g, -clip_value), clip_value))

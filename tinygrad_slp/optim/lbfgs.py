@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
+from ..walk import gradient
 from .group import parameters_in
 
 
@@ -106,7 +107,7 @@ class LBFGS:
 
     def gradient(self) -> Any:
         """All gradients as one vector; 0 where there is none."""
-        parts = [np.zeros_like(p.array) if p.grad is None else p.grad.array for p in self.params]
+        parts = [np.zeros_like(p.array) if p.grad is None else gradient(p) for p in self.params]
         return np.concatenate([np.ravel(g).astype(np.float64) for g in parts])
 
     def __repr__(self) -> str:

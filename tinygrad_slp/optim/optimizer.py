@@ -7,6 +7,7 @@ import numpy as np
 
 from ..graph import holds, leaf
 from ..tensor import Tensor
+from ..walk import gradient
 from .group import Cohort, Group, Slot, parameters_in, plain, refuse_twice
 
 Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
@@ -122,10 +123,11 @@ class Optimizer:
         """One step of the rule for each of these parameters, given the numbers of this step."""
         rule, settings, maximize = self.rule, group.settings, group.maximize
         for p, state in cohort.slots:
-            if p.grad is None:
+            g = gradient(p)
+            if g is None:
                 continue
             # Loops: in Python 3.11 a list comprehension costs a function call.
-            arrays = [p.array, -p.grad.array if maximize else p.grad.array]
+            arrays = [p.array, -g if maximize else g]
             for x in state:
                 arrays.append(None if x is None else x.array)
             new = rule(*arrays, *numbers, **settings)

@@ -5,6 +5,7 @@ from typing import Any
 
 from ..graph import leaf
 from ..tensor import Tensor
+from ..walk import gradient
 from .group import Cohort, Group
 from .optimizer import Optimizer, Params
 
@@ -81,10 +82,10 @@ class SGD(Optimizer):
         (lr,), maximize = numbers, group.maximize
         momentum, dampening, weight_decay, nesterov = group.settings.values()
         for p, state in cohort.slots:
-            grad, (buffer,) = p.grad, state
-            if grad is None:
+            g, (buffer,) = gradient(p), state
+            if g is None:
                 continue
-            g = -grad.array if maximize else grad.array
+            g = -g if maximize else g
             v = None if buffer is None else buffer.array
             w, v = sgd(p.array, g, v, lr, momentum, dampening, weight_decay, nesterov)
             p.renew(w)
