@@ -52,6 +52,20 @@ def tensors(x):
     return Tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
 
 
+def walked(n):
+    """What the walks over a model with shared layers give, by names."""
+    shared, act = n.Linear(2, 2), n.ReLU()
+    model = n.Sequential(shared, n.Sequential(shared, act, n.ModuleList([act])), shared)
+    applied = []
+    model.apply(lambda m: applied.append(type(m).__name__))
+    within = [(name, type(m).__name__) for name, m in model.named_modules()]
+    return within, [name for name, _ in model.named_children()], applied
+
+
+def test_walks_over_modules():
+    assert walked(nn) == walked(torch.nn)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_layers(name):
     make, x = CASES[name]

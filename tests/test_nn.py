@@ -33,6 +33,26 @@ def test_parameters_are_found_and_shared_ones_counted_once():
     assert [name for name, _ in Net().named_parameters()] == [*NAMES, "frozen"]
 
 
+def test_children_and_modules_are_those_of_pytorch_a_shared_one_once():
+    m = nn.Linear(2, 2)
+    twice = nn.Sequential(m, nn.Sequential(m, nn.ReLU()), m)
+    assert [type(x) for x in twice.children()] == [nn.Linear, nn.Sequential]
+    assert [name for name, _ in twice.named_children()] == ["0", "1"]
+    assert [name for name, _ in twice.named_modules()] == ["", "0", "1", "1.1"]
+    assert list(twice.modules()) == [x for _, x in twice.named_modules()]
+    assert list(nn.Sequential(m, m).modules())[1:] == [m]
+    assert list(m.children()) == []
+    assert [name for name, _ in Net().named_children()] == ["first", "branches.0"]
+
+
+def test_apply_calls_a_function_with_what_is_within_first():
+    inner = nn.Sequential(nn.ReLU())
+    model = nn.Sequential(nn.Linear(2, 2), inner)
+    seen = []
+    assert model.apply(seen.append) is model
+    assert seen == [model[0], inner[0], inner, model]
+
+
 def test_state_dict_round_trip_and_independence():
     a, b = Net(), Net()
     for x in b.parameters():

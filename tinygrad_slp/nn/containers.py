@@ -20,7 +20,7 @@ class ModuleList(Module):
     def __init__(self, modules: Iterable[Any] = ()) -> None:
         self.layers = list(modules)
 
-    def children(self) -> dict[str, Any]:
+    def _parts(self) -> dict[str, Any]:
         return {str(i): layer for i, layer in enumerate(self.layers)}
 
     def __getitem__(self, index: int | slice) -> Any:
@@ -50,7 +50,7 @@ class ModuleDict(Module):
     def __init__(self, modules: Mapping[str, Any] = {}) -> None:
         self.layers = dict(modules)
 
-    def children(self) -> dict[str, Any]:
+    def _parts(self) -> dict[str, Any]:
         return self.layers
 
     def __getitem__(self, name: str) -> Any:

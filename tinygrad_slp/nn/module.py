@@ -6,7 +6,8 @@ registered.
 """
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from operator import attrgetter
 from typing import Any, Self
 
@@ -48,7 +49,7 @@ class Module:
 
     # --- what it holds ---
 
-    def children(self) -> dict[str, Any]:
+    def _parts(self) -> dict[str, Any]:
         """What is walked for parameters, by name: all fields, unless a container says otherwise."""
         return vars(self)
 
@@ -66,12 +67,27 @@ class Module:
     def buffers(self) -> Iterator[Any]:
         return (x for _, x in self.named_buffers())
 
+    def named_children(self) -> Iterator[tuple[str, "Module"]]:
+        """The modules directly within this one, with their names; a shared one once."""
+        return once((path, x) for path, x in walk(self, into=False) if isinstance(x, Module))
+
+    def children(self) -> Iterator["Module"]:
+        return (x for _, x in self.named_children())
+
+    def named_modules(self) -> Iterator[tuple[str, "Module"]]:
+        """This module, named "", and all within it, with their dotted names; a shared one once."""
+        within = ((path, x) for path, x in walk(self) if isinstance(x, Module))
+        return once(chain([("", self)], within))
+
     def modules(self) -> Iterator["Module"]:
-        """This module and all within it."""
-        yield self
-        for _, x in walk(self):
-            if isinstance(x, Module):
-                yield x
+        return (x for _, x in self.named_modules())
+
+    def apply(self, function: Callable[["Module"], Any]) -> Self:
+        """Calls a function with all modules within, and then with this one."""
+        for x in self.children():
+            x.apply(function)
+        function(self)
+        return self
 
     def with_parameters(self, parameters: list[Any]) -> Self:
         """A copy with other parameters, in the order of `parameters()`; shared ones stay shared."""
@@ -191,7 +207,7 @@ def held(module: Module) -> dict[str, Any]:
     return found
 
 
-def once(named: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+def once(named: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
     """Named things, each under its first name only."""
     seen = set()
     for path, x in named:
@@ -224,7 +240,7 @@ def walk(
         )
     above = (*above, id(x))
     if isinstance(x, Module):
-        items = list(x.children().items())
+        items = list(x._parts().items())
     elif isinstance(x, Mapping):
         items = list(x.items())
     else:
