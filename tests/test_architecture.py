@@ -13,9 +13,9 @@ from tinygrad_slp.rule import functions
 PACKAGE = Path(tinygrad_slp.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 ORDER = [
-    "rule", "graph", "walk", "tensor", "rules", "tree", "autodiff", "random", "nn", "optim", "jit",
-    "check", "data", "metrics", "saving", "summary", "draw", "plot", "train", "sklearn", "tutorial",
-    "__init__", "commands", "cli", "__main__",
+    "rule", "graph", "walk", "pytorch", "tensor", "rules", "tree", "autodiff", "random", "nn",
+    "optim", "jit", "check", "data", "metrics", "saving", "summary", "draw", "plot", "train",
+    "sklearn", "tutorial", "__init__", "commands", "cli", "__main__",
 ]  # fmt: skip
 SHOWN = {("tensor", "draw"), ("nn", "summary")}
 """What a notebook shows of a thing is imported when it is shown."""

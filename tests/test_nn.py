@@ -95,6 +95,8 @@ def test_train_eval_zero_grad_and_freezing():
     assert all(m.training for m in net.modules())
     net(np.ones((4, 3))).sum().backward()
     assert net.first.weight.grad is not None
+    net.zero_grad(set_to_none=False)
+    assert not net.first.weight.grad.data.any()
     net.zero_grad()
     assert net.first.weight.grad is None
     net.requires_grad_(False)

@@ -410,6 +410,18 @@ def test_state_of_other_parameters_is_refused_and_nothing_changes():
 # --- clipping ---
 
 
+@pytest.mark.parametrize("make", [optim.SGD, optim.Adam, lambda w, lr: optim.LBFGS(w)])
+def test_zero_grad_forgets_gradients_or_sets_them_to_zero(make):
+    w, idle = parameter(1.0, 2.0), parameter(3.0)
+    optimizer = make([w, idle], lr=0.1)
+    (w * w).sum().backward()
+    optimizer.zero_grad(set_to_none=False)
+    assert w.grad.tolist() == [0, 0]
+    assert idle.grad is None
+    optimizer.zero_grad(set_to_none=True)
+    assert w.grad is None
+
+
 def use_of(make):
     return lambda w: make([w], lr=0.1).step()
 

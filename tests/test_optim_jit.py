@@ -63,6 +63,25 @@ def test_trajectories_in_float32(make, options, backend):
 
 
 @each_backend
+def test_gradients_set_to_zero_give_the_same_steps(backend):
+    def run(set_to_none):
+        w = Tensor([1.0, -2.0], requires_grad=True)
+        optimizer = optim.SGD([w], lr=0.1, momentum=0.9)
+
+        def step():
+            optimizer.zero_grad(set_to_none)
+            (w * w).sum().backward()
+            optimizer.step()
+
+        compiled = jit(step, backend=backend)
+        for _ in range(6):
+            compiled()
+        return w.data
+
+    np.testing.assert_allclose(run(False), run(True), rtol=1e-15)
+
+
+@each_backend
 @pytest.mark.parametrize("norm_type", [1, 2, 3, float("inf")])
 def test_clipping_by_norm(norm_type, backend):
     def clip(params):

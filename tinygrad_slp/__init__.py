@@ -1,9 +1,12 @@
 """A tiny deep-learning framework on NumPy: readable in an afternoon, every gradient proven."""
 
+from typing import TYPE_CHECKING
+
 from . import nn, optim
 from .autodiff import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .graph import differentiable
 from .jit import TraceError, jit
+from .pytorch import PACKAGE, lacking
 from .rule import (
     ABOVE_ONE,
     POSITIVE,
@@ -37,3 +40,6 @@ __all__ = [
     "jacobian", "jit", "jvp", "leaky_relu", "linear", "log_softmax", "logsumexp", "nn", "no_grad",
     "optim", "relu", "sigmoid", "silu", "softmax", "softplus", "value_and_grad", "vjp",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:  # or mypy would believe that the package has every name
+    __getattr__ = lacking(__name__, PACKAGE)

@@ -19,6 +19,7 @@ from .graph import (
     recorded,
     unary,
 )
+from .pytorch import TENSOR, without
 from .rule import name
 from .walk import accumulate, ancestors, hold_weakly, pull
 
@@ -186,6 +187,7 @@ square = unary(np.square, None, np.square)
 power = operator_of(np.power)
 
 
+@without(TENSOR)
 class Tensor(Node):
     """An array that remembers how it was made, so that gradients can be sent back through it.
 

@@ -229,6 +229,13 @@ def gradient(x: Node) -> Any:
         ) from None
 
 
+def forget(leaves: Iterable[Node], set_to_none: bool = True) -> None:
+    """Forgets the gradients of leaves; or, as PyTorch once did, sets those that there are to 0."""
+    for x in leaves:
+        keep = not set_to_none and x.grad is not None
+        x.grad = leaf(type(x), np.zeros_like(x.array)) if keep else None
+
+
 def freed(node: Node) -> RuntimeError:
     assert node.function is not None
     return RuntimeError(

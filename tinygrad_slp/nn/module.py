@@ -13,7 +13,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..pytorch import MODULE, without
 from ..tensor import Tensor
+from ..walk import forget
 
 
 class Buffer(Tensor):
@@ -35,6 +37,7 @@ class Forward(property):
         return module.forward(*args, **kwargs)  # for Module.__call__(module, x)
 
 
+@without(MODULE)
 class Module:
     """Base of all layers and models: give it fields, and a `forward` that computes with them."""
 
@@ -150,10 +153,9 @@ class Module:
     def eval(self) -> Self:
         return self.train(False)
 
-    def zero_grad(self) -> None:
-        """Forgets the gradients of all parameters."""
-        for x in self.parameters():
-            x.grad = None
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forgets the gradients of all parameters; set_to_none=False: sets them to 0."""
+        forget(self.parameters(), set_to_none)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """Freezes or thaws all parameters."""

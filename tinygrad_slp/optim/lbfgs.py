@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
-from ..walk import gradient
+from ..walk import forget, gradient
 from .group import parameters_in
 
 
@@ -56,10 +56,9 @@ class LBFGS:
             "maxcor": history_size,
         }
 
-    def zero_grad(self) -> None:
-        """Forgets the gradients of all parameters."""
-        for p in self.params:
-            p.grad = None
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forgets the gradients of all parameters; set_to_none=False: sets them to 0."""
+        forget(self.params, set_to_none)
 
     def step(
         self, closure: Callable[[], Tensor], report: Callable[[float], Any] | None = None

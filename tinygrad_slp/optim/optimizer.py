@@ -7,7 +7,7 @@ import numpy as np
 
 from ..graph import holds, leaf
 from ..tensor import Tensor
-from ..walk import gradient
+from ..walk import forget, gradient
 from .group import Cohort, Group, Slot, parameters_in, plain, refuse_twice
 
 Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
@@ -106,11 +106,9 @@ class Optimizer:
             )
         self.param_groups[0]["lr"] = value
 
-    def zero_grad(self) -> None:
-        """Forgets the gradients of all parameters."""
-        for group in self.param_groups:
-            for p in group.params:
-                p.grad = None
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forgets the gradients of all parameters; set_to_none=False: sets them to 0."""
+        forget(self.params, set_to_none)
 
     def step(self) -> None:
         """Updates every parameter that has a gradient."""
