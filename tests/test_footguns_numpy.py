@@ -34,8 +34,32 @@ def test_asarray_of_a_tensor_that_requires_grad_says_what_to_write():
 )
 def test_a_function_without_a_rule_is_named(function, arity):
     said = rf"{function.__name__} has no derivative rule(.|\n)*declare"
-    with pytest.raises(TypeError, match=said):
+    with pytest.raises(TypeError, match=said) as error:
         function(*[leaf(1.0, 2.0)] * arity)
+    assert str(error.value).count(".data") == str(error.value).count("lambda") == arity
+
+
+def test_a_missing_rule_shows_the_call_as_it_was():
+    said = r"\(np\.linalg\.solve\(a, b\.data\), .*\n.* lambda g, y, a, b: .* lambda g, y, a, b: "
+    with pytest.raises(TypeError, match=said):
+        np.linalg.solve(np.eye(2), leaf(1.0, 2.0))
+    with pytest.raises(TypeError, match=said):
+        np.linalg.solve(np.eye(2), b=leaf(1.0, 2.0))
+    with pytest.raises(TypeError, match=r"np\.heaviside\(a\.data, b\)"):
+        np.heaviside(leaf(1.0), 0.5)
+    with pytest.raises(TypeError, match=r"np\.heaviside\(a, b\.data\)"):
+        np.heaviside(1, leaf(1.0), casting="no")
+    with pytest.raises(TypeError, match=r"np\.linalg\.svd\(x\.data\)"):
+        np.linalg.svd(leaf(1.0), full_matrices=False)
+
+
+def test_a_ufunc_of_another_library_is_not_called_numpys():
+    shifted = np.frompyfunc(lambda x: x + 1, 1, 1)
+    with pytest.raises(TypeError, match=r"^<lambda> \(vectorized\) has no derivative rule"):
+        shifted(leaf(1.0))
+    special = pytest.importorskip("scipy.special", reason="SciPy is not installed")
+    with pytest.raises(TypeError, match=r"^erf has no .*\(erf\(x\.data\).*\n.*declare\(erf, "):
+        special.erf(leaf(1.0))
 
 
 def test_out_and_where_are_refused():

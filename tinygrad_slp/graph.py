@@ -166,20 +166,29 @@ def apply(function: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> An
     """
     rule = RULES.get(function)
     if rule is None:
-        operands = "a, b" if getattr(function, "nin", 1) == 2 else "x"
-        lambdas = ", ".join([f"lambda g, y, {operands}: g * ..."] * (1 + operands.count(",")))
-        raise TypeError(
-            f"{name(function)} has no derivative rule, so it cannot take a Tensor. Give it arrays "
-            f"({name(function)}(t.data), which stops gradients), or declare its rule:\n"
-            f"    tinygrad_slp.declare({name(function)}, 'its formula', "
-            f"{lambdas}, domain=REAL)"
-        )
+        raise without_rule(function, [*args, *kwargs.values()])
     if kwargs and not rule.keywords:
         refuse_unknown(rule, kwargs)
     if rule.definition is not None:
         return rule.definition(*args, **kwargs)
     inputs, settings = rule.bind(*args, **kwargs)
     return evaluate(rule, inputs, settings)
+
+
+def without_rule(function: Function, given: Sequence[Any]) -> TypeError:
+    """The error that shows how to call a function without Tensors, and how to declare its rule."""
+    kinds = object if isinstance(function, np.ufunc) else Node | np.ndarray | list | tuple | float
+    inputs = [x for x in given if isinstance(x, kinds)][: getattr(function, "nin", None)]
+    letters = "x" if len(inputs) == 1 else "abcdefgh"[: len(inputs)]
+    pairs = zip(letters, inputs, strict=False)
+    arrays = [f"{a}.data" if isinstance(x, Node) else a for a, x in pairs]
+    lambdas = [f"lambda g, y, {', '.join(letters)}: g * ..."] * len(letters)
+    return TypeError(
+        f"{name(function)} has no derivative rule, so it cannot take a Tensor. Give it arrays "
+        f"({name(function)}({', '.join(arrays)}), which stops gradients), or declare its rule:\n"
+        f"    tinygrad_slp.declare({name(function)}, 'its formula', {', '.join(lambdas)}, "
+        "domain=REAL)"
+    )
 
 
 def refuse_unknown(rule: Rule, kwargs: dict[str, Any]) -> None:

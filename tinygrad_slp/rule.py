@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Literal, TypeVar
 
+import numpy as np
+
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
 Form = Literal["elementwise", "linear"]
@@ -138,8 +140,10 @@ RULES: dict[Function, Rule] = {}
 
 def name(function: Function) -> str:
     """The name that users know a function by: np.exp, np.linalg.norm, sigmoid."""
-    module = getattr(function, "__module__", None) or "numpy"
+    module = getattr(function, "__module__", None)
     short = getattr(function, "__name__", repr(function))
+    if module is None:  # a ufunc, NumPy's or another's, which does not say whose
+        return f"np.{short}" if getattr(np, short, None) is function else short
     return f"{module.replace('numpy', 'np', 1)}.{short}" if module.startswith("numpy") else short
 
 
