@@ -284,6 +284,20 @@ def test_a_million_numbers_take_a_few_dozen_calls_and_the_wrong_one_is_found():
     assert report.verdict == "WRONG" and report.findings[0].where == "x[123, 456]"
 
 
+def test_swapped_arguments_are_named():
+    with pytest.raises(TypeError, match=r"check_gradient\(f, x\); got ndarray; x and f .*swapped"):
+        check_gradient(np.ones(2), np.sum)
+    with pytest.raises(TypeError, match=r"got float$"):
+        check_gradient(1.0, np.ones(2))
+
+
+@pytest.mark.parametrize("method", ["elements", "directions"])
+def test_one_is_not_plural(method):
+    assert "(1 element" in str(check_gradient(np.sin, 0.5, method=method))
+    assert "1 elements" not in str(check_gradient(np.sin, 0.5, method=method))
+    assert "(2 elements" in str(check_gradient(np.sum, np.ones(2), method=method))
+
+
 def test_the_method_is_checked():
     with pytest.raises(ValueError, match="elements"):
         check_gradient(loss, AT, method="all")

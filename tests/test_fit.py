@@ -629,6 +629,15 @@ def test_it_refuses(change, text):
     assert same(model.state_dict(), before)
 
 
+def test_a_loss_that_is_no_function_is_refused():
+    model, (X, y) = simple(), table()
+    sgd = optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(TypeError, match=r"prediction and targets, .* nn\.mse_loss; got 'mse'"):
+        fit(model, (X, y), "mse", sgd, 1)
+    with pytest.raises(TypeError, match=r"got ndarray; data is one pair: fit\(model, \(X, y\),"):
+        fit(model, X, y, nn.mse_loss, sgd)
+
+
 def test_callbacks_refuse():
     sgd = optim.SGD(simple().parameters())
     with pytest.raises(ValueError, match="StepLR is for another optimizer"):

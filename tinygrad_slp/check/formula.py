@@ -16,7 +16,7 @@ import numpy as np
 from .. import autodiff
 from ..graph import Node
 from .gradient import check_gradient
-from .report import Report
+from .report import Report, counted
 from .search import Draw, Measured, Search, distance
 from .slips import Traced
 from .verdict import GRAVITY, Verdict
@@ -121,7 +121,7 @@ def check_formula(
         notes=notes,
         calls=sum(r.calls for r in reports.values()),
         seconds=time.perf_counter() - began,
-        checked=f"{len(reports)} gradients",
+        checked=counted(len(reports), "gradient"),
     )
 
 

@@ -51,8 +51,14 @@ def check_gradient(
         variable: what x is called in the report.
 
     Raises:
-        TypeError: there are no numbers in x, or f cannot be differentiated automatically.
+        TypeError: f is no function; there are no numbers in x; or f cannot be differentiated
+            automatically.
     """
+    if not callable(f):
+        swapped = "; x and f seem to be swapped" * callable(x)
+        raise TypeError(
+            f"f should be a function, as in check_gradient(f, x); got {type(f).__name__}{swapped}"
+        )
     began = time.perf_counter()
     point = Point(f, x, variable)
     if reason := point.impurity():

@@ -18,7 +18,7 @@ from ..tree import flatten
 from ..walk import ancestors, match
 from .examples import Call, calls
 from .gradient import check_gradient
-from .report import Report, gravest, ordered
+from .report import Report, counted, gravest, ordered
 from .verdict import GRAVITY, Verdict
 
 PACKAGE = str(Path(__file__).parent.parent)
@@ -131,7 +131,7 @@ def joined(title: str, reports: dict[str, Report]) -> Report:
         reports=reports,
         calls=sum(r.calls for r in reports.values()),
         seconds=sum(r.seconds for r in reports.values()),
-        checked=f"{len(reports)} checks",
+        checked=counted(len(reports), "check"),
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from .claim import Claim
 from .point import Point
+from .report import counted
 from .slope import Slope, measure
 from .verdict import Finding, Verdict, grain_of, judge
 
@@ -28,7 +29,7 @@ class Elements:
         self.claim = claim
         self.deadline = deadline
         self.notes: list[str] = []
-        self.checked = f"{point.size} elements"
+        self.checked = counted(point.size, "element")
         sizes = [np.abs(g[np.isfinite(g)]).max(initial=0.0) for g in claim.arrays]
         self.typical = float(max(sizes, default=0.0))
         self.room = 1e-9 if point.can_be_wider else 1e-7
@@ -177,7 +178,7 @@ class Directions:
         self.deadline = deadline
         self.rng = np.random.default_rng(seed)
         self.notes: list[str] = []
-        self.checked = f"{point.size} elements along 3 random directions"
+        self.checked = f"{counted(point.size, 'element')} along 3 random directions"
 
     def findings(self) -> list[Finding]:
         found = []

@@ -135,7 +135,7 @@ class Report:
         if self.verdict == Verdict.RIGHT and self.resolution:
             text += f" to {self.resolution:.0e}"
         if self.checked:
-            text += f" ({self.checked}, {self.calls} calls, {self.seconds:.2g} s)"
+            text += f" ({self.checked}, {counted(self.calls, 'call')}, {self.seconds:.2g} s)"
         return text
 
     def _repr_markdown_(self) -> str:
@@ -151,6 +151,11 @@ class Report:
         from .picture import draw
 
         draw(self, path)
+
+
+def counted(n: int, noun: str) -> str:
+    """How many, such as "1 element" or "2 elements"."""
+    return f"{n} {noun}{'s' * (n != 1)}"
 
 
 def number(x: float) -> float | None:

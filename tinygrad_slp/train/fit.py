@@ -140,6 +140,16 @@ def prepared(
     Raises:
         ValueError, TypeError: it cannot be.
     """
+    if isinstance(step.loss, str):
+        raise TypeError(
+            "loss should be a function of prediction and targets, such as nn.mse_loss; "
+            f"got {step.loss!r}"
+        )
+    if not callable(step.loss):
+        raise TypeError(
+            f"loss should be a function, got {type(step.loss).__name__}; data is one pair: "
+            "fit(model, (X, y), loss, optimizer, epochs)"
+        )
     if not isinstance(step.optimizer, Optimizer):
         raise TypeError(
             f"fit takes an optimizer that goes by steps, such as optim.Adam(model.parameters()); "
