@@ -61,6 +61,24 @@ def test_the_seed_decides_and_epochs_count(capsys):
     assert "learning rate 0.5" in runs[0]
 
 
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["trian", "d.csv", "--target", "y"], "'trian'; did you mean train?"),
+        (["evalute"], "'evalute'; did you mean evaluate?"),
+        (["foo"], "'foo'; the commands are check, train, predict, evaluate, graph"),
+    ],
+)
+def test_a_word_that_is_no_command_is_named(argv, said, capsys):
+    assert main(argv) == 2
+    assert capsys.readouterr().err == f"tinygrad-slp: error: no command or file {said}\n"
+
+
+def test_a_file_may_be_called_like_a_word(capsys):
+    assert main([table(separable(), "train_"), "--target", "good", "--epochs", "2"]) == 0
+    assert "60 rows, 2 features" in capsys.readouterr().out
+
+
 def test_labels_that_are_the_same_number_are_one_class():
     read = read_table(table("x,y\n1,0\n2,1.0\n\n3,1\n   \n4,0.0\n5,1\n"), "y")
     assert read.classes == ("0", "1.0")

@@ -1,5 +1,6 @@
 """The command line: runs what its first argument names, or the perceptron."""
 
+import difflib
 import os
 import sys
 from collections.abc import Sequence
@@ -25,4 +26,15 @@ def chosen(argv: Sequence[str]) -> int:
         return command.main(argv[1:])
     if argv and argv[0] in commands.COMMANDS:
         return commands.run(argv[0], argv[1:])
+    if argv and argv[0].isidentifier() and not os.path.exists(argv[0]):
+        return unknown(argv[0])
     return commands.run("perceptron", argv)
+
+
+def unknown(word: str) -> int:
+    """Says that a word is neither command nor file, and which command may have been meant."""
+    known = ("check", *commands.COMMANDS)
+    near = difflib.get_close_matches(word, known, 1)
+    meant = f"did you mean {near[0]}?" if near else f"the commands are {', '.join(known)}"
+    print(f"tinygrad-slp: error: no command or file {word!r}; {meant}", file=sys.stderr)
+    return 2
