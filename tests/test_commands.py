@@ -100,6 +100,19 @@ def test_classification(capsys):
     assert os.listdir() == []
 
 
+def test_a_training_that_ends_above_its_best_says_so(capsys):
+    arguments = ["train", write(simple()), "--target", "y", "--epochs"]
+    assert main([*arguments, "100", "--lr", "0.03", "--report", "r.html"]) == 0
+    note = r"least after epoch (\d+), ([\d.]+), and is ([\d.]+) now; .* write --early-stopping"
+    epoch, best, last = re.search(note, capsys.readouterr().out).groups()
+    assert int(epoch) < 100
+    assert float(best) * 1.1 < float(last)
+    assert "write --early-stopping" in Path("r.html").read_text("utf-8")
+    for few in (["1"], ["1", "--validation", "0"], ["100", "--lr", "0.03", "--early-stopping"]):
+        assert main([*arguments, *few]) == 0
+        assert "write --early-stopping" not in capsys.readouterr().out
+
+
 def test_regression(capsys):
     arguments = ["--target", "body_mass_g", "--epochs", "50", "--loss", "huber"]
     assert main(["train", str(PENGUINS), *arguments, "--optimizer", "nadam"]) == 0

@@ -123,9 +123,9 @@ def run(options: argparse.Namespace) -> None:
     history = learn(trained, data.X, data.y, data.n, data.loss, options)
     rows = judged(trained, data.X, data.y, data.n)
     tell(trained, rows)
-    if options.early_stopping:
-        data.notes.append("the held-out rows also chose the epoch: on new rows expect a bit less")
-        print(f"\n  {data.notes[-1]}")
+    if note := of_the_epochs(history, options):
+        data.notes.append(note)
+        print(f"\n  {note}")
     keep(trained, options)
     if options.plot:
         arguments.write(options.plot, picture(history, options.plot))
@@ -219,6 +219,23 @@ def tell(trained: Trained, rows: Judged) -> None:
         name, y, p = rows[-1]
         print(f"\nWhat was taken for what, {name}")
         print(confusion(y, p, trained.labels))
+
+
+CLEARLY = 1.1
+"""So many times its least value a held-out loss is clearly above it."""
+
+
+def of_the_epochs(history: History, options: argparse.Namespace) -> str:
+    """What to know of the epoch whose weights are kept; empty if that is nothing."""
+    if options.early_stopping:
+        return "the held-out rows also chose the epoch: on new rows expect a bit less"
+    best, last = (row.get("val_loss", 0.0) for row in (history.best, history.epochs[-1]))
+    if last <= CLEARLY * best:
+        return ""
+    return (
+        f"the held-out loss was least after epoch {history.best['epoch']}, {best:.4g}, and is "
+        f"{last:.4g} now; to end with the best weights, write --early-stopping"
+    )
 
 
 def keep(trained: Trained, options: argparse.Namespace) -> None:
