@@ -484,7 +484,8 @@ def test_a_training_that_diverges_says_so_and_keeps_nothing(capsys):
     [
         ("39.1", "forty", "line 2, column 'bill_length_mm': 'forty' is not a number"),
         ("39.1", "1e300", "line 2, column 'bill_length_mm': 1e300 is more than a million"),
-        ("bill_length_mm", "bill", "no column 'bill_length_mm', of which the model was trained"),
+        ("bill_length_mm", "bill", "no column 'bill_length_mm', which the model was trained on"),
+        ("island,bill_length_mm", "a,b", "no columns 'island', 'bill_length_mm', which the"),
         ("Torgersen", "", "line 2, column 'island': the cell is empty, which is a category"),
         ("species,", "x,", None),
         ("\nAdelie", "\nDodo", "line 2, column 'species': 'Dodo' is not a class"),

@@ -54,8 +54,8 @@ def known_columns(frame: Frame, encoder: TableEncoder, ignore: bool) -> dict[str
     """
     if absent := [name for name in encoder.columns if name not in frame.columns]:
         raise BadInput(
-            f"{frame.source}: no column {listed(absent)}, of which the model was trained; "
-            f"there are {', '.join(frame.columns)}"
+            f"{frame.source}: no column{'s' * (len(absent) > 1)} {listed(absent)}, which the model "
+            f"was trained on; there are {', '.join(frame.columns)}"
         )
     for name, part in encoder.columns.items():
         values = frame.columns[name]
