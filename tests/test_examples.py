@@ -94,6 +94,12 @@ def test_the_lines_in_the_readme_learn_xor(tmp_path):
     assert re.match(r"\[\[0\.0\d?\], \[(1\.0|0\.9\d)\], \[(1\.0|0\.9\d)\], \[0\.0\d?\]\]", said)
 
 
+def test_the_excerpt_in_the_readme_is_one():
+    readme = (HERE / "README.md").read_text("utf-8")
+    file, line = re.search(r"# an excerpt of (\S+)\n(.*)\n```", readme).groups()
+    assert f"\n{line}\n" in (HERE / file).read_text("utf-8")
+
+
 def test_the_lines_in_the_tour_run_and_draw(tmp_path):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
     run("-c", lines_in("tour.md"), cwd=tmp_path)

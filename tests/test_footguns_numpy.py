@@ -129,6 +129,16 @@ def test_len_and_iteration_of_a_single_number_are_errors():
         iter(Tensor(1.0))
 
 
+def test_the_exceptions_that_the_readme_names():
+    t, z, w = leaf(2.0).sum(), np.zeros(2), leaf(1.0, 2.0)
+    z[0] = t  # NumPy asks for a float here, as print(float(t)) does: they cannot be told apart
+    assert z[0] == float(t) == math.exp(math.log(t)) == 2
+    with pytest.raises(ValueError, match="read-only"):
+        w.data -= 1.0
+    w.data = w.data - 1.0
+    assert w.tolist() == [0, 1]
+
+
 def test_a_loss_can_be_formatted_and_a_list_activated():
     assert f"{(leaf(1.0) * 1.23456).sum():.2f}" == "1.23"
     assert f"{Tensor(1.5)}" == "Tensor(1.5)"
