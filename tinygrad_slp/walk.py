@@ -232,8 +232,10 @@ def gradient(x: Node) -> Any:
 def forget(leaves: Iterable[Node], set_to_none: bool = True) -> None:
     """Forgets the gradients of leaves; or, as PyTorch once did, sets those that there are to 0."""
     for x in leaves:
-        keep = not set_to_none and x.grad is not None
-        x.grad = leaf(type(x), np.zeros_like(x.array)) if keep else None
+        if set_to_none or x.grad is None:
+            x.grad = None
+        else:
+            x.grad = leaf(type(x), np.zeros_like(x.array))
 
 
 def freed(node: Node) -> RuntimeError:

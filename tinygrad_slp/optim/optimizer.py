@@ -108,7 +108,8 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forgets the gradients of all parameters; set_to_none=False: sets them to 0."""
-        forget(self.params, set_to_none)
+        for group in self.param_groups:
+            forget(group.params, set_to_none)
 
     def step(self) -> None:
         """Updates every parameter that has a gradient."""

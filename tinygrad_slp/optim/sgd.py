@@ -82,9 +82,10 @@ class SGD(Optimizer):
         (lr,), maximize = numbers, group.maximize
         momentum, dampening, weight_decay, nesterov = group.settings.values()
         for p, state in cohort.slots:
-            g, (buffer,) = gradient(p), state
-            if g is None:
+            grad, (buffer,) = p.grad, state
+            if grad is None:
                 continue
+            g = grad.array if type(grad) is Tensor else gradient(p)
             g = -g if maximize else g
             v = None if buffer is None else buffer.array
             w, v = sgd(p.array, g, v, lr, momentum, dampening, weight_decay, nesterov)
