@@ -169,3 +169,16 @@ def test_a_program_that_serves_once_is_never_made(monkeypatch):
     for _ in range(4):
         step(ONES)
     assert len(made) == 1
+
+
+@each_backend
+def test_a_gradient_that_is_no_tensor_is_refused_as_without_jit(backend):
+    w = Tensor(np.ones(2), requires_grad=True)
+    w.grad = 0
+
+    @jit(backend=backend)
+    def step(x):
+        (w * x).sum().backward()
+
+    with pytest.raises(TypeError, match=r"write w\.grad = None"):
+        step(ONES)

@@ -238,8 +238,11 @@ def exp(b: Any, x: Value) -> Value:
     high, low = lanes.format.split(LN2)
     r = lanes.fma(k, lanes.number(-high), x)
     y = scaled_exp(lanes, bits, r, b.fmul(k, lanes.number(-low)))
-    y = lanes.choose("<", x, lanes.format.zero * float(LN2), lanes.number(0.0), y)
-    return lanes.choose(">", x, (lanes.format.bias + 1.25) * float(LN2), lanes.number(inf), y)
+    least = lanes.number(lanes.format.zero * float(LN2))
+    most = lanes.number((lanes.format.bias + 1.25) * float(LN2))
+    outside = b.or_(b.fcmp_ordered("<", x, least), b.fcmp_ordered(">", x, most))
+    limit = lanes.choose(">", x, 0.0, lanes.number(inf), lanes.number(0.0))
+    return b.select(outside, limit, y)
 
 
 def exp2(b: Any, x: Value) -> Value:
