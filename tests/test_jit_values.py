@@ -182,3 +182,23 @@ def test_a_gradient_that_is_no_tensor_is_refused_as_without_jit(backend):
 
     with pytest.raises(TypeError, match=r"write w\.grad = None"):
         step(ONES)
+
+
+@each_backend
+def test_gradients_that_are_added_up_and_forgotten_take_two_programs(backend):
+    (w, _, _), (v, _, _) = training(backend), training(backend)
+
+    def adding(w):
+        def step(x):
+            ((w * x) ** 2).sum().backward()
+
+        return step
+
+    compiled, eager = jit(adding(w), backend=backend), adding(v)
+    for _ in range(4):
+        for _ in range(3):
+            compiled(ONES)
+            eager(ONES)
+            np.testing.assert_allclose(w.grad.data, v.grad.data, rtol=1e-14)
+        w.grad = v.grad = None
+    assert compiled.traces == 2

@@ -112,7 +112,7 @@ class Compiled:
         if unknown := [name for name in static if name not in known]:
             raise ValueError(f"static_argnames={unknown}: the arguments are {', '.join(known)}")
         self.static = frozenset(static)
-        self.variants: dict[Any, Variant] = {}
+        self.variants: dict[Any, list[Variant]] = {}
         self.latest: Variant | None = None
         self.traces = 0
         self.kinds = 0
@@ -133,8 +133,8 @@ class Compiled:
             ):
                 return latest.run(args) if latest.accepts(args) else self.step(*args)
             found = self.signed(args, kwargs)
-            variant = self.variants.get(found.key)
-            if variant is None or not variant.scope.is_apart(found.leaves) or not variant.holds():
+            variant = self.find(found, found.leaves)
+            if variant is None:
                 return self.trace(found, args, kwargs)  # which refuses what is given and written
             self.latest = variant
             if not variant.accepts(found.leaves):
@@ -185,12 +185,17 @@ class Compiled:
                 first.append(self(*slices))
             return reshaped(stacked(first), epochs, n)
 
+    def find(self, found: Signature, leaves: Sequence[Any]) -> Variant | None:
+        """The variant that does now what the step would do with arguments of this kind."""
+        for variant in self.variants.get(found.key, ()):
+            if variant.scope.is_apart(leaves) and variant.holds():
+                return variant
+        return None
+
     def ready(self, found: Signature, leaves: Sequence[Any]) -> Variant | None:
         """The variant for these arguments, if it can take one step after the other from here."""
-        variant = self.variants.get(found.key)
-        if variant is None or not variant.repeats or not variant.scope.is_apart(leaves):
-            return None
-        if not variant.holds():
+        variant = self.find(found, leaves)
+        if variant is None or not variant.repeats:
             return None
         self.latest = variant
         return variant if variant.accepts(leaves) else None
@@ -304,7 +309,8 @@ class Compiled:
         """Keeps a variant, and warns of arguments that are of another kind again and again."""
         self.traces += 1
         old = next(reversed(self.variants), None)
-        if self.variants.pop(found.key, None) is None:
+        alike = self.variants.pop(found.key, None)
+        if alike is None:
             self.kinds += 1
             if self.kinds % MANY == 0:
                 warnings.warn(
@@ -313,7 +319,10 @@ class Compiled:
                     "arrays",
                     stacklevel=4,
                 )
-        self.variants[found.key] = self.latest = variant
+        # A step that adds to gradients has a program for when there are some, and one for when not.
+        others = [v for v in alike or () if v.were_empty != variant.were_empty and v.scope.holds()]
+        self.variants[found.key] = [variant, *others[:3]]
+        self.latest = variant
         if len(self.variants) > MOST_VARIANTS:
             self.variants.pop(next(iter(self.variants)))
 

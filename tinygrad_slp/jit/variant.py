@@ -78,10 +78,10 @@ class Variant:
         """Whether a replay would do what the step would do now."""
         if not self.scope.holds():
             return False
-        if self.program is None:
-            self.build()
         if self.looked_at and self.were_empty != [x.grad is None for x in self.looked_at]:
             return False
+        if self.program is None:
+            self.build()
         if self.small and not all(same_content(x, old) for x, old in self.small):
             return False
         self.settled = self.state.is_settled()
