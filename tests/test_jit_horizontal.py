@@ -38,11 +38,6 @@ def groups(compiled):
     return [len(place.holder) for place in places if place.kind == "together"]
 
 
-def calls(compiled, function):
-    """How often the replay calls a function of NumPy in a step."""
-    return sum(call is function for call, _ in compiled.latest.engine.all)
-
-
 def array_of(x):
     return x.data if isinstance(x, Tensor) else np.asarray(x)
 

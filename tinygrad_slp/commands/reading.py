@@ -2,15 +2,12 @@
 
 Why pandas: of the two well-kept libraries it needs less memory, and no second pass over the file
 to be sure of the kinds of the columns, which polars guesses from the first rows or looks up first.
-On 1,000,000 rows x 20 columns (174 MB of text, 153 MiB as float64), on 2 cores, with import:
+`python benchmarks/reading.py`, of 1,000,000 rows x 20 columns, 153 MiB as float64, on 2 cores:
 
-    pandas 3.1, whole                                       0.44 s   526 MiB at the peak
-    pandas 3.1, in parts, into arrays made beforehand       1.3 s    250 MiB    what is done here
-    polars 2.1, whole, kinds guessed                        0.4 s    410 MiB
-    polars 2.1, whole, low_memory, kinds from all rows      1.3 s    389 MiB
-    polars 2.1, in batches, into arrays made beforehand     1.5 s    400 MiB
-
-On disk pandas takes 84 MB, polars 181.
+    pandas 3.1, whole                                       0.8 s    518 MiB more at the peak
+    pandas 3.1, in parts, into arrays made beforehand       1.5 s    219 MiB    what is done here
+    polars 2.1, whole, kinds guessed                        0.7 s    536 MiB
+    polars 2.1, whole, low_memory, kinds from all rows      3.7 s    426 MiB
 """
 
 import warnings

@@ -26,10 +26,11 @@ class Calls:
 
     Args:
         arrays: where each node stands, by its order.
-        moving: when its value is another one, by its order: see `replay`.
+        moving: when its value is another one in the next step, by its order: 0 never, 1 when it is
+            given other arguments, 2 always.
 
     Attributes:
-        tapes: the calls, one tape for those nodes, one for each `when`.
+        tapes: the calls for the nodes of each of these.
     """
 
     def __init__(self, arrays: Mapping[int, Any], moving: Mapping[int, int]) -> None:
@@ -165,7 +166,7 @@ def is_number_node(x: Any) -> bool:
 def reduction(function: Any, x: np.ndarray, axes: tuple[int, ...], out: np.ndarray) -> Entry:
     """The call of `reduce`: of all elements to one, x counts as a vector.
 
-    Of the last axis the extreme is what `reduceat` finds twice as fast.
+    The extremes along the last axis `reduceat` finds with less overhead for each of them.
     """
     vector = x.flags.c_contiguous and x.size
     if vector and out.size == 1:

@@ -16,6 +16,9 @@ from .memory import Planner
 from .program import Program
 from .trace import Place
 
+NEVER, WITH_ARGUMENTS, ALWAYS = 0, 1, 2
+"""When a value is another one in the next step of a loop; WITH_ARGUMENTS: in a scan alone."""
+
 
 class Replay:
     """A program, bound to the buffers of its places.
@@ -33,7 +36,7 @@ class Replay:
     ) -> None:
         self.program = program
         self.order = arguments
-        moving = whether_moving(program)
+        moving = when_moving(program)
         nodes = sorted(program.nodes, key=lambda x: moving[x.order])
         still = [x.order for x in nodes if moving[x.order] < ALWAYS]
         self.plan = Planner(program, places, [[x] for x in nodes], (), in_place, still).plan()
@@ -108,12 +111,8 @@ class Replay:
         return "a view" if node.order in self.plan.views else ""
 
 
-NEVER, WITH_ARGUMENTS, ALWAYS = 0, 1, 2
-"""When a value is another one in the next step of a loop."""
-
-
-def whether_moving(program: Program) -> dict[int, int]:
-    """When the value of each node is another one in the next step."""
+def when_moving(program: Program) -> dict[int, int]:
+    """When the value of each node, by its order, is another one in the next step of a loop."""
     found = {
         x.order: ALWAYS if p in program.stores else (NEVER, WITH_ARGUMENTS)[p.kind == "argument"]
         for p, x in program.inputs.items()
@@ -126,7 +125,7 @@ def whether_moving(program: Program) -> dict[int, int]:
 def in_place(node: Node, x: Node) -> bool:
     """Whether a node may be computed where this input stands: elementwise, if it pays.
 
-    For one element it does not: NumPy computes that in another place in a third of the time.
+    For one element it does not: NumPy takes a slower path where the result is an operand.
     """
     function = node.function
     elementwise = isinstance(function, np.ufunc) and is_plain(function) and x in node.parents
