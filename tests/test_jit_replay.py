@@ -73,8 +73,9 @@ def test_extremes_of_the_last_axis(function, shape):
         assert compiled(y).tobytes() == function(y, axis=-1).tobytes()
 
 
-def test_a_whole_number_is_cast_once_for_all_steps():
-    w = Tensor(np.zeros(6))
+@pytest.mark.parametrize(("n", "casts"), [(6, 1), (10_000, 0)], ids=["small", "large"])
+def test_small_whole_numbers_are_cast_once_for_all_steps(n, casts):
+    w = Tensor(np.zeros(n))
 
     def step(count):
         with no_grad():
@@ -82,13 +83,29 @@ def test_a_whole_number_is_cast_once_for_all_steps():
         return w.data * 1
 
     compiled = jit(step, backend="numpy")
-    count = np.arange(6)
-    expected = np.zeros(6)
+    count = np.arange(n)
+    expected = np.zeros(n)
     for _ in range(3):
         compiled(count)
         expected = expected * 0.5 + count
-    assert len(compiled.latest.engine.given) == 1
+    assert len(compiled.latest.engine.given) == casts
     for other in (count, count * 2):
         for row in compiled.loop(3, other):
             expected = expected * 0.5 + other
             np.testing.assert_array_equal(row, expected)
+
+
+def test_what_is_computed_first_shares_buffers_like_the_rest():
+    w = Tensor(np.zeros(()))
+
+    def step(x):
+        with no_grad():
+            w.data = w.data * 0.5 + (np.tanh(np.exp(-(x * 2.0))) * (w.data + 1)).sum()
+        return w.data * 1
+
+    compiled = jit(step, backend="numpy")
+    x = np.arange(10_000)
+    for _ in range(3):
+        compiled(x)
+    # What the four functions of x are computed in, and one more for the product with w.
+    assert compiled.latest.engine.plan.bytes < 2.5 * 8 * x.size

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..graph import Node
 from .dtypes import COPIES, UFUNCS, dtype_of, loop_dtypes
+from .horizontal import MOST
 from .program import is_number, join, reduced_by
 
 EXTREMES = {np.maximum, np.minimum}
@@ -78,12 +79,13 @@ class Calls:
         return [self.cast(x, dtype, node) for x, dtype in zip(node.inputs, wanted, strict=False)]
 
     def cast(self, x: Any, dtype: np.dtype, node: Node) -> np.ndarray:
-        """An operand of a node, in this dtype if NumPy would have to cast it more often."""
+        """An operand of a node, in this dtype if it is small and NumPy would cast it more often."""
         array = as_array(self.array_of(x), dtype)
         if not isinstance(x, Node) or array.dtype == dtype:
             return array
         when = self.moving[x.order]
-        if not is_number(x) and when == self.moving[node.order]:
+        pays = array.nbytes <= MOST and when < self.moving[node.order]
+        if not (is_number(x) or pays):
             return array
         if (x.order, dtype) not in self.casts:
             cell = self.casts[x.order, dtype] = np.empty(array.shape, dtype)

@@ -38,8 +38,8 @@ class Replay:
         self.order = arguments
         moving = when_moving(program)
         nodes = sorted(program.nodes, key=lambda x: moving[x.order])
-        still = [x.order for x in nodes if moving[x.order] < ALWAYS]
-        self.plan = Planner(program, places, [[x] for x in nodes], (), in_place, still).plan()
+        kept = [x.order for n in nodes for x in n.parents if moving[x.order] < moving[n.order]]
+        self.plan = Planner(program, places, [[x] for x in nodes], (), in_place, kept).plan()
         calls = Calls(self.plan.arrays, moving)
         for node in nodes:
             if node.order not in self.plan.views:
