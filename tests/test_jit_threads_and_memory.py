@@ -147,7 +147,7 @@ def uses(backend):
     """One of each: what may leave garbage behind."""
     model, _, step = training(linear(), nn.Tanh(), linear(1), momentum=0.9)
     compiled = jit(step, backend=backend)
-    for _ in range(4):
+    for _ in range(30):
         compiled(A, B)
     compiled.loop(3, A, B)
     compiled.scan(np.stack([A, A]), np.stack([B, B]))

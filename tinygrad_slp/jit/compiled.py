@@ -3,7 +3,7 @@
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from importlib.util import find_spec
 from inspect import (
     Parameter,
@@ -12,13 +12,16 @@ from inspect import (
     isgeneratorfunction,
     signature,
 )
+from operator import attrgetter
 from threading import RLock
 from typing import Any
+from weakref import proxy
 from zlib import crc32
 
 import numpy as np
 
 from ..graph import tracing
+from ..nn.module import Forward
 from .results import joined, reshaped, stacked
 from .scope import Scope
 from .sight import changes
@@ -118,28 +121,58 @@ class Compiled:
         self.kinds = 0
         self.unsettled = 0
         self.lock = RLock()
+        self.gate: Any = None
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    __call__ = Forward(attrgetter("entry"))
+
+    def entry(self, *args: Any, **kwargs: Any) -> Any:
+        """One step. A field of this name, a gate, takes calls that are as the last one was."""
         if tracing.get() is not None:
             return self.step(*args, **kwargs)  # within another step: a part of it
         with self.lock:
-            latest = self.latest
-            if (
-                latest is not None
-                and not kwargs
-                and latest.is_like(args)
-                and latest.scope.is_apart(args)
-                and latest.holds()
-            ):
-                return latest.run(args) if latest.accepts(args) else self.step(*args)
-            found = self.signed(args, kwargs)
-            variant = self.find(found, found.leaves)
-            if variant is None:
-                return self.trace(found, args, kwargs)  # which refuses what is given and written
-            self.latest = variant
-            if not variant.accepts(found.leaves):
-                return self.step(*args, **kwargs)  # which says what is wrong
-            return variant.run(found.leaves)
+            gate = self.shut()
+            result = self.answer(args, kwargs)
+            self.open(gate)
+            return result
+
+    def answer(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        latest = self.latest
+        if (
+            latest is not None
+            and not kwargs
+            and latest.is_like(args)
+            and latest.scope.is_apart(args)
+            and latest.holds()
+        ):
+            return latest.run(args) if latest.accepts(args) else self.step(*args)
+        found = self.signed(args, kwargs)
+        variant = self.find(found, found.leaves)
+        if variant is None:
+            return self.trace(found, args, kwargs)  # which refuses what is given and written
+        self.latest = variant
+        if not variant.accepts(found.leaves):
+            return self.step(*args, **kwargs)  # which says what is wrong
+        return variant.run(found.leaves)
+
+    def shut(self) -> Any:
+        """Lets no call through while Python is at work, in no thread; returns the gate that did."""
+        gate, self.gate = self.gate, None
+        if gate is not None:
+            gate.shut()
+            del vars(self)["entry"]
+        return gate
+
+    def open(self, before: Any) -> None:
+        """Lets calls like the last one through, if there is a gate for them."""
+        latest = self.latest
+        if latest is None or not latest.settled:
+            return
+        this: Any = proxy(self)  # a gate must not hold what holds it
+        refused = before is not None and before is latest.gate
+        self.gate = latest.gate_after(refused, partial(Compiled.entry, this))
+        if self.gate is not None:
+            self.gate.open()
+            vars(self)["entry"] = self.gate.call
 
     def loop(self, n: int, *args: Any, **kwargs: Any) -> Any:
         """n steps of the same arguments; returns their n results, stacked.
@@ -150,6 +183,7 @@ class Compiled:
         if n < 0:
             raise ValueError(f"loop takes a number of steps, 0 or more; got {n}")
         with self.lock:
+            self.shut()
             first: list[Any] = []
             while len(first) < n:
                 found = self.signed(args, kwargs)
@@ -175,6 +209,7 @@ class Compiled:
         leaves = sign(dict(enumerate(args)), frozenset()).leaves  # type: ignore[arg-type]
         n, order = order_of(leaves, epochs, shuffle)
         with self.lock:
+            self.shut()
             first: list[Any] = []
             while len(first) < len(order):
                 parts = iter([x[int(order[len(first)])] for x in leaves])

@@ -99,7 +99,7 @@ def variables(path: str, function: FunctionType) -> Iterator[tuple[str, Any]]:
             yield f"{inside}{name}", cell.cell_contents
     for where, name, prefix in named(names_in(function.__code__), function.__globals__):
         yield f"{prefix}{name}", where[name]
-    for facet in FACETS[1:]:
+    for facet in FACETS:
         yield f"{path}.{facet}", getattr(function, facet)
     yield from ((f"{inside}{name}", part) for name, part in vars(function).items())
 

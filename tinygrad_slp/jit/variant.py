@@ -23,6 +23,8 @@ GRAD_OF = attrgetter("grad")
 FORM = attrgetter("__class__", "shape", "dtype")
 SMALL = 4096
 """Bytes of an array up to which it is compared with what it was, each time."""
+PATIENCE, MOST_PATIENCE = 20, 1000
+"""Calls after which a gate is built, at first, and at most if it is built again and again."""
 
 
 class Variant:
@@ -56,10 +58,11 @@ class Variant:
         self.results = Results(seen)
         self.settled = False
         self.forms = list(map(FORM, found.leaves)) if found.is_flat else None
-        self.of_tensors = [k for k, x in enumerate(found.leaves) if type(x) is Tensor]
-        self.were_tracked = [found.leaves[k].tracked for k in self.of_tensors]
+        self.tracked = {k: x.tracked for k, x in enumerate(found.leaves) if type(x) is Tensor}
         self.program: Program | None = None
         self.reason = ""
+        self.gate: Any = None
+        self.calls, self.patience = 0, PATIENCE
 
     # --- may it run? ---
 
@@ -70,9 +73,7 @@ class Variant:
                 return False
         except AttributeError:  # a number has no shape
             return False
-        return not self.of_tensors or self.were_tracked == [
-            args[k].tracked for k in self.of_tensors
-        ]
+        return all(args[k].tracked is tracked for k, tracked in self.tracked.items())
 
     def holds(self) -> bool:
         """Whether a replay would do what the step would do now."""
@@ -176,6 +177,21 @@ class Variant:
         if list(map(GRAD_OF, self.forgotten)) != self.nothing:
             for tensor in self.forgotten:
                 GRAD.__set__(tensor, None)
+
+    def gate_after(self, refused: bool, slow: Any) -> Any:
+        """What may take calls that are as the last one was, see `llvm.gate`; None: nothing.
+
+        Args:
+            refused: whether the gate that there is did not let the last call through.
+            slow: takes the calls that the gate does not.
+        """
+        self.calls += 1
+        if refused:
+            self.gate, self.calls = None, 0
+        if self.gate is None and self.calls >= self.patience:
+            self.gate, self.calls = self.engine.gate(self, slow), 0
+            self.patience = min(2 * self.patience, MOST_PATIENCE)
+        return self.gate
 
     # --- what it is ---
 

@@ -31,10 +31,10 @@ class Buffer(Tensor):
 
 
 class Forward(property):
-    """`__call__` of a module: its `forward`, which a property finds in half a function's time."""
+    """`__call__` as what stands in a field: a property finds it in half a function's time."""
 
-    def __call__(self, module: "Module", *args: Any, **kwargs: Any) -> Any:
-        return module.forward(*args, **kwargs)  # for Module.__call__(module, x)
+    def __call__(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        return self.__get__(x)(*args, **kwargs)  # for Module.__call__(module, x)
 
 
 @without(MODULE)

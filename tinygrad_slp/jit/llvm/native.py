@@ -24,6 +24,7 @@ from .lanes import INDEX, POINTER, Builder, Value, at, index, is_lowered, memcpy
 from .loops import Blocks, Loops
 from .operation import NotLowered
 from .rewriting import rewritten
+from .watching import gate_of
 
 __all__ = ["Native", "NotLowered"]
 
@@ -163,6 +164,9 @@ class Native:
     def run(self) -> None:
         """One step, of the arguments given and what stands in the buffers of other places."""
         self.functions[0](*self.pointers)
+
+    def gate(self, variant: Any, slow: Any) -> Any:
+        return gate_of(variant, slow)
 
     def repeat(
         self,

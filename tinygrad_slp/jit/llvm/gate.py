@@ -1,0 +1,289 @@
+"""The gate of a step: native code that lets a call through while everything is as it was.
+
+Whether a replay may run hangs on some dozens of words of memory: what stands in dicts, lists and
+fields, how many hold a buffer, the forms of the arguments. Python asks for each in tens of
+nanoseconds, native code in one. The gate is a builtin function, made with Python's C API: it
+compares what its table says (see `watching`) and runs one step. A call that it does not let through
+goes the way by Python, which decides.
+"""
+
+import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import numpy as np
+from llvmlite import binding as llvm
+from llvmlite import ir
+
+from ...graph import leaf
+from ...tensor import Tensor
+from .engine import Code
+from .kernels import counting
+from .lanes import INDEX, POINTER, Builder, Value, at, index, room
+
+FLAG = ir.IntType(32)
+HEADER = (
+    "open", "given", "run", "table", "strides", "order", "result", "nothing", "leaf", "tensor",
+    "array", "true", "slow",
+)  # fmt: skip
+"""The words that the table of a gate begins with."""
+SECTIONS = {
+    "conditions": ["function"],
+    "arguments": ["number", "type", "at", "value", "array_at", "form", "slot"],
+    "written": ["array"],
+    "contexts": ["variable", "value"],
+    "items": ["dict", "key", "value"],
+    "dicts": ["dict", "count", "content"],
+    "words": ["address", "value"],
+}
+NUMBERS = {"number", "at", "array_at", "count"}
+"""The words in the rows of each section, and which of them are numbers, not pointers. How many rows
+there are, and where they begin, follows the header in the table."""
+API = {
+    "PyContextVar_Get": (FLAG, [POINTER] * 3),
+    "PyDict_GetItem": (POINTER, [POINTER] * 2),
+    "PyDict_Next": (FLAG, [POINTER] * 4),
+    "PyObject_GetItem": (POINTER, [POINTER] * 2),
+    "PyObject_Vectorcall": (POINTER, [POINTER, POINTER, INDEX, POINTER]),
+    "Py_DecRef": (ir.VoidType(), [POINTER]),
+}
+STEP = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, INDEX, POINTER])
+"""The type of a compiled step: see `Native`."""
+TYPE = 8
+"""Where an object has its type."""
+DATA, NDIM, DIMENSIONS, DESCR, FLAGS = 16, 24, 32, 56, 64
+"""Where an array has these."""
+PLAIN = 0x1 | 0x100
+"""The flags of an array in C order, and aligned."""
+
+
+class Gate:
+    """A function that does one step, if everything is as it was; shut at first.
+
+    Attributes:
+        call: the function, of the arguments of the step.
+
+    Args:
+        header: the words that are the gate's own, by name.
+        sections: the rows of each.
+        kept: what must live as long as the gate does.
+    """
+
+    def __init__(
+        self, header: dict[str, int], sections: dict[str, list[list[int]]], kept: list[Any]
+    ) -> None:
+        constants = {
+            "nothing": (),
+            "leaf": leaf,
+            "tensor": Tensor,
+            "array": np.ndarray,
+            "true": True,
+        }
+        words = {"open": 0, **{name: id(x) for name, x in constants.items()}, **header}
+        rows = [np.array(sections[name], dtype=np.int64) for name in SECTIONS]
+        where = [number for x in rows for number in (len(x), x.ctypes.data)]
+        self.table = np.array([*(words[name] for name in HEADER), *where], dtype=np.int64)
+        self.call = builtin(self.table, [rows, kept])
+
+    def open(self) -> None:
+        self.table[0] = 1
+
+    def shut(self) -> None:
+        self.table[0] = 0
+
+
+class Method(ctypes.Structure):
+    """PyMethodDef: a function as Python is told of it."""
+
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("address", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    )
+
+
+FASTCALL_WITH_KEYWORDS = 0x80 | 0x02
+
+
+def builtin(table: np.ndarray, kept: list[Any]) -> Any:
+    """The function that reads this table, and keeps alive what is needed for it."""
+    make = ctypes.pythonapi.PyCFunction_NewEx
+    make.restype, make.argtypes = ctypes.py_object, [ctypes.c_void_p] + [ctypes.py_object] * 2
+    method, _ = compiled()
+    return make(ctypes.addressof(method), table, kept)
+
+
+@cache
+def compiled() -> tuple[Method, Code]:
+    """The code of all gates; both must stay where they are."""
+    for name in API:
+        address = ctypes.cast(ctypes.pythonapi[name], ctypes.c_void_p).value
+        llvm.add_symbol(name, address)
+    code = Code("gate", lambda: str(instructions()))
+    return Method(b"step", code.address("gate"), FASTCALL_WITH_KEYWORDS, None), code
+
+
+def instructions() -> Any:
+    module = ir.Module("gate")
+    for name, (result, given) in API.items():
+        ir.Function(module, ir.FunctionType(result, given), name)
+    signature = ir.FunctionType(POINTER, [POINTER, POINTER, INDEX, POINTER])
+    function = ir.Function(module, signature, "gate")
+    Emitter(ir.IRBuilder(function.append_basic_block("entry")), *function.args).emit()
+    return module
+
+
+class Emitter:
+    """The code of all gates, as it is emitted.
+
+    Args:
+        holder: the array with the table.
+        args, n, names: the arguments of a call, how many stand without a name, and the names.
+    """
+
+    def __init__(self, b: Builder, holder: Value, args: Value, n: Value, names: Value) -> None:
+        self.b, self.args, self.n, self.names = b, args, n, names
+        self.null = ir.Constant(POINTER, None)
+        self.otherwise = b.append_basic_block("otherwise")
+        self.table = self.pointer(holder, DATA)
+
+    def emit(self) -> None:
+        b = self.b
+        self.demand(self.n, self.head("given", INDEX))
+        self.demand(self.names, self.null)
+        self.compare_arguments()
+        self.ask_conditions()
+        self.demand(self.head("open", INDEX), index(1))
+        self.compare_contexts()
+        self.compare_items()
+        self.compare_dicts()
+        self.compare_words()
+        self.run()
+        b.position_at_end(self.otherwise)
+        b.ret(self.call("PyObject_Vectorcall", self.head("slow"), self.args, self.n, self.names))
+
+    # --- what is asked ---
+
+    def ask_conditions(self) -> None:
+        """They are Python's, during which another thread may change all that is compared."""
+        with self.each("conditions") as row:
+            answer = self.call("PyObject_Vectorcall", row["function"], self.args, self.n, self.null)
+            with self.b.if_then(self.b.icmp_unsigned("==", answer, self.null), likely=False):
+                self.b.ret(self.null)  # it raised
+            self.call("Py_DecRef", answer)
+            self.demand(answer, self.head("true"))
+            self.compare_arguments()
+
+    def compare_arguments(self) -> None:
+        """Their forms; and takes where they stand."""
+        b = self.b
+        with self.each("arguments") as row:
+            argument = self.pointer(self.args, b.mul(row["number"], index(8)))
+            self.demand(self.pointer(argument, TYPE), row["type"])
+            self.demand(self.pointer(argument, row["at"]), row["value"])
+            is_array = b.icmp_signed("==", row["array_at"], index(0))
+            array = b.select(is_array, argument, self.pointer(argument, row["array_at"]))
+            self.demand(self.pointer(array, TYPE), self.head("array"))
+            self.compare_form(array, row["form"])
+            with self.each("written") as other:
+                self.demand(array, other["array"], "!=")
+            b.store(self.pointer(array, DATA), row["slot"])
+
+    def compare_form(self, array: Value, form: Value) -> None:
+        """(dtype, number of axes, lengths)"""
+        b = self.b
+        self.demand(self.pointer(array, DESCR), self.pointer(form, 0))
+        flags = b.load(at(b, array, FLAGS), typ=FLAG)
+        self.demand(b.and_(flags, ir.Constant(FLAG, PLAIN)), ir.Constant(FLAG, PLAIN))
+        ndim = b.sext(b.load(at(b, array, NDIM), typ=FLAG), INDEX)
+        self.demand(ndim, self.word(form, 8))
+        lengths = self.pointer(array, DIMENSIONS)
+        with self.until(ndim) as i:
+            place = b.mul(i, index(8))
+            self.demand(self.word(lengths, place), self.word(form, b.add(place, index(16))))
+
+    def compare_contexts(self) -> None:
+        place = room(self.b, POINTER)
+        with self.each("contexts") as row:
+            self.call("PyContextVar_Get", row["variable"], self.null, place)
+            value = self.pointer(place, 0)
+            self.call("Py_DecRef", value)
+            self.demand(value, row["value"])
+
+    def compare_items(self) -> None:
+        with self.each("items") as row:
+            self.demand(self.call("PyDict_GetItem", row["dict"], row["key"]), row["value"])
+
+    def compare_dicts(self) -> None:
+        """Key by key and value by value; after the last there must be none, as in `content`."""
+        b = self.b
+        position, key, value = room(b, INDEX), room(b, POINTER), room(b, POINTER)
+        with self.each("dicts") as row:
+            b.store(index(0), position)
+            with self.until(row["count"]) as i:
+                b.store(self.null, key)
+                b.store(self.null, value)
+                self.call("PyDict_Next", row["dict"], position, key, value)
+                content = at(b, row["content"], b.mul(i, index(16)))
+                self.demand(self.pointer(key, 0), self.pointer(content, 0))
+                self.demand(self.pointer(value, 0), self.pointer(content, 8))
+
+    def compare_words(self) -> None:
+        with self.each("words") as row:
+            self.demand(self.pointer(row["address"], 0), row["value"])
+
+    def run(self) -> None:
+        """One step, of which the result is read before another thread can run."""
+        b = self.b
+        step = self.head("run", STEP.as_pointer())
+        b.call(step, [self.head("table"), self.head("strides"), index(1), self.head("order")])
+        number = self.call("PyObject_GetItem", self.head("result"), self.head("nothing"))
+        given = room(b, ir.ArrayType(POINTER, 2))
+        b.store(self.head("tensor"), given)
+        b.store(number, at(b, given, 8))
+        tensor = self.call("PyObject_Vectorcall", self.head("leaf"), given, index(2), self.null)
+        self.call("Py_DecRef", number)
+        b.ret(tensor)
+
+    # --- in what words ---
+
+    def demand(self, x: Value, y: Value, how: str = "==") -> None:
+        """Goes on only if this is true."""
+        b = self.b
+        following = b.append_basic_block("so")
+        b.cbranch(b.icmp_unsigned(how, x, y), following, self.otherwise)
+        b.position_at_end(following)
+
+    def word(self, pointer: Value, offset: Value | int) -> Value:
+        return self.b.load(at(self.b, pointer, offset), typ=INDEX)
+
+    def pointer(self, pointer: Value, offset: Value | int) -> Value:
+        return self.b.load(at(self.b, pointer, offset), typ=POINTER)
+
+    def head(self, name: str, type: Any = POINTER) -> Value:
+        return self.b.load(at(self.b, self.table, 8 * HEADER.index(name)), typ=type)
+
+    def call(self, name: str, *given: Value) -> Value:
+        return self.b.call(self.b.module.globals[name], given)
+
+    @contextmanager
+    def each(self, section: str) -> Iterator[dict[str, Value]]:
+        """For each row of a section: its words, by name."""
+        b, names = self.b, SECTIONS[section]
+        where = 8 * len(HEADER) + 16 * list(SECTIONS).index(section)
+        start = self.pointer(self.table, where + 8)
+        with self.until(self.word(self.table, where)) as i:
+            row = at(b, start, b.mul(i, index(8 * len(names))))
+            yield {
+                name: b.load(at(b, row, 8 * k), typ=INDEX if name in NUMBERS else POINTER)
+                for k, name in enumerate(names)
+            }
+
+    @contextmanager
+    def until(self, n: Value) -> Iterator[Value]:
+        """For i from 0 to n, which may be 0."""
+        with self.b.if_then(self.b.icmp_signed(">", n, index(0))), counting(self.b, n) as i:
+            yield i

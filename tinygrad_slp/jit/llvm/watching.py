@@ -1,0 +1,213 @@
+"""What the gate of a variant looks at: rows of words, read off its arguments, scope and state.
+
+Where CPython keeps what in an object is looked up in objects made for that. Where it is not found,
+and for a step that sees what no row can tell, there is no gate.
+"""
+
+import ctypes
+import sys
+from functools import cache
+from gc import get_referents
+from itertools import chain
+from sys import getrefcount
+from types import CellType, FunctionType, MappingProxyType
+from typing import Any
+from weakref import proxy
+
+import numpy as np
+
+from ...graph import leaf, recording, tracing
+from ...tensor import Tensor
+from ..results import tensor_of_scalar
+from ..sight import FACETS
+from .gate import DATA, DESCR, DIMENSIONS, FLAGS, NDIM, PLAIN, SECTIONS, TYPE, Gate
+
+HOLDERS, SIZE, ITEMS = 0, 16, 24
+"""Where an object has how many hold it; where a list has its length, and where its items stand."""
+
+
+class Unseen(Exception):
+    """Something that no row can tell."""
+
+
+def gate_of(variant: Any, slow: Any) -> Gate | None:
+    """The gate of a variant that has just run; None if it can have none.
+
+    Args:
+        slow: takes the calls that it does not let through.
+    """
+    if not layout_is_known():
+        return None
+    try:
+        rows = Rows(variant)
+    except Unseen:
+        return None
+    return Gate({**rows.header(), "slow": id(slow)}, rows.sections, [*rows.kept, slow])
+
+
+class Rows:
+    """The rows of a gate.
+
+    Attributes:
+        sections: the rows of each section.
+        kept: what they name, which must be there as long as they are asked.
+
+    Raises:
+        Unseen: the variant does not look as it did, or at something that no row can tell.
+    """
+
+    def __init__(self, variant: Any) -> None:
+        self.engine = variant.engine
+        self.table = self.engine.table.copy()  # into which the gate puts where arguments stand
+        self.kept: list[Any] = [self.engine, self.table]
+        self.sections: dict[str, list[list[int]]] = {name: [] for name in SECTIONS}
+        one_number = variant.results.is_leaf and variant.results.kinds == [tensor_of_scalar]
+        if not one_number or variant.forms is None or variant.small or not all(variant.were_empty):
+            raise Unseen
+        self.look_at_arguments(variant)
+        self.look_at_scope(variant.scope)
+        self.look_at_state(variant.state)
+        for tensor in (*variant.forgotten, *variant.looked_at):
+            self.look_at(tensor, "grad")
+
+    def header(self) -> dict[str, int]:
+        _, strides, _, order = self.engine.pointers
+        return {
+            "given": len(self.sections["arguments"]),
+            "run": self.engine.code.address("loop"),
+            "table": self.table.ctypes.data,
+            "strides": strides,
+            "order": order,
+            "result": id(self.engine.results[0]),
+        }
+
+    def look_at_arguments(self, variant: Any) -> None:
+        place = dict(zip(variant.arguments, self.engine.arguments, strict=True))
+        unread = np.zeros(1, dtype=np.int64)
+        for k, (cls, shape, dtype) in enumerate(variant.forms):
+            form = np.array([id(dtype), len(shape), *shape], dtype=np.int64)
+            slot = (self.table[place[k] :] if k in place else unread).ctypes.data
+            field = "tracked" if cls is Tensor else "type"
+            is_what = variant.tracked[k] if cls is Tensor else cls
+            array_at = offsets()["array"] if cls is Tensor else 0
+            row = [k, id(cls), offsets()[field], id(is_what), array_at, form.ctypes.data, slot]
+            self.sections["arguments"].append(row)
+            self.kept += form, dtype, unread
+        if variant.required:
+            this: Any = proxy(variant)  # which holds the gate
+            condition = lambda *leaves: this.accepts(leaves)
+            self.sections["conditions"] = [[id(condition)]]
+            self.kept.append(condition)
+
+    def look_at_scope(self, scope: Any) -> None:
+        if not scope.is_untouched():
+            raise Unseen
+        self.kept += scope.bound, scope.variables
+        self.sections["contexts"] = [
+            [id(recording), id(recording.get())],
+            [id(tracing), id(tracing.get())],
+        ]
+        for variables, name in scope.variables:
+            self.sections["items"].append([id(variables), id(name), id(variables[name])])
+        for x in scope.live:
+            self.look_into(get_referents(x)[0] if isinstance(x, MappingProxyType) else x)
+        for cell in scope.cells:
+            self.look_at(cell, "cell_contents")
+        for x, facet in scope.attributes:
+            if not isinstance(x, FunctionType):
+                raise Unseen
+            self.look_at(x, facet)
+        for tensor in scope.leaves:
+            self.look_at(tensor, "tracked")
+
+    def look_at_state(self, state: Any) -> None:
+        if not state.is_settled():
+            raise Unseen
+        self.kept += state.targets, state.expected
+        self.sections["written"] = [[id(x)] for x in state.targets.buffers]
+        for tensor in state.tensors:
+            self.look_at(tensor, "array")
+        buffers = *map(id, state.targets.buffers), *map(id, state.targets.blocks)
+        for x, holders in zip(buffers, chain(*state.held), strict=True):
+            self.sections["words"].append([x + HOLDERS, holders - 1])  # but for the list that asked
+
+    def look_into(self, x: Any) -> None:
+        """At all that stands in a list or dict."""
+        if type(x) is list:
+            start = word(id(x) + ITEMS)
+            for address in id(x) + SIZE, id(x) + ITEMS, *range(start, start + 8 * len(x), 8):
+                self.add(address)
+            self.kept += x, list(x)
+        elif type(x) is dict:
+            parts = [part for item in x.items() for part in item]
+            content = np.array([*map(id, parts), 0, 0], dtype=np.int64)
+            self.sections["dicts"].append([id(x), len(x) + 1, content.ctypes.data])
+            self.kept += x, parts, content
+        else:
+            raise Unseen
+
+    def look_at(self, x: Any, field: str) -> None:
+        """At a field of an object, which holds now what it should."""
+        self.add(id(x) + offsets()[field])
+        self.kept.append(x)
+
+    def add(self, address: int) -> None:
+        self.sections["words"].append([address, word(address)])
+
+
+# --- where things stand ---
+
+
+def word(address: int) -> int:
+    return ctypes.c_int64.from_address(address).value
+
+
+def offset(x: Any, part: int) -> int:
+    """Where in the memory of an object a word stands, such as the address of what it holds.
+
+    Raises:
+        ValueError: nowhere, or in more than one place.
+    """
+    size = type(x).__basicsize__ // 8
+    words = list((ctypes.c_int64 * size).from_address(id(x)))
+    if words.count(part) != 1:
+        raise ValueError(f"{part} stands {words.count(part)} times in a {type(x).__name__}")
+    return 8 * words.index(part)
+
+
+@cache
+def offsets() -> dict[str, int]:
+    """Where fields stand in the memory of the objects that have them."""
+
+    def function(x: int = 0, *, y: int = 0) -> None: ...
+
+    tensor, cell = leaf(Tensor, np.zeros(1), tracked=True), CellType(object())
+    tensor.grad = leaf(Tensor, np.zeros(1))
+    found = {name: offset(function, id(getattr(function, name))) for name in FACETS}
+    for name in ("array", "grad", "tracked"):
+        found[name] = offset(tensor, id(getattr(tensor, name)))
+    return {**found, "cell_contents": offset(cell, id(cell.cell_contents)), "type": TYPE}
+
+
+@cache
+def layout_is_known() -> bool:
+    """Whether objects look in memory as the gate expects, and one thread runs at a time."""
+    if sys.implementation.name != "cpython" or not getattr(sys, "_is_gil_enabled", lambda: True)():
+        return False
+    array, items = np.zeros((3, 5, 7)), [object(), object()]
+    lengths = word(id(array) + DIMENSIONS)
+    try:
+        offsets()
+        return (
+            offset(array, id(np.ndarray)) == TYPE
+            and offset(array, array.ctypes.data) == DATA
+            and offset(array, id(array.dtype)) == DESCR
+            and ctypes.c_int32.from_address(id(array) + NDIM).value == 3
+            and [word(lengths + 8 * k) for k in range(3)] == [3, 5, 7]
+            and ctypes.c_int32.from_address(id(array) + FLAGS).value & PLAIN == PLAIN
+            and word(id(items) + SIZE) == 2
+            and [word(word(id(items) + ITEMS) + 8 * k) for k in range(2)] == [*map(id, items)]
+            and word(id(items[0]) + HOLDERS) == next(map(getrefcount, items)) - 1
+        )
+    except ValueError:
+        return False
