@@ -2,8 +2,9 @@
 
 Each function takes a builder b and a value x, float or double or a vector of either, and returns
 a value of the type of x. Results are within 1.5 ulp, subnormal ones too; NaN, infinities and signed
-zeros are as in C. There is no branch, no table, no conversion out of range and no fast-math flag:
-every lane takes the same path, and what a lane has no use for is dropped by a select at the end.
+zeros are as in C. There is no table, no conversion out of range and no fast-math flag. Every lane
+takes the same path, and what a lane has no use for is dropped by a select at the end. Only exp has
+a branch: for results that are no normal numbers.
 
 Polynomials are minimax: found by Remez exchange in 60 digits, with the weight said beside them.
 The intervals are wider by 1e-5 than is said, as a bound may be rounded to its other side.
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from .lanes import intrinsic
+from .lanes import any_of, intrinsic
 
 Value = Any  # ir.Value, of a package without type hints
 
@@ -122,8 +123,6 @@ class Lanes:
         self.format = {"double": DOUBLE, "float": SINGLE}[str(number)]
         whole = ir.IntType(self.format.width)
         self.bits = ir.VectorType(whole, type.count) if vector else whole
-        count = f"v{type.count}" if vector else ""
-        self.suffix = f"{count}f{self.format.width}"
 
     def number(self, value: float) -> Value:
         """A constant in every lane."""
@@ -194,11 +193,8 @@ def remainder(lanes: Lanes, x: Value, k: Value) -> tuple[Value, Value]:
     return head, lanes.fma(k, lanes.number(-low), head)
 
 
-def scaled_exp(lanes: Lanes, bits: Value, r: Value, lost: Value | None = None) -> Value:
-    """2**k exp(r + lost), for a lost that is less than rounding r to fewer digits would lose.
-
-    2**k alone may not be a number: 2**(k//2) comes first, and then the rest.
-    """
+def less_one(lanes: Lanes, r: Value, lost: Value | None = None) -> Value:
+    """exp(r + lost) - 1, for a lost that is less than rounding r to fewer digits would lose."""
     b = lanes.b
     square = b.fmul(r, r)
     rest = r
@@ -206,10 +202,15 @@ def scaled_exp(lanes: Lanes, bits: Value, r: Value, lost: Value | None = None) -
         cubic = lanes.fma(r, lanes.number(1 / 6), lanes.number(1 / 2))
         cubic = lanes.fma(square, cubic, b.fadd(r, lanes.number(1.0)))
         rest = lanes.fma(lost, cubic, r)
-    y = lanes.fma(square, lanes.polynomial(lanes.format.exp, r), rest)
+    return lanes.fma(square, lanes.polynomial(lanes.format.exp, r), rest)
+
+
+def doubled(lanes: Lanes, bits: Value, y: Value) -> Value:
+    """2**k (1 + y). 2**k alone may not be a number: 2**(k//2) comes first, then the rest."""
+    b = lanes.b
     half = b.lshr(bits, lanes.whole(1))
     scale = lanes.to_exponent(half)
-    y = lanes.fma(y, scale, scale)  # (1 + y) · 2**half, rounded as 1 + y is
+    y = lanes.fma(y, scale, scale)  # rounded as 1 + y is
     return b.fmul(y, lanes.to_exponent(b.sub(bits, half)))
 
 
@@ -237,7 +238,24 @@ def exp(b: Any, x: Value) -> Value:
     bits, k = nearest(lanes, x, float(LOG2_E))
     high, low = lanes.format.split(LN2)
     r = lanes.fma(k, lanes.number(-high), x)
-    y = scaled_exp(lanes, bits, r, b.fmul(k, lanes.number(-low)))
+    y = less_one(lanes, r, b.fmul(k, lanes.number(-low)))
+    scale = lanes.to_exponent(b.sub(bits, lanes.whole(lanes.format.bias)))
+    normal = lanes.fma(y, scale, scale)
+    bound = lanes.number((lanes.format.bias - 1) * float(LN2))
+    within = b.fcmp_ordered("<", lanes.intrinsic("fabs", x), bound)
+    before = b.block
+    with b.if_then(any_of(b, b.not_(within)), likely=False):
+        extreme = limited(lanes, x, doubled(lanes, bits, y))
+        rarely = b.block
+    result = b.phi(x.type)
+    result.add_incoming(normal, before)
+    result.add_incoming(extreme, rarely)
+    return result
+
+
+def limited(lanes: Lanes, x: Value, y: Value) -> Value:
+    """y; but for x where exp(x) is zero or infinite, that."""
+    b = lanes.b
     least = lanes.number(lanes.format.zero * float(LN2))
     most = lanes.number((lanes.format.bias + 1.25) * float(LN2))
     outside = b.or_(b.fcmp_ordered("<", x, least), b.fcmp_ordered(">", x, most))
@@ -250,7 +268,7 @@ def exp2(b: Any, x: Value) -> Value:
     lanes = Lanes(b, x.type)
     x = within(lanes, x, lanes.format.zero, 1.0)
     bits, k = nearest(lanes, x, 1.0)
-    return scaled_exp(lanes, bits, b.fmul(b.fsub(x, k), lanes.number(float(LN2))))
+    return doubled(lanes, bits, less_one(lanes, b.fmul(b.fsub(x, k), lanes.number(float(LN2)))))
 
 
 def expm1(b: Any, x: Value) -> Value:

@@ -130,6 +130,17 @@ def parted(b: Builder, x: Value) -> list[Value]:
     return [b.extract_element(x, ir.Constant(ir.IntType(32), k)) for k in range(n)]
 
 
+def any_of(b: Builder, x: Value) -> Value:
+    """Whether one of some bits is set."""
+    if count(x) == 1:
+        return x
+    name = f"llvm.vector.reduce.or.v{count(x)}i1"
+    function = b.module.globals.get(name)
+    if function is None:
+        function = ir.Function(b.module, ir.FunctionType(BIT, [x.type]), name)
+    return b.call(function, [x])
+
+
 def intrinsic(b: Builder, name: str, *operands: Value) -> Value:
     """An intrinsic of LLVM, on numbers or vectors."""
     type = operands[0].type
