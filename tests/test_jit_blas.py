@@ -8,16 +8,18 @@ from tinygrad_slp import Tensor, jit, no_grad
 pytest.importorskip("llvmlite", reason="native code needs llvmlite")
 
 from tinygrad_slp.jit.llvm import blas, engine
+from tinygrad_slp.jit.llvm.products import by_blas
 
 RNG = np.random.default_rng(0)
 
 
 @pytest.fixture
 def only(monkeypatch):
-    """Makes some functions the only BLAS there is."""
+    """Makes some functions the only BLAS there is, one that uses several threads."""
 
     def choose(found):
         monkeypatch.setattr(blas, "addresses", lambda: found)
+        monkeypatch.setattr(blas, "threads", lambda: 2)
         engine.find_blas.cache_clear()
 
     yield choose
@@ -55,7 +57,7 @@ def test_every_order_of_the_factors(only, source, dtype, f):
     if not found:
         pytest.skip(f"there is no BLAS of {source} here")
     only(found)
-    a, b = (RNG.standard_normal(shape).astype(dtype) for shape in ((70, 50), (50, 90)))
+    a, b = (RNG.standard_normal(shape).astype(dtype) for shape in ((80, 70), (70, 90)))
     y, program = native(f, a, b)
     assert "by BLAS" in program
     assert y.dtype == dtype
@@ -66,8 +68,8 @@ def test_every_order_of_the_factors(only, source, dtype, f):
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_product_that_is_scaled_and_added_to_what_stands_there(only, source):
     only(SOURCES[source]())
-    weight = Tensor(np.ones((40, 60)))
-    a, b = RNG.standard_normal((40, 30)), RNG.standard_normal((30, 60))
+    weight = Tensor(np.ones((80, 90)))
+    a, b = RNG.standard_normal((80, 70)), RNG.standard_normal((70, 90))
 
     @jit(backend="llvm")
     def step(a, b, rate):
@@ -79,15 +81,33 @@ def test_a_product_that_is_scaled_and_added_to_what_stands_there(only, source):
         step(a, b, rate)
         expected = 0.5 * expected - rate * (a @ b)
     assert "gemm" in str(step.program)
+    assert "by BLAS" in str(step.program)
     np.testing.assert_allclose(weight.data, expected, rtol=1e-12)
 
 
-def test_without_any_blas_large_products_are_numpys_and_small_ones_ours(only):
+def test_without_any_blas_all_products_are_ours(only):
     only({})
-    a, b = RNG.standard_normal((70, 50)), RNG.standard_normal((50, 90))
+    a, b = RNG.standard_normal((80, 70)), RNG.standard_normal((70, 90))
     y, program = native(lambda a, b: np.tanh(a @ b), a, b)
-    assert "without a BLAS of NumPy or SciPy" in program
-    np.testing.assert_allclose(y, np.tanh(a @ b))
-    y, program = native(lambda a, b: np.tanh(a @ b), a[:10], b[:, :20])
-    assert "by own loops" in program
-    np.testing.assert_allclose(y, np.tanh(a[:10] @ b[:, :20]), rtol=1e-12)
+    assert "in tiles" in program
+    np.testing.assert_allclose(y, np.tanh(a @ b), rtol=1e-12)
+
+
+def test_what_a_blas_is_called_for(monkeypatch):
+    if not blas.addresses():
+        pytest.skip("there is no BLAS here")
+    row, column = np.zeros((600, 600)), np.zeros((600, 600)).T
+    monkeypatch.setattr(blas, "threads", lambda: 1)
+    assert not by_blas(row, row)
+    assert not by_blas(column, row)
+    assert by_blas(row, column)  # too long to be copied
+    assert not by_blas(row[:, :50], column[:50, :60])
+    assert by_blas(np.zeros((700, 700)), np.zeros((700, 700)))
+    monkeypatch.setattr(blas, "threads", lambda: 2)
+    assert by_blas(row, row)
+    assert not by_blas(row[:60, :60], row[:60, :60])
+    assert not by_blas(row[::2, ::2], row[::2, ::2])  # as it takes no steps along both axes
+
+
+def test_how_many_threads_there_are():
+    assert blas.threads() >= 1

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,14 @@ def of_scipy() -> dict[str, int]:
         capsules = import_module("scipy.linalg.cython_blas").__pyx_capi__
         return {f"{FORTRAN}{x}": content(capsules[f"{x}gemm"]) for x in LETTER.values()}
     return {}
+
+
+def threads() -> float:
+    """How many threads it uses for large products; many, if it does not say."""
+    library = ctypes.CDLL(import_module("numpy._core._multiarray_umath").__file__)
+    with suppress(AttributeError):
+        return int(library.scipy_openblas_get_num_threads64_())
+    return inf
 
 
 def content(capsule: Any) -> int:

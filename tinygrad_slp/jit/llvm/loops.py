@@ -6,7 +6,7 @@ import numpy as np
 from llvmlite import ir
 
 from ...graph import Node
-from ..memory import Plan, Planner
+from ..memory import Plan, Planner, aligned
 from ..program import Program
 from ..trace import Place
 from . import fusion, indexing, products
@@ -74,6 +74,11 @@ class Loops:
         self.blocks.append(array)
         return self.starts[-1]
 
+    def scratch(self, shape: tuple[int, int], dtype: np.dtype) -> np.ndarray:
+        """Room for what is of no use after its step."""
+        self.add_block(aligned(shape, dtype))
+        return self.blocks[-1]
+
     # --- instructions ---
 
     def emit(self, b: Builder, blocks: "Blocks") -> None:
@@ -97,7 +102,9 @@ class Loops:
             self.emit_loop(b, step, blocks)
             return f"a loop over {step.shape}"
         if step.kind == "product":
-            how = products.emit_product(b, node, self.array_of, pointer_of, self.width)
+            how = products.emit_product(
+                b, node, self.array_of, pointer_of, self.scratch, self.width
+            )
             return f"a product, {how}"
         emit = indexing.emit_gather if step.kind == "gather" else indexing.emit_scatter
         emit(b, node, self.array_of, pointer_of, lanes)

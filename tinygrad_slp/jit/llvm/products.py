@@ -1,4 +1,4 @@
-"""Products of matrices: by a BLAS, or by loops of our own for tiny ones."""
+"""Products of matrices: in tiles of our own, or by a BLAS."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from ..dtypes import dtype_of
 from ..program import known_as
 from . import blas
 from .elementwise import fma
-from .kernels import Pointer, counting, in_chunks
+from .kernels import Pointer
 from .lanes import (
     FLOATS,
     Builder,
@@ -18,21 +18,24 @@ from .lanes import (
     at,
     cast,
     constant,
+    count,
     index,
-    joined,
     load,
     memcpy,
     splat,
     store,
-)  # fmt: skip
+)
 from .operation import NotLowered
 from .rewriting import gemm
+from .tiles import Factors, emit_copy, emit_tiles
 
 GREEK = "alpha", "beta"
-LEAST = 512
-"""Multiplications from which a call of the library pays."""
-MOST = 2**18
-"""Multiplications up to which loops of our own are not much slower."""
+MANY = 2**18
+"""Multiplications from which a BLAS uses several threads, if it may."""
+MOST = 2**28
+"""Multiplications from which it pays to think of the second cache, as a BLAS does."""
+COPIED = 2**13
+"""Numbers of a matrix that are brought into C order rather than call a BLAS."""
 
 
 def as_matrix(x: np.ndarray, left: bool) -> np.ndarray:
@@ -42,36 +45,73 @@ def as_matrix(x: np.ndarray, left: bool) -> np.ndarray:
 
 
 def emit_product(
-    b: Builder, node: Node, array_of: Callable[[Any], np.ndarray], pointer_of: Pointer, width: int
+    b: Builder,
+    node: Node,
+    array_of: Callable[[Any], np.ndarray],
+    pointer_of: Pointer,
+    scratch: Callable[[tuple[int, int], np.dtype], np.ndarray],
+    width: int,
 ) -> str:
     """Emits a product of matrices, or α·a·b + β·c; returns how.
+
+    Args:
+        scratch: gives room for a matrix.
+        width: bytes in a vector register.
 
     Raises:
         NotLowered: for stacks of matrices, and for other numbers than floats of one dtype.
     """
     x, y = (array_of(z) for z in node.inputs[-2:])
-    out = array_of(node)
+    out, dtype = array_of(node), array_of(node).dtype
     if not (1 <= x.ndim <= 2 and 1 <= y.ndim <= 2):
         raise NotLowered(f"{known_as(node)} of arrays of {x.ndim} and {y.ndim} axes")
-    if out.dtype not in FLOATS or {x.dtype, y.dtype} != {out.dtype}:
+    if dtype not in FLOATS or {x.dtype, y.dtype} != {dtype}:
         raise NotLowered(f"{known_as(node)} of {x.dtype} and {y.dtype}")
     pointers = [pointer_of(z) for z in (x, y, out)]
-    scales = [constant(out.dtype, 1), constant(out.dtype, 0)]
+    before, scales = None, [constant(dtype, 1), constant(dtype, 0)]
     if node.function is gemm:
-        scales = [scale(b, node.settings[k], out.dtype, array_of, pointer_of) for k in GREEK]
-        before = array_of(node.inputs[0])
-        if before is not out:
-            memcpy(b, pointers[2], pointer_of(np.ascontiguousarray(before)), out.nbytes)
+        scales = [scale(b, node.settings[k], dtype, array_of, pointer_of) for k in GREEK]
+        before = pointer_of(array_of(node.inputs[0]))
     x, y = as_matrix(x, True), as_matrix(y, False)
-    (m, k), n = x.shape, y.shape[1]
-    orders = blas.ordered(x), blas.ordered(y)
-    if m * n * k >= LEAST and blas.addresses() and None not in orders:
-        blas.emit_gemm(b, (m, n, k), orders, pointers, scales, out.dtype)
+    sizes = (x.shape[0], y.shape[1], x.shape[1])
+    if by_blas(x, y):
+        if before is not None and array_of(node.inputs[0]) is not out:
+            memcpy(b, pointers[2], before, out.nbytes)
+        orders = blas.ordered(x), blas.ordered(y)
+        blas.emit_gemm(b, sizes, orders, pointers, scales, dtype)
         return "by BLAS"
-    if m * n * k > MOST:
-        raise NotLowered(f"{known_as(node)} of large matrices without a BLAS of NumPy or SciPy")
-    by_loops(b, x, y, pointers, scales, node.function is gemm, width)
-    return "by own loops"
+    lanes = width // dtype.itemsize
+    if not has_rows(y):
+        copy = scratch(y.shape, dtype)
+        emit_copy(b, y, pointers[1], pointer_of(copy), lanes)
+        y, pointers[1] = copy, pointer_of(copy)
+    strides = (x.strides[0], x.strides[1]), y.strides[0]
+    factors = Factors(sizes, dtype, pointers[0], pointers[1], *strides)
+
+    def keep(b: Builder, i: Value, j: Value, total: Value) -> None:
+        place = b.mul(b.add(b.mul(i, index(sizes[1])), j), index(dtype.itemsize))
+        if before is not None:
+            alpha, beta = (splat(b, z, count(total)) for z in scales)
+            old = load(b, at(b, before, place), dtype, count(total))
+            total = fma(b, alpha, total, b.fmul(beta, old))
+        store(b, total, at(b, pointers[2], place), dtype)
+
+    emit_tiles(b, factors, lanes, 32 if width == 64 else 16, keep)
+    return "in tiles"
+
+
+def has_rows(x: np.ndarray) -> bool:
+    """Whether the numbers of each row are side by side."""
+    return x.strides[1] == x.itemsize or x.shape[1] == 1
+
+
+def by_blas(x: np.ndarray, y: np.ndarray) -> bool:
+    """Whether a product is left to the BLAS that there is."""
+    if not blas.addresses() or None in (blas.ordered(x), blas.ordered(y)):
+        return False
+    n = x.size * y.shape[1]
+    copied_at_length = not has_rows(y) and y.size > COPIED
+    return copied_at_length or n > MOST or (n > MANY and blas.threads() > 1)
 
 
 def scale(
@@ -81,42 +121,3 @@ def scale(
     if not isinstance(x, Node):
         return constant(dtype, x)
     return cast(b, load(b, pointer_of(array_of(x)), dtype_of(x), 1), dtype_of(x), dtype)
-
-
-def by_loops(
-    b: Builder,
-    x: np.ndarray,
-    y: np.ndarray,
-    pointers: list[Value],
-    scales: list[Value],
-    adds: bool,
-    width: int,
-) -> None:
-    """Row by row; some columns at a time, each a running sum in a register."""
-    (m, k), n, dtype = x.shape, y.shape[1], x.dtype
-    px, py, out = pointers
-    size = dtype.itemsize
-
-    def factor(b: Builder, pointer: Value, lanes: int) -> Value:
-        if y.strides[1] == size:
-            return load(b, pointer, dtype, lanes)
-        each = [load(b, at(b, pointer, c * y.strides[1]), dtype, 1) for c in range(lanes)]
-        return joined(b, each)
-
-    with counting(b, m) as i:
-        row = at(b, px, b.mul(i, index(x.strides[0])))
-        result = at(b, out, b.mul(i, index(n * size)))
-
-        def columns(b: Builder, j: Value, lanes: int) -> None:
-            first = at(b, py, b.mul(j, index(y.strides[1])))
-            with counting(b, k, 1, [constant(dtype, 0, lanes)]) as (p, sums, ends):
-                u = load(b, at(b, row, b.mul(p, index(x.strides[1]))), dtype, 1)
-                v = factor(b, at(b, first, b.mul(p, index(y.strides[0]))), lanes)
-                ends.append(fma(b, splat(b, u, lanes), v, sums[0]))
-            place, total = at(b, result, b.mul(j, index(size))), ends[0]
-            if adds:
-                alpha, beta = (splat(b, z, lanes) for z in scales)
-                total = fma(b, alpha, total, b.fmul(beta, load(b, place, dtype, lanes)))
-            store(b, total, place, dtype)
-
-        in_chunks(b, n, width // size, columns)
