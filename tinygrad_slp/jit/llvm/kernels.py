@@ -8,6 +8,7 @@ is added up in memory.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -129,7 +130,8 @@ class Kernel:
         for access in self.accesses.values():
             access.strides = access.strides or [0]
         for node in self.reductions:
-            self.clear(node)
+            if not self.is_at_once(node):
+                self.clear(node)
         pointers = {key: access.pointer for key, access in self.accesses.items()}
         self.walk(0, pointers)
 
@@ -145,6 +147,11 @@ class Kernel:
             )
 
         in_chunks(self.b, array.size, self.lanes, put)
+
+    def is_at_once(self, node: Node) -> bool:
+        """Whether all that a reduction combines is in one stretch of the last axis."""
+        *outer, last = self.accesses[node.order].strides
+        return last == 0 and 0 not in outer and self.sizes[-1] < 2 * BLOCK * self.lanes
 
     def walk(self, axis: int, pointers: dict[int, Value]) -> None:
         """Loops over an axis and those within it."""
@@ -201,12 +208,11 @@ class Kernel:
             self.add_up(r, partial[r.order], pointers[r.order])
 
     def add_up(self, r: Node, parts: list[Value], pointer: Value) -> None:
-        """Combines what was gathered in registers with what stands in memory."""
-        dtype, b = dtype_of(r), self.b
-        total = load(b, pointer, dtype, 1)
-        for part in parts:
-            total = combine(b, reduced_by(r), dtype, total, across(b, reduced_by(r), dtype, part))
-        store(b, total, pointer, dtype)
+        """Combines what was gathered in registers, with what stands in memory if there is more."""
+        b, ufunc, dtype = self.b, reduced_by(r), dtype_of(r)
+        totals = [] if self.is_at_once(r) else [load(b, pointer, dtype, 1)]
+        totals += [across(b, ufunc, dtype, part) for part in parts]
+        store(b, reduce(lambda x, y: combine(b, ufunc, dtype, x, y), totals), pointer, dtype)
 
     def body(self, pointers: dict[int, Value], lanes: int) -> dict[int, Value]:
         """Computes all nodes for some elements, and stores those that are needed elsewhere.
