@@ -204,3 +204,35 @@ def test_zeros_of_both_signs(backend):
     for _ in range(3):
         for found, expected in zip(step(x, y), (np.maximum(x, y), np.minimum(x, y)), strict=True):
             np.testing.assert_array_equal(np.signbit(found), np.signbit(expected))
+
+
+@each_backend
+@pytest.mark.parametrize("n", [9, 16, 130])
+def test_constants_along_rows_and_along_columns(n, backend):
+    x = np.random.default_rng(0).normal(size=(n, n))
+
+    def f(x):
+        along, down = np.arange(float(n)), np.arange(float(n))[:, None]
+        return x + along, x * down, np.maximum(x, along) - down
+
+    step = jit(f, backend=backend)
+    for _ in range(3):
+        same(step(x), f(x), backend)
+
+
+@each_backend
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("n", [10, 16, 37, 300])
+def test_extremes_hand_on_what_is_not_a_number(n, dtype, backend):
+    x = np.random.default_rng(0).normal(size=(40, n)).astype(dtype)
+    x[np.arange(12), np.arange(12) * 7 % n] = np.nan
+    x[12:20] = -np.inf
+    x[20:25, ::2] = np.inf
+    x[25] = np.nan
+
+    def f(x):
+        return [reduce(x, axis=axis) for reduce in (np.max, np.min) for axis in (0, 1, None)]
+
+    step = jit(f, backend=backend)
+    for _ in range(3):
+        same(step(x), f(x), backend)

@@ -17,14 +17,17 @@ from llvmlite import ir
 from ...graph import Node
 from ..dtypes import dtype_of, is_scalar
 from ..program import reduced_by
+from .elementwise import is_nan
 from .fusion import Step
 from .lanes import (
     INDEX,
     Builder,
     Value,
+    any_of,
     at,
     cast,
     constant,
+    constants,
     count,
     index,
     joined,
@@ -40,6 +43,7 @@ APART = 4
 """Sums that go on at the same time, as each has to wait for its last addition."""
 BLOCK = 128
 """Vectors that are added up before what they gave is added to memory."""
+EXTREMES = {np.maximum: ">", np.minimum: "<"}
 
 Pointer = Callable[[Any], Value]
 
@@ -226,7 +230,11 @@ class Kernel:
             key = name_of(x)
             if key not in values:
                 access = self.accesses[key]
-                values[key] = fetched(self.b, pointers[key], access, lanes)
+                along = access.strides[-1] == access.dtype.itemsize
+                if isinstance(x, np.ndarray) and along and x.size == lanes == self.sizes[-1]:
+                    values[key] = constants(access.dtype, x.ravel().tolist())
+                else:
+                    values[key] = fetched(self.b, pointers[key], access, lanes)
             return values[key]
 
         waiting: list[Node] = []
@@ -273,17 +281,26 @@ def put(b: Builder, x: Value, pointer: Value, access: Access) -> None:
 
 
 def across(b: Builder, ufunc: Any, dtype: np.dtype, x: Value) -> Value:
-    """The lanes of a vector, reduced to one number: halves together, then halves of those."""
+    """The lanes of a vector, reduced to one number."""
     n = count(x)
     whole = 1 << (n - 1).bit_length()
     if whole > n:
         filler = constant(dtype, identity(ufunc, dtype), n)
         mask = ir.Constant(ir.VectorType(ir.IntType(32), whole), [*range(n), *[n] * (whole - n)])
         x = b.shuffle_vector(x, filler, mask)
+    if dtype.kind == "f" and ufunc in EXTREMES:  # NaN is looked for once, not in each comparison
+        sign = EXTREMES[ufunc]
+        found = halved(b, x, lambda x, y: b.select(b.fcmp_ordered(sign, x, y), x, y))
+        return b.select(any_of(b, is_nan(b, x)), constant(dtype, np.nan), found)
+    return halved(b, x, lambda x, y: combine(b, ufunc, dtype, x, y))
+
+
+def halved(b: Builder, x: Value, combine: Callable[[Value, Value], Value]) -> Value:
+    """The lanes of a vector, combined to one: halves together, then halves of those."""
+    whole = count(x)
     while whole > 1:
         whole //= 2
-        low, high = shuffled(b, x, range(whole)), shuffled(b, x, range(whole, 2 * whole))
-        x = combine(b, ufunc, dtype, low, high)
+        x = combine(shuffled(b, x, range(whole)), shuffled(b, x, range(whole, 2 * whole)))
     return x
 
 
