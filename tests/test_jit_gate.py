@@ -13,8 +13,11 @@ from steps import batch, classes, network, perceptron, same
 import tinygrad_slp as tg
 from tinygrad_slp import Tensor, nn, optim, tutorial
 from tinygrad_slp.jit import TraceError, jit
-from tinygrad_slp.jit.llvm import watching
 from tinygrad_slp.jit.variant import PATIENCE
+
+pytest.importorskip("llvmlite", reason="native code needs llvmlite")
+
+from tinygrad_slp.jit.llvm import watching
 
 pytestmark = pytest.mark.native
 X, Y = tutorial.X, tutorial.Y
