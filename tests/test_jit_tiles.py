@@ -85,6 +85,14 @@ def test_a_product_that_is_scaled_and_added_to_what_stands_there(dtype):
     close(weight.data, expected, 3 * 30)
 
 
+@pytest.mark.parametrize("n", [3, 40])
+def test_a_product_with_a_single_number_goes_by_numpy(n):
+    x = RNG.standard_normal((2, n))
+    y, program = native(lambda x: np.dot(x, 2.0), x)
+    assert "no native code" in program
+    np.testing.assert_array_equal(y, 2 * x)
+
+
 def test_not_a_number_and_infinity_go_where_they_go_in_numpy():
     a, b = RNG.standard_normal((20, 9)), RNG.standard_normal((9, 30))
     a[3, 4], a[7, 1], b[2, 5] = np.nan, np.inf, -np.inf

@@ -136,6 +136,7 @@ class Compiled:
             return result
 
     def answer(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """One step by the variant for these arguments, or traced."""
         latest = self.latest
         if (
             latest is not None
@@ -183,7 +184,6 @@ class Compiled:
         if n < 0:
             raise ValueError(f"loop takes a number of steps, 0 or more; got {n}")
         with self.lock:
-            self.shut()
             first: list[Any] = []
             while len(first) < n:
                 found = self.signed(args, kwargs)
@@ -209,7 +209,6 @@ class Compiled:
         leaves = sign(dict(enumerate(args)), frozenset()).leaves  # type: ignore[arg-type]
         n, order = order_of(leaves, epochs, shuffle)
         with self.lock:
-            self.shut()
             first: list[Any] = []
             while len(first) < len(order):
                 parts = iter([x[int(order[len(first)])] for x in leaves])
@@ -229,6 +228,7 @@ class Compiled:
 
     def ready(self, found: Signature, leaves: Sequence[Any]) -> Variant | None:
         """The variant for these arguments, if it can take one step after the other from here."""
+        self.shut()
         variant = self.find(found, leaves)
         if variant is None or not variant.repeats:
             return None

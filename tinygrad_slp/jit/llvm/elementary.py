@@ -205,8 +205,8 @@ def less_one(lanes: Lanes, r: Value, lost: Value | None = None) -> Value:
     return lanes.fma(square, lanes.polynomial(lanes.format.exp, r), rest)
 
 
-def doubled(lanes: Lanes, bits: Value, y: Value) -> Value:
-    """2**k (1 + y). 2**k alone may not be a number: 2**(k//2) comes first, then the rest."""
+def times_power(lanes: Lanes, bits: Value, y: Value) -> Value:
+    """(1 + y) 2**k. 2**k alone may not be a number: 2**(k//2) comes first, then the rest."""
     b = lanes.b
     half = b.lshr(bits, lanes.whole(1))
     scale = lanes.to_exponent(half)
@@ -242,10 +242,10 @@ def exp(b: Any, x: Value) -> Value:
     scale = lanes.to_exponent(b.sub(bits, lanes.whole(lanes.format.bias)))
     normal = lanes.fma(y, scale, scale)
     bound = lanes.number((lanes.format.bias - 1) * float(LN2))
-    within = b.fcmp_ordered("<", lanes.intrinsic("fabs", x), bound)
+    small = b.fcmp_ordered("<", lanes.intrinsic("fabs", x), bound)
     before = b.block
-    with b.if_then(any_of(b, b.not_(within)), likely=False):
-        extreme = limited(lanes, x, doubled(lanes, bits, y))
+    with b.if_then(any_of(b, b.not_(small)), likely=False):
+        extreme = limited(lanes, x, times_power(lanes, bits, y))
         rarely = b.block
     result = b.phi(x.type)
     result.add_incoming(normal, before)
@@ -268,7 +268,7 @@ def exp2(b: Any, x: Value) -> Value:
     lanes = Lanes(b, x.type)
     x = within(lanes, x, lanes.format.zero, 1.0)
     bits, k = nearest(lanes, x, 1.0)
-    return doubled(lanes, bits, less_one(lanes, b.fmul(b.fsub(x, k), lanes.number(float(LN2)))))
+    return times_power(lanes, bits, less_one(lanes, b.fmul(b.fsub(x, k), lanes.number(float(LN2)))))
 
 
 def expm1(b: Any, x: Value) -> Value:

@@ -1,10 +1,10 @@
 """The gate of a step: native code that lets a call through while everything is as it was.
 
 Whether a replay may run hangs on some dozens of words of memory: what stands in dicts, lists and
-fields, how many hold a buffer, the forms of the arguments. Python asks for each in tens of
-nanoseconds, native code in one. The gate is a builtin function, made with Python's C API: it
-compares what its table says (see `watching`) and runs one step. A call that it does not let through
-goes the way by Python, which decides.
+fields, how many hold a buffer, the forms of the arguments. To ask Python for each takes longer than
+a small step. The gate is a builtin function, made with Python's C API: it compares what its table
+says (see `watching`) and runs one step. A call that it does not let through goes the way by Python,
+which decides.
 """
 
 import ctypes
@@ -31,16 +31,17 @@ HEADER = (
 """The words that the table of a gate begins with."""
 SECTIONS = {
     "conditions": ["function"],
-    "arguments": ["number", "type", "at", "value", "array_at", "form", "slot"],
+    "arguments": ["number", "type", "field", "value", "array_at", "form", "slot"],
     "written": ["array"],
     "contexts": ["variable", "value"],
     "items": ["dict", "key", "value"],
     "dicts": ["dict", "count", "content"],
     "words": ["address", "value"],
 }
-NUMBERS = {"number", "at", "array_at", "count"}
-"""The words in the rows of each section, and which of them are numbers, not pointers. How many rows
-there are, and where they begin, follows the header in the table."""
+"""The words in the rows of each section. After the header the table has, of each, how many rows
+there are and where they begin."""
+NUMBERS = {"number", "field", "array_at", "count"}
+"""The words in rows that are numbers; all others are pointers."""
 API = {
     "PyContextVar_Get": (FLAG, [POINTER] * 3),
     "PyDict_GetItem": (POINTER, [POINTER] * 2),
@@ -183,7 +184,7 @@ class Emitter:
         with self.each("arguments") as row:
             argument = self.pointer(self.args, b.mul(row["number"], index(8)))
             self.demand(self.pointer(argument, TYPE), row["type"])
-            self.demand(self.pointer(argument, row["at"]), row["value"])
+            self.demand(self.pointer(argument, row["field"]), row["value"])
             is_array = b.icmp_signed("==", row["array_at"], index(0))
             array = b.select(is_array, argument, self.pointer(argument, row["array_at"]))
             self.demand(self.pointer(array, TYPE), self.head("array"))

@@ -43,7 +43,8 @@ APART = 4
 """Sums that go on at the same time, as each has to wait for its last addition."""
 BLOCK = 128
 """Vectors that are added up before what they gave is added to memory."""
-EXTREMES = {np.maximum: ">", np.minimum: "<"}
+ORDER = {np.maximum: ">", np.minimum: "<"}
+"""How what an extreme keeps stands to what it drops."""
 
 Pointer = Callable[[Any], Value]
 
@@ -288,19 +289,19 @@ def across(b: Builder, ufunc: Any, dtype: np.dtype, x: Value) -> Value:
         filler = constant(dtype, identity(ufunc, dtype), n)
         mask = ir.Constant(ir.VectorType(ir.IntType(32), whole), [*range(n), *[n] * (whole - n)])
         x = b.shuffle_vector(x, filler, mask)
-    if dtype.kind == "f" and ufunc in EXTREMES:  # NaN is looked for once, not in each comparison
-        sign = EXTREMES[ufunc]
+    if dtype.kind == "f" and ufunc in ORDER:  # NaN is looked for once, not in each comparison
+        sign = ORDER[ufunc]
         found = halved(b, x, lambda x, y: b.select(b.fcmp_ordered(sign, x, y), x, y))
         return b.select(any_of(b, is_nan(b, x)), constant(dtype, np.nan), found)
     return halved(b, x, lambda x, y: combine(b, ufunc, dtype, x, y))
 
 
-def halved(b: Builder, x: Value, combine: Callable[[Value, Value], Value]) -> Value:
-    """The lanes of a vector, combined to one: halves together, then halves of those."""
+def halved(b: Builder, x: Value, pair: Callable[[Value, Value], Value]) -> Value:
+    """The lanes of a vector, made one: halves are paired, then halves of those."""
     whole = count(x)
     while whole > 1:
         whole //= 2
-        x = combine(shuffled(b, x, range(whole)), shuffled(b, x, range(whole, 2 * whole)))
+        x = pair(shuffled(b, x, range(whole)), shuffled(b, x, range(whole, 2 * whole)))
     return x
 
 

@@ -74,7 +74,7 @@ class Loops:
         self.blocks.append(array)
         return self.starts[-1]
 
-    def scratch(self, shape: tuple[int, int], dtype: np.dtype) -> np.ndarray:
+    def scratch(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         """Room for what is of no use after its step."""
         self.add_block(aligned(shape, dtype))
         return self.blocks[-1]
@@ -102,10 +102,7 @@ class Loops:
             self.emit_loop(b, step, blocks)
             return f"a loop over {step.shape}"
         if step.kind == "product":
-            how = products.emit_product(
-                b, node, self.array_of, pointer_of, self.scratch, self.width
-            )
-            return f"a product, {how}"
+            return f"a product, {self.emit_product(b, node, blocks)}"
         emit = indexing.emit_gather if step.kind == "gather" else indexing.emit_scatter
         emit(b, node, self.array_of, pointer_of, lanes)
         return step.kind
@@ -138,6 +135,27 @@ class Loops:
         inner.ret_void()
         b.call(function, [blocks(b, k) for k in used])
 
+    def emit_product(self, b: Builder, node: Node, blocks: "Blocks") -> str:
+        """Emits a product as a function of its own, as LLVM takes longer over one that is long."""
+        types = [POINTER] * (1 + len(blocks.moved))
+        name = b.module.get_unique_name("product_")
+        function = ir.Function(b.module, ir.FunctionType(ir.VoidType(), types), name)
+        function.linkage = "internal"
+        function.attributes.add("noinline")
+        inner = ir.IRBuilder(function.append_basic_block("entry"))
+        table, *moved = function.args
+        inside = Blocks(table, dict(zip(blocks.moved, moved, strict=True)))
+
+        def pointer_of(array: np.ndarray) -> Value:
+            return self.pointer(inner, inside, array)
+
+        how = products.emit_product(
+            inner, node, self.array_of, pointer_of, self.scratch, self.width
+        )
+        inner.ret_void()
+        b.call(function, [blocks.table, *blocks.moved.values()])
+        return how
+
     def pointer(self, b: Builder, blocks: "Blocks", array: np.ndarray) -> Value:
         k, offset = self.block_of(array)
         return at(b, blocks(b, k), offset)
@@ -159,6 +177,7 @@ class Blocks:
 
     def __init__(self, table: Value, moved: dict[int, Value]) -> None:
         self.table = table
+        self.moved = moved
         self.known = dict(moved)
 
     def __call__(self, b: Builder, k: int) -> Value:

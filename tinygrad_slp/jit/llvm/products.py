@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...graph import Node
-from ..dtypes import dtype_of
+from ..dtypes import dtype_of, shape_of
 from ..program import known_as
 from . import blas
 from .elementwise import fma
@@ -19,29 +19,22 @@ from .lanes import (
     cast,
     constant,
     count,
-    index,
     load,
     memcpy,
     splat,
     store,
-)
+)  # fmt: skip
 from .operation import NotLowered
 from .rewriting import gemm
-from .tiles import Factors, emit_copy, emit_tiles
+from .tiles import Factors, Keep, emit_copy, emit_tiles
 
 GREEK = "alpha", "beta"
 MANY = 2**18
-"""Multiplications from which a BLAS uses several threads, if it may."""
-MOST = 2**28
-"""Multiplications from which it pays to think of the second cache, as a BLAS does."""
+"""Multiplications from which a BLAS uses several threads, if it may: OpenBLAS's bound."""
+LARGE = 2**22
+"""Bytes of a matrix from which a BLAS is called, which thinks of all caches."""
 COPIED = 2**13
-"""Numbers of a matrix that are brought into C order rather than call a BLAS."""
-
-
-def as_matrix(x: np.ndarray, left: bool) -> np.ndarray:
-    if x.ndim == 1:
-        return x[np.newaxis, :] if left else x[:, np.newaxis]
-    return x
+"""Numbers of a matrix from which a BLAS is called rather than bring them into C order."""
 
 
 def emit_product(
@@ -49,7 +42,7 @@ def emit_product(
     node: Node,
     array_of: Callable[[Any], np.ndarray],
     pointer_of: Pointer,
-    scratch: Callable[[tuple[int, int], np.dtype], np.ndarray],
+    scratch: Callable[[tuple[int, ...], np.dtype], np.ndarray],
     width: int,
 ) -> str:
     """Emits a product of matrices, or α·a·b + β·c; returns how.
@@ -61,43 +54,65 @@ def emit_product(
     Raises:
         NotLowered: for stacks of matrices, and for other numbers than floats of one dtype.
     """
-    x, y = (array_of(z) for z in node.inputs[-2:])
-    out, dtype = array_of(node), array_of(node).dtype
-    if not (1 <= x.ndim <= 2 and 1 <= y.ndim <= 2):
-        raise NotLowered(f"{known_as(node)} of arrays of {x.ndim} and {y.ndim} axes")
-    if dtype not in FLOATS or {x.dtype, y.dtype} != {dtype}:
-        raise NotLowered(f"{known_as(node)} of {x.dtype} and {y.dtype}")
-    pointers = [pointer_of(z) for z in (x, y, out)]
-    before, scales = None, [constant(dtype, 1), constant(dtype, 0)]
-    if node.function is gemm:
-        scales = [scale(b, node.settings[k], dtype, array_of, pointer_of) for k in GREEK]
-        before = pointer_of(array_of(node.inputs[0]))
-    x, y = as_matrix(x, True), as_matrix(y, False)
-    sizes = (x.shape[0], y.shape[1], x.shape[1])
+    x, y, out = matrices(node, array_of)
+    before = array_of(node.inputs[0]) if node.function is gemm else None
+    greek = (1, 0) if before is None else [node.settings[name] for name in GREEK]
+    scales = [scale(b, number, out.dtype, array_of, pointer_of) for number in greek]
     if by_blas(x, y):
-        if before is not None and array_of(node.inputs[0]) is not out:
-            memcpy(b, pointers[2], before, out.nbytes)
-        orders = blas.ordered(x), blas.ordered(y)
-        blas.emit_gemm(b, sizes, orders, pointers, scales, dtype)
+        if before is not None and before is not array_of(node):
+            memcpy(b, pointer_of(out), pointer_of(before), out.nbytes)
+        sizes, orders = (*out.shape, x.shape[1]), (blas.ordered(x), blas.ordered(y))
+        pointers = [pointer_of(z) for z in (x, y, out)]
+        blas.emit_gemm(b, sizes, orders, pointers, scales, out.dtype)
         return "by BLAS"
-    lanes = width // dtype.itemsize
+    lanes = width // out.itemsize
     if not has_rows(y):
-        copy = scratch(y.shape, dtype)
-        emit_copy(b, y, pointers[1], pointer_of(copy), lanes)
-        y, pointers[1] = copy, pointer_of(copy)
-    strides = (x.strides[0], x.strides[1]), y.strides[0]
-    factors = Factors(sizes, dtype, pointers[0], pointers[1], *strides)
-
-    def keep(b: Builder, i: Value, j: Value, total: Value) -> None:
-        place = b.mul(b.add(b.mul(i, index(sizes[1])), j), index(dtype.itemsize))
-        if before is not None:
-            alpha, beta = (splat(b, z, count(total)) for z in scales)
-            old = load(b, at(b, before, place), dtype, count(total))
-            total = fma(b, alpha, total, b.fmul(beta, old))
-        store(b, total, at(b, pointers[2], place), dtype)
-
-    emit_tiles(b, factors, lanes, 32 if width == 64 else 16, keep)
+        copy = scratch(y.shape, y.dtype)
+        emit_copy(b, y, pointer_of(y), pointer_of(copy), lanes)
+        y = copy
+    old = None if before is None else pointer_of(before)
+    keep = keeping(out.dtype, pointer_of(out), scales, old)
+    emit_tiles(b, Factors(x, y, pointer_of(x), pointer_of(y)), lanes, registers(width), keep)
     return "in tiles"
+
+
+def matrices(
+    node: Node, array_of: Callable[[Any], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The factors and the result of a product, all with two axes.
+
+    Raises:
+        NotLowered: for stacks of matrices and for single numbers, and for other numbers than
+            floats of one dtype.
+    """
+    axes = [len(shape_of(z)) for z in node.inputs[-2:]]
+    if not set(axes) <= {1, 2}:
+        raise NotLowered(f"{known_as(node)} of arrays of {axes[0]} and {axes[1]} axes")
+    x, y, out = (array_of(z) for z in (*node.inputs[-2:], node))
+    if out.dtype not in FLOATS or {x.dtype, y.dtype} != {out.dtype}:
+        raise NotLowered(f"{known_as(node)} of {x.dtype} and {y.dtype}")
+    x = x[np.newaxis, :] if x.ndim == 1 else x
+    y = y[:, np.newaxis] if y.ndim == 1 else y
+    return x, y, out.reshape(len(x), y.shape[1])
+
+
+def keeping(dtype: np.dtype, pointer: Value, scales: list[Value], before: Value | None) -> Keep:
+    """Stores sums where they belong; with `before` scaled, and added to what stands there."""
+
+    def keep(b: Builder, start: Value, further: int, total: Value) -> None:
+        n = count(total)
+        if before is not None:
+            alpha, beta = (splat(b, number, n) for number in scales)
+            old = load(b, at(b, at(b, before, start), further), dtype, n)
+            total = fma(b, alpha, total, b.fmul(beta, old))
+        store(b, total, at(b, at(b, pointer, start), further), dtype)
+
+    return keep
+
+
+def registers(width: int) -> int:
+    """How many vector registers there are at least, if they hold so many bytes."""
+    return 32 if width == 64 else 16
 
 
 def has_rows(x: np.ndarray) -> bool:
@@ -109,9 +124,11 @@ def by_blas(x: np.ndarray, y: np.ndarray) -> bool:
     """Whether a product is left to the BLAS that there is."""
     if not blas.addresses() or None in (blas.ordered(x), blas.ordered(y)):
         return False
-    n = x.size * y.shape[1]
-    copied_at_length = not has_rows(y) and y.size > COPIED
-    return copied_at_length or n > MOST or (n > MANY and blas.threads() > 1)
+    if max(x.size, y.size, len(x) * y.shape[1]) * x.itemsize >= LARGE:
+        return True
+    if not has_rows(y) and y.size > COPIED:
+        return True
+    return x.size * y.shape[1] > MANY and blas.threads() > 1
 
 
 def scale(

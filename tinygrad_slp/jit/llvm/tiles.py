@@ -9,6 +9,7 @@ ones need is in Goto and van de Geijn, Anatomy of high-performance matrix multip
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from llvmlite import ir
@@ -30,41 +31,40 @@ from .lanes import (
     store,
 )  # fmt: skip
 
-Keep = Callable[[Builder, Value, Value, Value], None]
-"""Takes a vector of sums, given the row and the column in the result that it begins at."""
+Keep = Callable[[Builder, Value, int, Value], None]
+"""Takes a vector of sums: keep(b, where its tile begins in the result, how many bytes from there on
+it belongs, which is known beforehand, the sums)."""
 WAIT = 4
 """Multiply-adds, of two at a time, that begin before the result of the first is there."""
 
 
 @dataclass
 class Factors:
-    """Two matrices to be multiplied, the rows of the second contiguous.
+    """Two matrices to be multiplied, of which the second has rows that are contiguous.
 
     Attributes:
-        sizes: rows and columns of the result, and what is summed over.
-        x, y: pointers to them.
-        x_strides: bytes to the next row and column of the first.
-        y_stride: bytes to the next row of the second.
+        x, y: how they are laid out, of shapes (m, k) and (k, n).
+        at_x, at_y: where they begin.
     """
 
-    sizes: tuple[int, int, int]
-    dtype: np.dtype
-    x: Value
-    y: Value
-    x_strides: tuple[int, int]
-    y_stride: int
+    x: np.ndarray
+    y: np.ndarray
+    at_x: Value
+    at_y: Value
 
 
 def best_tile(m: int, n: int, lanes: int, registers: int) -> tuple[int, int]:
-    """How many rows and vectors a tile should have: those that take the fewest cycles, about."""
+    """How many rows and vectors a tile should have: what takes few cycles, and little code."""
 
     def cycles(rows: int, vectors: int) -> float:
-        """Two multiply-adds a cycle; loads matter little, but between equals they decide."""
-        return max(rows * vectors / 2, WAIT) + (rows + vectors) / 16
+        """For each k: two multiply-adds or two loads at once; of b's loads some have to wait."""
+        return max(rows * vectors / 2, (rows + vectors) / 2, WAIT) + rows / 16 + vectors / 4
 
-    def total(tile: tuple[int, int]) -> float:
+    def cost(tile: tuple[int, int]) -> float:
         down, across = Counter(parts(m, tile[0])), Counter(parts(-(-n // lanes), tile[1]))
-        return sum(down[r] * across[v] * cycles(r, v) for r in down for v in across)
+        kinds = len(down) * len(across)  # each of which is code of its own
+        total = sum(down[r] * across[v] * cycles(r, v) for r in down for v in across)
+        return total * (1 + kinds / 50)
 
     # Registers for the sums, a row of b, and a number of a.
     fitting = (
@@ -73,7 +73,7 @@ def best_tile(m: int, n: int, lanes: int, registers: int) -> tuple[int, int]:
         for vectors in range(1, registers)
         if (rows + 1) * vectors + 1 < registers
     )
-    return min(fitting, key=total)
+    return min(fitting, key=cost)
 
 
 def parts(n: int, most: int) -> list[int]:
@@ -83,7 +83,7 @@ def parts(n: int, most: int) -> list[int]:
 
 def emit_tiles(b: Builder, factors: Factors, lanes: int, registers: int, keep: Keep) -> None:
     """Emits the product, tile by tile."""
-    m, n, _ = factors.sizes
+    m, n = len(factors.x), factors.y.shape[1]
     rows, vectors = best_tile(m, n, lanes, registers)
 
     def strip(b: Builder, j: Value, columns: int) -> None:
@@ -103,25 +103,24 @@ def emit_tile(
     keep: Keep,
 ) -> None:
     """Emits one tile, which begins at row i and column j and has vectors of these widths."""
-    dtype, size, k = factors.dtype, factors.dtype.itemsize, factors.sizes[2]
-    down, right = factors.x_strides
-    places = [(b.add(i, index(r)), b.add(j, index(c))) for r in range(rows) for c in starts(widths)]
-    x = [at(b, factors.x, b.mul(b.add(i, index(r)), index(down))) for r in range(rows)]
-    y = [at(b, factors.y, b.mul(b.add(j, index(c)), index(size))) for c in starts(widths)]
+    (down, right), (below, size) = factors.x.strides, (factors.y.strides[0], factors.y.itemsize)
+    n, dtype = factors.y.shape[1], factors.y.dtype
+    columns = [sum(widths[:c]) for c in range(len(widths))]
+    x = at(b, factors.at_x, b.mul(i, index(down)))
+    y = at(b, factors.at_y, b.mul(j, index(size)))
     zeros = [constant(dtype, 0, width) for _ in range(rows) for width in widths]
-    with counting(b, k, 1, zeros) as (p, sums, ends):
-        under = b.mul(p, index(factors.y_stride))
-        row = [load(b, at(b, q, under), dtype, w) for q, w in zip(y, widths, strict=True)]
-        beside, before = b.mul(p, index(right)), iter(sums)
-        for q in x:
-            number = load(b, at(b, q, beside), dtype, 1)
-            ends += [fma(b, splat(b, number, count(v)), v, next(before)) for v in row]
-    for (row_number, column), total in zip(places, ends, strict=True):
-        keep(b, row_number, column, total)
-
-
-def starts(widths: list[int]) -> list[int]:
-    return [sum(widths[:c]) for c in range(len(widths))]
+    with counting(b, len(factors.y), 1, zeros) as (k, sums, ends):
+        column, row = at(b, x, b.mul(k, index(right))), at(b, y, b.mul(k, index(below)))
+        line = [
+            load(b, at(b, row, c * size), dtype, w) for c, w in zip(columns, widths, strict=True)
+        ]
+        old = iter(sums)
+        for r in range(rows):
+            number = load(b, at(b, column, r * down), dtype, 1)
+            ends += [fma(b, splat(b, number, count(v)), v, next(old)) for v in line]
+    start = b.mul(b.add(b.mul(i, index(n)), j), index(size))
+    for (r, c), total in zip(product(range(rows), columns), ends, strict=True):
+        keep(b, start, (r * n + c) * size, total)
 
 
 # --- matrices of which the columns are contiguous, and not the rows ---

@@ -59,7 +59,7 @@ class Rows:
     def __init__(self, variant: Any) -> None:
         self.engine = variant.engine
         self.table = self.engine.table.copy()  # into which the gate puts where arguments stand
-        self.kept: list[Any] = [self.engine, self.table]
+        self.kept: list[Any] = [self.engine, self.engine.strides, self.engine.zero, self.table]
         self.sections: dict[str, list[list[int]]] = {name: [] for name in SECTIONS}
         one_number = variant.results.is_leaf and variant.results.kinds == [tensor_of_scalar]
         if not one_number or variant.forms is None or variant.small or not all(variant.were_empty):
@@ -87,10 +87,11 @@ class Rows:
         for k, (cls, shape, dtype) in enumerate(variant.forms):
             form = np.array([id(dtype), len(shape), *shape], dtype=np.int64)
             slot = (self.table[place[k] :] if k in place else unread).ctypes.data
-            field = "tracked" if cls is Tensor else "type"
-            is_what = variant.tracked[k] if cls is Tensor else cls
-            array_at = offsets()["array"] if cls is Tensor else 0
-            row = [k, id(cls), offsets()[field], id(is_what), array_at, form.ctypes.data, slot]
+            field, value, array_at = TYPE, cls, 0  # an array has no other field to compare
+            if cls is Tensor:
+                field, value = offsets()["tracked"], variant.tracked[k]
+                array_at = offsets()["array"]
+            row = [k, id(cls), field, id(value), array_at, form.ctypes.data, slot]
             self.sections["arguments"].append(row)
             self.kept += form, dtype, unread
         if variant.required:
@@ -186,7 +187,7 @@ def offsets() -> dict[str, int]:
     found = {name: offset(function, id(getattr(function, name))) for name in FACETS}
     for name in ("array", "grad", "tracked"):
         found[name] = offset(tensor, id(getattr(tensor, name)))
-    return {**found, "cell_contents": offset(cell, id(cell.cell_contents)), "type": TYPE}
+    return {**found, "cell_contents": offset(cell, id(cell.cell_contents))}
 
 
 @cache
