@@ -9,6 +9,7 @@ from tinygrad_slp import Tensor, jit, no_grad
 
 pytest.importorskip("llvmlite", reason="native code needs llvmlite")
 
+from tinygrad_slp.jit.llvm import products
 from tinygrad_slp.jit.llvm.tiles import best_tile
 
 pytestmark = pytest.mark.native
@@ -22,7 +23,9 @@ SIZES = (
     (16, 16, 16),
     (33, 49, 17),
     (60, 64, 65),
+    (71, 300, 130),
 )
+"""(m, n, k); of the last, both factors are copied in parts."""
 LAID = {
     "C": lambda x: x,
     "Fortran": lambda x: x.T.copy(),
@@ -36,6 +39,11 @@ FOUND = {
     "steps": lambda x: x[::2, ::3],
     "backwards": lambda x: x[::-1, ::-1],
 }
+
+
+@pytest.fixture(autouse=True)
+def none_by_blas(monkeypatch):
+    monkeypatch.setattr(products, "by_blas", lambda x, y: False)
 
 
 def native(f, *arguments):
@@ -66,10 +74,11 @@ def test_products_of_all_sizes_and_orders(dtype, left, right):
         close(z, x.astype(np.longdouble) @ y.astype(np.longdouble), len(y))
 
 
+@pytest.mark.parametrize(("m", "n", "k"), [(40, 61, 30), (71, 300, 130)])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_a_product_that_is_scaled_and_added_to_what_stands_there(dtype):
-    weight = Tensor(np.ones((40, 61), dtype))
-    a, b = (RNG.standard_normal(s).astype(dtype) for s in ((30, 40), (30, 61)))
+def test_a_product_that_is_scaled_and_added_to_what_stands_there(dtype, m, n, k):
+    weight = Tensor(np.ones((m, n), dtype))
+    a, b = (RNG.standard_normal(s).astype(dtype) for s in ((k, m), (k, n)))
 
     @jit(backend="llvm")
     def step(a, b, rate):
@@ -82,7 +91,7 @@ def test_a_product_that_is_scaled_and_added_to_what_stands_there(dtype):
         expected = (0.5 * expected - rate * (a.T @ b)).astype(dtype)
     assert "gemm" in str(step.program)
     assert "in tiles" in str(step.program)
-    close(weight.data, expected, 3 * 30)
+    close(weight.data, expected, 3 * k)
 
 
 @pytest.mark.parametrize("n", [3, 40])

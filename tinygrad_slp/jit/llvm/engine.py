@@ -89,7 +89,9 @@ def compile_(text: str) -> bytes:
     compiler = machine()
     module = llvm.parse_assembly(text)
     module.verify()
-    passes = llvm.create_pass_builder(compiler, llvm.create_pipeline_tuning_options(3))
+    options = llvm.create_pipeline_tuning_options(3)
+    options.loop_unrolling = False  # which would double the time this takes, for little
+    passes = llvm.create_pass_builder(compiler, options)
     passes.getModulePassManager().run(module, passes)
     compiled: bytes = compiler.emit_object(module)
     return compiled

@@ -3,7 +3,7 @@
 A vector of one lane is a number. A boolean is one bit in a register and one byte in memory.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -175,6 +175,32 @@ def cast(b: Builder, x: Value, given: np.dtype, wanted: np.dtype) -> Value:
     return b.sext(x, type) if given.kind == "i" else b.zext(x, type)
 
 
+def called(
+    b: Builder,
+    name: str,
+    values: Sequence[Value],
+    emit: Callable[..., None],
+    inline: bool = False,
+) -> None:
+    """Calls a function of these values; where there is none of this name, it is emitted first.
+
+    Args:
+        emit: emits its instructions: emit(b, *values).
+        inline: whether LLVM may put them where it is called, which takes it longer.
+    """
+    function = b.module.globals.get(name)
+    if function is None:
+        signature = ir.FunctionType(ir.VoidType(), [x.type for x in values])
+        function = ir.Function(b.module, signature, name)
+        function.linkage = "internal"
+        if not inline:
+            function.attributes.add("noinline")
+        inner = ir.IRBuilder(function.append_basic_block("entry"))
+        emit(inner, *function.args)
+        inner.ret_void()
+    b.call(function, values)
+
+
 def memcpy(b: Builder, target: Value, source: Value, size: int) -> None:
     """Copies bytes from one place in memory to another."""
     name = "llvm.memcpy.p0.p0.i64"
@@ -183,3 +209,15 @@ def memcpy(b: Builder, target: Value, source: Value, size: int) -> None:
     if function is None:
         function = ir.Function(b.module, ir.FunctionType(ir.VoidType(), types), name)
     b.call(function, [target, source, index(size), ir.Constant(ir.IntType(1), 0)])
+
+
+def prefetch(b: Builder, pointer: Value) -> None:
+    """Has the caches bring what stands there, and will be written."""
+    name, flag = "llvm.prefetch.p0", ir.IntType(32)
+    function = b.module.globals.get(name)
+    if function is None:
+        function = ir.Function(
+            b.module, ir.FunctionType(ir.VoidType(), [POINTER, *[flag] * 3]), name
+        )
+    written, near, data = (ir.Constant(flag, n) for n in (1, 3, 1))
+    b.call(function, [pointer, written, near, data])

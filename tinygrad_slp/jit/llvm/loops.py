@@ -42,6 +42,7 @@ class Loops:
         for block in (*places.values(), *self.plan.blocks):
             self.add_block(block)
         self.constants: dict[int, tuple[Any, np.ndarray]] = {}
+        self.spare: int | None = None
         self.said: list[str] = []
 
     def in_place(self, node: Node, x: Node) -> bool:
@@ -74,10 +75,14 @@ class Loops:
         self.blocks.append(array)
         return self.starts[-1]
 
-    def scratch(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-        """Room for what is of no use after its step."""
-        self.add_block(aligned(shape, dtype))
-        return self.blocks[-1]
+    def scratch(self, size: int) -> int:
+        """The block for what is of no use after its step, which has room for so many bytes."""
+        if self.spare is None:
+            self.spare = len(self.blocks)
+            self.blocks.append(aligned((size,), np.dtype(np.uint8)))
+        elif size > self.blocks[self.spare].nbytes:
+            self.blocks[self.spare] = aligned((size,), np.dtype(np.uint8))
+        return self.spare
 
     # --- instructions ---
 
@@ -149,9 +154,10 @@ class Loops:
         def pointer_of(array: np.ndarray) -> Value:
             return self.pointer(inner, inside, array)
 
-        how = products.emit_product(
-            inner, node, self.array_of, pointer_of, self.scratch, self.width
-        )
+        def scratch(size: int) -> Value:
+            return inside(inner, self.scratch(size))
+
+        how = products.emit_product(inner, node, self.array_of, pointer_of, scratch, self.width)
         inner.ret_void()
         b.call(function, [blocks.table, *blocks.moved.values()])
         return how

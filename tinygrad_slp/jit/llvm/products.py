@@ -1,6 +1,7 @@
 """Products of matrices: in tiles of our own, or by a BLAS."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,32 +10,26 @@ from ...graph import Node
 from ..dtypes import dtype_of, shape_of
 from ..program import known_as
 from . import blas
-from .elementwise import fma
 from .kernels import Pointer
 from .lanes import (
     FLOATS,
     Builder,
     Value,
-    at,
     cast,
     constant,
-    count,
     load,
     memcpy,
-    splat,
-    store,
 )  # fmt: skip
+from .matrices import Matrix
 from .operation import NotLowered
 from .rewriting import gemm
-from .tiles import Factors, Keep, emit_copy, emit_tiles
+from .tiles import Result, emit_tiles
 
 GREEK = "alpha", "beta"
 MANY = 2**18
 """Multiplications from which a BLAS uses several threads, if it may: OpenBLAS's bound."""
 LARGE = 2**22
 """Bytes of a matrix from which a BLAS is called, which thinks of all caches."""
-COPIED = 2**13
-"""Numbers of a matrix from which a BLAS is called rather than bring them into C order."""
 
 
 def emit_product(
@@ -42,13 +37,13 @@ def emit_product(
     node: Node,
     array_of: Callable[[Any], np.ndarray],
     pointer_of: Pointer,
-    scratch: Callable[[tuple[int, ...], np.dtype], np.ndarray],
+    scratch: Callable[[int], Value],
     width: int,
 ) -> str:
     """Emits a product of matrices, or α·a·b + β·c; returns how.
 
     Args:
-        scratch: gives room for a matrix.
+        scratch: gives room for so many bytes.
         width: bytes in a vector register.
 
     Raises:
@@ -65,14 +60,13 @@ def emit_product(
         pointers = [pointer_of(z) for z in (x, y, out)]
         blas.emit_gemm(b, sizes, orders, pointers, scales, out.dtype)
         return "by BLAS"
-    lanes = width // out.itemsize
-    if not has_rows(y):
-        copy = scratch(y.shape, y.dtype)
-        emit_copy(b, y, pointer_of(y), pointer_of(copy), lanes)
-        y = copy
-    old = None if before is None else pointer_of(before)
-    keep = keeping(out.dtype, pointer_of(out), scales, old)
-    emit_tiles(b, Factors(x, y, pointer_of(x), pointer_of(y)), lanes, registers(width), keep)
+    left, right, new = (
+        Matrix(pointer_of(z), (len(z), z.shape[1]), (z.strides[0], z.strides[1]), z.dtype)
+        for z in (x, y, out)
+    )
+    old = None if before is None else replace(new, start=pointer_of(before))
+    result = Result(new, old, *scales)
+    emit_tiles(b, left, right, result, width // out.itemsize, registers(width), scratch)
     return "in tiles"
 
 
@@ -96,28 +90,9 @@ def matrices(
     return x, y, out.reshape(len(x), y.shape[1])
 
 
-def keeping(dtype: np.dtype, pointer: Value, scales: list[Value], before: Value | None) -> Keep:
-    """Stores sums where they belong; with `before` scaled, and added to what stands there."""
-
-    def keep(b: Builder, start: Value, further: int, total: Value) -> None:
-        n = count(total)
-        if before is not None:
-            alpha, beta = (splat(b, number, n) for number in scales)
-            old = load(b, at(b, at(b, before, start), further), dtype, n)
-            total = fma(b, alpha, total, b.fmul(beta, old))
-        store(b, total, at(b, at(b, pointer, start), further), dtype)
-
-    return keep
-
-
 def registers(width: int) -> int:
     """How many vector registers there are at least, if they hold so many bytes."""
     return 32 if width == 64 else 16
-
-
-def has_rows(x: np.ndarray) -> bool:
-    """Whether the numbers of each row are side by side."""
-    return x.strides[1] == x.itemsize or x.shape[1] == 1
 
 
 def by_blas(x: np.ndarray, y: np.ndarray) -> bool:
@@ -125,8 +100,6 @@ def by_blas(x: np.ndarray, y: np.ndarray) -> bool:
     if not blas.addresses() or None in (blas.ordered(x), blas.ordered(y)):
         return False
     if max(x.size, y.size, len(x) * y.shape[1]) * x.itemsize >= LARGE:
-        return True
-    if not has_rows(y) and y.size > COPIED:
         return True
     return x.size * y.shape[1] > MANY and blas.threads() > 1
 

@@ -1,56 +1,26 @@
 """Products of matrices in tiles: a few rows by a few vectors, whose sums stay in registers.
 
 For each k the tile takes a column of a, number by number, and a row of b, vector by vector: with r
-rows and v vectors that is r + v loads for r·v multiply-adds, so it waits for arithmetic alone.
-Nothing is packed: in products of our sizes what is read again soon is still in a cache. What larger
-ones need is in Goto and van de Geijn, Anatomy of high-performance matrix multiplication, 2008.
+rows and v vectors that is r + v loads for r·v multiply-adds, so it waits for arithmetic alone, if
+the numbers come in time. So what several tiles read is first copied, in the order they read it in,
+unless it is in the nearest cache anyway. Goto and van de Geijn, Anatomy of high-performance matrix
+multiplication, 2008, have more, for matrices that are too large for the second cache.
 """
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
-
-import numpy as np
-from llvmlite import ir
 
 from .elementwise import fma
 from .kernels import counting, in_chunks
-from .lanes import (
-    Builder,
-    Value,
-    at,
-    constant,
-    count,
-    index,
-    joined,
-    load,
-    parted,
-    shuffled,
-    splat,
-    store,
-)  # fmt: skip
+from .lanes import Builder, Value, at, called, constant, count, index, load, splat, store
+from .matrices import LINE, Matrix, copied, in_c_order, parts
 
-Keep = Callable[[Builder, Value, int, Value], None]
-"""Takes a vector of sums: keep(b, where its tile begins in the result, how many bytes from there on
-it belongs, which is known beforehand, the sums)."""
 WAIT = 4
 """Multiply-adds, of two at a time, that begin before the result of the first is there."""
-
-
-@dataclass
-class Factors:
-    """Two matrices to be multiplied, of which the second has rows that are contiguous.
-
-    Attributes:
-        x, y: how they are laid out, of shapes (m, k) and (k, n).
-        at_x, at_y: where they begin.
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-    at_x: Value
-    at_y: Value
+NEAR = 2**15
+"""Bytes that the nearest cache holds."""
 
 
 def best_tile(m: int, n: int, lanes: int, registers: int) -> tuple[int, int]:
@@ -76,110 +46,118 @@ def best_tile(m: int, n: int, lanes: int, registers: int) -> tuple[int, int]:
     return min(fitting, key=cost)
 
 
-def parts(n: int, most: int) -> list[int]:
-    """n in parts of this size, and what is left over."""
-    return [most] * (n // most) + [n % most] * (n % most > 0)
+@dataclass(frozen=True)
+class Result:
+    """Where a product goes: c = α·a·b + β·d, or c = a·b if there is no d; both in C order."""
+
+    c: Matrix
+    d: Matrix | None
+    alpha: Value
+    beta: Value
+
+    def part(self, b: Builder, i: Value, j: Value, shape: tuple[int, int]) -> "Result":
+        def here(x: Matrix) -> Matrix:
+            return x.rows(b, i, shape[0]).columns(b, j, shape[1])
+
+        return replace(self, c=here(self.c), d=here(self.d) if self.d else None)
+
+    def keep(self, b: Builder, i: int, j: int, total: Value) -> None:
+        """Stores a vector of sums, from this row and column on."""
+        if self.d is not None:
+            alpha, beta = (splat(b, x, count(total)) for x in (self.alpha, self.beta))
+            old = load(b, self.d.at(b, i, j), self.d.dtype, count(total))
+            total = fma(b, alpha, total, b.fmul(beta, old))
+        store(b, total, self.c.at(b, i, j), self.c.dtype)
 
 
-def emit_tiles(b: Builder, factors: Factors, lanes: int, registers: int, keep: Keep) -> None:
-    """Emits the product, tile by tile."""
-    m, n = len(factors.x), factors.y.shape[1]
+def emit_tiles(
+    b: Builder,
+    x: Matrix,
+    y: Matrix,
+    result: Result,
+    lanes: int,
+    registers: int,
+    scratch: Callable[[int], Value],
+) -> None:
+    """Emits the product x·y, tile by tile.
+
+    Args:
+        lanes: numbers in a vector register.
+        registers: how many of those there are.
+        scratch: gives room for so many bytes.
+    """
+    (m, k), n = x.shape, y.shape[1]
     rows, vectors = best_tile(m, n, lanes, registers)
+    width = min(n, vectors * lanes)
+    copies_x = not x.has_rows and x.nbytes > NEAR and n > width
+    copies_y = not y.has_rows or (y.nbytes > NEAR and m > rows)
+    column = k * x.dtype.itemsize
+    room = -(-column * width // LINE) * LINE
+    start = scratch(room + x.nbytes * copies_x) if copies_x or copies_y else None
+
+    def panel(b: Builder, i: Value, height: int) -> Matrix:
+        """Some rows of x; of its copy, if there is one, which has a panel behind the other."""
+        if not copies_x:
+            return x.rows(b, i, height)
+        offset = b.add(index(room), b.mul(i, index(column)))
+        return in_c_order(at(b, start, offset), (k, height), x.dtype).T
+
+    def copy_panel(b: Builder, i: Value, height: int) -> None:
+        copied(b, x.rows(b, i, height).T, panel(b, i, height).start, lanes)
 
     def strip(b: Builder, j: Value, columns: int) -> None:
-        widths = parts(columns, lanes)
-        in_chunks(b, m, rows, lambda b, i, r: emit_tile(b, factors, i, j, r, widths, keep))
+        right = y.columns(b, j, columns)
+        right = copied(b, right, start, lanes) if copies_y else right
 
-    in_chunks(b, n, vectors * lanes, strip)
+        def tile(b: Builder, i: Value, height: int) -> None:
+            part = result.part(b, i, j, (height, columns))
+            emit_tile(b, panel(b, i, height), right, part, lanes, result.c.nbytes > NEAR)
+
+        in_chunks(b, m, rows, tile)
+
+    if copies_x:
+        in_chunks(b, m, rows, copy_panel)
+    in_chunks(b, n, width, strip)
 
 
-def emit_tile(
-    b: Builder,
-    factors: Factors,
-    i: Value,
-    j: Value,
-    rows: int,
-    widths: list[int],
-    keep: Keep,
-) -> None:
-    """Emits one tile, which begins at row i and column j and has vectors of these widths."""
-    (down, right), (below, size) = factors.x.strides, (factors.y.strides[0], factors.y.itemsize)
-    n, dtype = factors.y.shape[1], factors.y.dtype
-    columns = [sum(widths[:c]) for c in range(len(widths))]
-    x = at(b, factors.at_x, b.mul(i, index(down)))
-    y = at(b, factors.at_y, b.mul(j, index(size)))
+def emit_tile(b: Builder, x: Matrix, y: Matrix, result: Result, lanes: int, large: bool) -> None:
+    """Emits a call of a function that is for all tiles of this shape, with these strides.
+
+    Args:
+        large: whether the tile is part of a result that has to be waited for.
+    """
+    (rows, k), columns, dtype = x.shape, y.shape[1], y.dtype
+    places = [z for z in (result.c, result.d) if z is not None]
+
+    def emit(b: Builder, k: Value, down: Value, *values: Value) -> None:
+        of_x, of_y, alpha, beta, *starts = values
+        shape, strides = (rows, columns), (down, dtype.itemsize)
+        c, *d = (Matrix(start, shape, strides, dtype) for start in starts)
+        if large:
+            (d or [c])[0].prefetch(b)
+        left = replace(x, start=of_x, shape=(rows, k))
+        right = replace(y, start=of_y, shape=(k, columns))
+        sums = emit_sums(b, left, right, lanes)
+        kept = Result(c, d[0] if d else None, alpha, beta)
+        for (i, j), total in zip(product(range(rows), range(0, columns, lanes)), sums, strict=True):
+            kept.keep(b, i, j, total)
+
+    name = f"tile_{rows}_{columns}_{dtype}_{x.strides}_{y.strides}_{len(places)}_{large}"
+    sizes = [index(k), index(result.c.strides[0])]
+    values = [x.start, y.start, result.alpha, result.beta, *(z.start for z in places)]
+    called(b, name, [*sizes, *values], emit, inline=not large)
+
+
+def emit_sums(b: Builder, x: Matrix, y: Matrix, lanes: int) -> list[Value]:
+    """Emits x·y; returns its rows, vector by vector."""
+    (rows, k), dtype = x.shape, y.dtype
+    widths = parts(y.shape[1], lanes)
     zeros = [constant(dtype, 0, width) for _ in range(rows) for width in widths]
-    with counting(b, len(factors.y), 1, zeros) as (k, sums, ends):
-        column, row = at(b, x, b.mul(k, index(right))), at(b, y, b.mul(k, index(below)))
-        line = [
-            load(b, at(b, row, c * size), dtype, w) for c, w in zip(columns, widths, strict=True)
-        ]
+    with counting(b, k, 1, zeros) as (i, sums, ends):
+        column, row = x.columns(b, i, 1), y.rows(b, i, 1)
+        line = [load(b, row.at(b, 0, c * lanes), dtype, w) for c, w in enumerate(widths)]
         old = iter(sums)
         for r in range(rows):
-            number = load(b, at(b, column, r * down), dtype, 1)
+            number = load(b, column.at(b, r, 0), dtype, 1)
             ends += [fma(b, splat(b, number, count(v)), v, next(old)) for v in line]
-    start = b.mul(b.add(b.mul(i, index(n)), j), index(size))
-    for (r, c), total in zip(product(range(rows), columns), ends, strict=True):
-        keep(b, start, (r * n + c) * size, total)
-
-
-# --- matrices of which the columns are contiguous, and not the rows ---
-
-
-def emit_copy(b: Builder, x: np.ndarray, source: Value, target: Value, lanes: int) -> None:
-    """Emits a copy of a matrix in C order, made of squares that are turned in registers."""
-    (k, n), (down, right), dtype = x.shape, x.strides, x.dtype
-    size = dtype.itemsize
-
-    def line(b: Builder, start: Value, length: int) -> Value:
-        if down == size:
-            return load(b, start, dtype, length)
-        return joined(b, [load(b, at(b, start, i * down), dtype, 1) for i in range(length)])
-
-    def square(b: Builder, j: Value, p: Value, width: int, height: int) -> None:
-        start = at(b, at(b, source, b.mul(j, index(right))), b.mul(p, index(down)))
-        lines = [line(b, at(b, start, c * right), height) for c in range(width)]
-        to = at(b, at(b, target, b.mul(p, index(n * size))), b.mul(j, index(size)))
-        for i, row in enumerate(turned(b, lines, lanes)):
-            store(b, row, at(b, to, i * n * size), dtype)
-
-    def strip(b: Builder, j: Value, width: int) -> None:
-        in_chunks(b, k, lanes, lambda b, p, height: square(b, j, p, width, height))
-
-    in_chunks(b, n, lanes, strip)
-
-
-def turned(b: Builder, lines: list[Value], lanes: int) -> list[Value]:
-    """The rows of a matrix of which these are the columns; at most `lanes` of both.
-
-    In a full square each bit of the number of a line changes places with that of a lane.
-    """
-    height, width = count(lines[0]), len(lines)
-    if 1 in (height, width):
-        return parted(b, lines[0]) if width == 1 else [joined(b, lines)]
-    full = [widened(b, x, lanes) for x in lines]
-    full += [ir.Constant(full[0].type, ir.Undefined)] * (lanes - width)
-    bit = 1
-    while bit < lanes:
-        low = [k if not k & bit else lanes + k - bit for k in range(lanes)]
-        high = [k + bit if not k & bit else lanes + k for k in range(lanes)]
-        for i in range(lanes):
-            if not i & bit:
-                x, y = full[i], full[i + bit]
-                full[i], full[i + bit] = shuffle(b, x, y, low), shuffle(b, x, y, high)
-        bit *= 2
-    return [shuffled(b, x, range(width)) for x in full[:height]]
-
-
-def widened(b: Builder, x: Value, lanes: int) -> Value:
-    """The lanes of x, and behind them more, of which the content does not matter."""
-    n = count(x)
-    if n == lanes:
-        return x
-    return shuffle(b, x, ir.Constant(x.type, ir.Undefined), [*range(n), *[0] * (lanes - n)])
-
-
-def shuffle(b: Builder, x: Value, y: Value, positions: list[int]) -> Value:
-    """The lanes at these positions, of x and then y."""
-    mask = ir.Constant(ir.VectorType(ir.IntType(32), len(positions)), positions)
-    return b.shuffle_vector(x, y, mask)
+    return list(ends)
