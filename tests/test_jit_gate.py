@@ -12,6 +12,7 @@ from steps import batch, classes, network, perceptron, same
 
 import tinygrad_slp as tg
 from tinygrad_slp import Tensor, nn, optim, tutorial
+from tinygrad_slp.graph import NOTHING, Node, leaf
 from tinygrad_slp.jit import TraceError, jit
 from tinygrad_slp.jit.variant import PATIENCE
 
@@ -85,6 +86,24 @@ def test_a_result_is_a_tensor_of_its_own():
     assert type(first.array) is np.float64
     assert float(first) > float(second)
     assert not first.requires_grad
+
+
+def test_a_result_is_as_a_leaf_is_and_dies_like_one():
+    step = native(perceptron().step)
+    opened(step, X, Y)
+    before = sys.getrefcount(NOTHING)
+    results = [step(X, Y) for _ in range(50)]
+    plain = leaf(Tensor, results[0].array)
+    for name in {*Node.__slots__} - {"__weakref__", "order"}:
+        assert getattr(results[0], name) is getattr(plain, name)
+    assert [x.order for x in results] == sorted({x.order for x in results})
+    assert plain.order > results[-1].order
+    assert weakref.ref(results[0])() is results[0]
+    assert all(map(gc.is_tracked, results))
+    del plain
+    assert sys.getrefcount(NOTHING) == before + len(results)
+    results.clear()
+    assert sys.getrefcount(NOTHING) == before
 
 
 def test_a_learning_rate_is_read_anew():

@@ -17,7 +17,7 @@ import numpy as np
 from llvmlite import binding as llvm
 from llvmlite import ir
 
-from ...graph import leaf
+from ...graph import clock
 from ...tensor import Tensor
 from .engine import Code
 from .kernels import counting
@@ -25,8 +25,8 @@ from .lanes import INDEX, POINTER, Builder, Value, at, index, room
 
 FLAG = ir.IntType(32)
 HEADER = (
-    "open", "given", "run", "table", "strides", "order", "result", "nothing", "leaf", "tensor",
-    "array", "true", "slow",
+    "open", "given", "run", "table", "strides", "order", "result", "nothing", "tensor", "clock",
+    "array_at", "order_at", "array", "true", "slow",
 )  # fmt: skip
 """The words that the table of a gate begins with."""
 SECTIONS = {
@@ -37,17 +37,20 @@ SECTIONS = {
     "items": ["dict", "key", "value"],
     "dicts": ["dict", "count", "content"],
     "words": ["address", "value"],
+    "fields": ["at", "value"],
 }
 """The words in the rows of each section. After the header the table has, of each, how many rows
 there are and where they begin."""
-NUMBERS = {"number", "field", "array_at", "count"}
-"""The words in rows that are numbers; all others are pointers."""
+NUMBERS = {"open", "given", "array_at", "order_at", "number", "field", "count", "at"}
+"""The words that are numbers; all others are pointers."""
 API = {
     "PyContextVar_Get": (FLAG, [POINTER] * 3),
     "PyDict_GetItem": (POINTER, [POINTER] * 2),
     "PyDict_Next": (FLAG, [POINTER] * 4),
     "PyObject_GetItem": (POINTER, [POINTER] * 2),
     "PyObject_Vectorcall": (POINTER, [POINTER, POINTER, INDEX, POINTER]),
+    "PyType_GenericAlloc": (POINTER, [POINTER, INDEX]),
+    "Py_IncRef": (ir.VoidType(), [POINTER]),
     "Py_DecRef": (ir.VoidType(), [POINTER]),
 }
 STEP = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, INDEX, POINTER])
@@ -77,8 +80,8 @@ class Gate:
     ) -> None:
         constants = {
             "nothing": (),
-            "leaf": leaf,
             "tensor": Tensor,
+            "clock": clock,
             "array": np.ndarray,
             "true": True,
         }
@@ -153,11 +156,11 @@ class Emitter:
 
     def emit(self) -> None:
         b = self.b
-        self.demand(self.n, self.head("given", INDEX))
+        self.demand(self.n, self.head("given"))
         self.demand(self.names, self.null)
         self.compare_arguments()
         self.ask_conditions()
-        self.demand(self.head("open", INDEX), index(1))
+        self.demand(self.head("open"), index(1))
         self.compare_contexts()
         self.compare_items()
         self.compare_dicts()
@@ -242,11 +245,13 @@ class Emitter:
         step = self.head("run", STEP.as_pointer())
         b.call(step, [self.head("table"), self.head("strides"), index(1), self.head("order")])
         number = self.call("PyObject_GetItem", self.head("result"), self.head("nothing"))
-        given = room(b, ir.ArrayType(POINTER, 2))
-        b.store(self.head("tensor"), given)
-        b.store(number, at(b, given, 8))
-        tensor = self.call("PyObject_Vectorcall", self.head("leaf"), given, index(2), self.null)
-        self.call("Py_DecRef", number)
+        order = self.call("PyObject_Vectorcall", self.head("clock"), self.null, index(0), self.null)
+        tensor = self.call("PyType_GenericAlloc", self.head("tensor"), index(0))
+        b.store(number, at(b, tensor, self.head("array_at")))
+        b.store(order, at(b, tensor, self.head("order_at")))
+        with self.each("fields") as row:
+            self.call("Py_IncRef", row["value"])
+            b.store(row["value"], at(b, tensor, row["at"]))
         b.ret(tensor)
 
     # --- in what words ---
@@ -264,7 +269,8 @@ class Emitter:
     def pointer(self, pointer: Value, offset: Value | int) -> Value:
         return self.b.load(at(self.b, pointer, offset), typ=POINTER)
 
-    def head(self, name: str, type: Any = POINTER) -> Value:
+    def head(self, name: str, type: Any = None) -> Value:
+        type = type or (INDEX if name in NUMBERS else POINTER)
         return self.b.load(at(self.b, self.table, 8 * HEADER.index(name)), typ=type)
 
     def call(self, name: str, *given: Value) -> Value:

@@ -16,12 +16,13 @@ from weakref import proxy
 
 import numpy as np
 
-from ...graph import leaf, recording, tracing
+from ...graph import Node, leaf, new, recording, tracing
 from ...tensor import Tensor
 from ..results import tensor_of_scalar
 from ..sight import FACETS
 from .gate import DATA, DESCR, DIMENSIONS, FLAGS, NDIM, PLAIN, SECTIONS, TYPE, Gate
 
+FIELDS = {*Node.__slots__} - {"__weakref__"}
 HOLDERS, SIZE, ITEMS = 0, 16, 24
 """Where an object has how many hold it; where a list has its length, and where its items stand."""
 
@@ -69,6 +70,11 @@ class Rows:
         self.look_at_state(variant.state)
         for tensor in (*variant.forgotten, *variant.looked_at):
             self.look_at(tensor, "grad")
+        plain = leaf(Tensor, None)
+        for name in FIELDS - {"array", "order"}:
+            value = getattr(plain, name)
+            self.sections["fields"].append([offsets()[name], id(value)])
+            self.kept.append(value)
 
     def header(self) -> dict[str, int]:
         _, strides, _, order = self.engine.pointers
@@ -78,6 +84,8 @@ class Rows:
             "table": self.table.ctypes.data,
             "strides": strides,
             "order": order,
+            "array_at": offsets()["array"],
+            "order_at": offsets()["order"],
             "result": id(self.engine.results[0]),
         }
 
@@ -182,12 +190,15 @@ def offsets() -> dict[str, int]:
 
     def function(x: int = 0, *, y: int = 0) -> None: ...
 
-    tensor, cell = leaf(Tensor, np.zeros(1), tracked=True), CellType(object())
-    tensor.grad = leaf(Tensor, np.zeros(1))
+    cell, tensor = CellType(object()), new(Tensor)
     found = {name: offset(function, id(getattr(function, name))) for name in FACETS}
-    for name in ("array", "grad", "tracked"):
-        found[name] = offset(tensor, id(getattr(tensor, name)))
-    return {**found, "cell_contents": offset(cell, id(cell.cell_contents))}
+    found["cell_contents"] = offset(cell, id(cell.cell_contents))
+    for name in FIELDS:
+        mark = (name,)
+        setattr(tensor, name, mark)
+        found[name] = offset(tensor, id(mark))
+    tensor.parents = ()  # or it would not die in peace
+    return found
 
 
 @cache
