@@ -32,9 +32,8 @@ def best_tile(m: int, n: int, lanes: int, registers: int) -> tuple[int, int]:
 
     def cost(tile: tuple[int, int]) -> float:
         down, across = Counter(parts(m, tile[0])), Counter(parts(-(-n // lanes), tile[1]))
-        kinds = len(down) * len(across)  # each of which is code of its own
         total = sum(down[r] * across[v] * cycles(r, v) for r in down for v in across)
-        return total * (1 + kinds / 50)
+        return total * (1 + sum(down) * sum(across) / 2000)  # the sums, each of which is code
 
     # Registers for the sums, a row of b, and a number of a.
     fitting = (
@@ -128,22 +127,25 @@ def emit_tile(b: Builder, x: Matrix, y: Matrix, result: Result, lanes: int, larg
     """
     (rows, k), columns, dtype = x.shape, y.shape[1], y.dtype
     places = [z for z in (result.c, result.d) if z is not None]
+    down, right = x.strides
+    any_down = large and x.has_rows
 
-    def emit(b: Builder, k: Value, down: Value, *values: Value) -> None:
+    def emit(b: Builder, k: Value, down_x: Value, down_c: Value, *values: Value) -> None:
         of_x, of_y, alpha, beta, *starts = values
-        shape, strides = (rows, columns), (down, dtype.itemsize)
+        shape, strides = (rows, columns), (down_c, dtype.itemsize)
         c, *d = (Matrix(start, shape, strides, dtype) for start in starts)
         if large:
             (d or [c])[0].prefetch(b)
-        left = replace(x, start=of_x, shape=(rows, k))
-        right = replace(y, start=of_y, shape=(k, columns))
-        sums = emit_sums(b, left, right, lanes)
+        given = (down_x if any_down else down, right)
+        a = replace(x, start=of_x, shape=(rows, k), strides=given)
+        sums = emit_sums(b, a, replace(y, start=of_y, shape=(k, columns)), lanes)
         kept = Result(c, d[0] if d else None, alpha, beta)
         for (i, j), total in zip(product(range(rows), range(0, columns, lanes)), sums, strict=True):
             kept.keep(b, i, j, total)
 
-    name = f"tile_{rows}_{columns}_{dtype}_{x.strides}_{y.strides}_{len(places)}_{large}"
-    sizes = [index(k), index(result.c.strides[0])]
+    strides = "any" if any_down else down, right, *y.strides
+    name = f"tile_{rows}_{columns}_{dtype}_{strides}_{len(places)}_{large}"
+    sizes = [index(k), index(down), index(result.c.strides[0])]
     values = [x.start, y.start, result.alpha, result.beta, *(z.start for z in places)]
     called(b, name, [*sizes, *values], emit, inline=not large)
 
