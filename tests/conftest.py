@@ -14,20 +14,19 @@ settings.load_profile("repeatable")
 # Here, for processes that tests start too.
 CACHE = tempfile.TemporaryDirectory()
 os.environ["TINYGRAD_SLP_CACHE"] = CACHE.name
-LEFT_OUT = []
+HAS_LLVM = find_spec("llvmlite") is not None
 
 
 def pytest_collection_modifyitems(config, items):
     """Without llvmlite, leaves out the tests marked `native`; there are too many to skip each."""
-    if find_spec("llvmlite"):
-        return
-    LEFT_OUT[:] = [item for item in items if item.get_closest_marker("native")]
-    config.hook.pytest_deselected(items=LEFT_OUT)
-    items[:] = [item for item in items if not item.get_closest_marker("native")]
+    if not HAS_LLVM:
+        config.hook.pytest_deselected(items=[x for x in items if x.get_closest_marker("native")])
+        items[:] = [x for x in items if not x.get_closest_marker("native")]
 
 
 def pytest_terminal_summary(terminalreporter):
-    if LEFT_OUT:
+    if not HAS_LLVM:
         terminalreporter.write_line(
-            f"{len(LEFT_OUT)} tests of native code left out: llvmlite is not installed (extra jit)"
+            "tests of native code (marked native) are left out: llvmlite is not installed "
+            "(extra jit)"
         )
