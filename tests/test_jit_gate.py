@@ -618,3 +618,22 @@ def test_a_dropped_step_is_freed_with_its_gate():
             call(X, Y)
     finally:
         gc.enable()
+
+
+def test_what_another_thread_changes_while_a_gate_is_built(monkeypatch):
+    factors = {"k": 2.0}
+    step = native(lambda x: (x * factors["k"]).sum())
+    look, looked = watching.Rows.look_into, []
+
+    def changing(self, x):
+        if x is factors and not looked:
+            looked.append(x)
+            factors["k"] = 3.0
+        look(self, x)
+
+    monkeypatch.setattr(watching.Rows, "look_into", changing)
+    for _ in range(3 * PATIENCE):
+        factor = factors["k"]
+        assert float(step(Tensor(X))) == factor * X.sum()
+    assert looked
+    assert is_through(step, Tensor(X))

@@ -9,6 +9,7 @@ from tinygrad_slp import Tensor, jit, no_grad
 
 pytest.importorskip("llvmlite", reason="native code needs llvmlite")
 
+from tinygrad_slp.jit.llvm import native as back_end
 from tinygrad_slp.jit.llvm import products
 from tinygrad_slp.jit.llvm.tiles import best_tile
 
@@ -28,6 +29,8 @@ SIZES = (
 """(m, n, k); of the last, both factors are copied in parts."""
 LAID = {
     "C": lambda x: x,
+    "one row": lambda x: x,
+    "a part": lambda x: np.pad(x, 1),
     "Fortran": lambda x: x.T.copy(),
     "steps": lambda x: np.repeat(np.repeat(x, 2, 0), 3, 1),
     "backwards": lambda x: x[::-1, ::-1].copy(),
@@ -35,6 +38,8 @@ LAID = {
 """In what an argument holds a matrix, so that a step finds it there in this order."""
 FOUND = {
     "C": lambda x: x,
+    "one row": lambda x: np.broadcast_to(x[:1], x.shape),
+    "a part": lambda x: x[1:-1, 1:-1],
     "Fortran": lambda x: x.T,
     "steps": lambda x: x[::2, ::3],
     "backwards": lambda x: x[::-1, ::-1],
@@ -70,6 +75,7 @@ def test_products_of_all_sizes_and_orders(dtype, left, right):
     found, program = native(f, [*map(LAID[left], xs)], [*map(LAID[right], ys)])
     assert "in tiles" in program
     for z, x, y in zip(found, xs, ys, strict=True):
+        x, y = FOUND[left](LAID[left](x)), FOUND[right](LAID[right](y))
         assert z.dtype == dtype
         close(z, x.astype(np.longdouble) @ y.astype(np.longdouble), len(y))
 
@@ -92,6 +98,29 @@ def test_a_product_that_is_scaled_and_added_to_what_stands_there(dtype, m, n, k)
     assert "gemm" in str(step.program)
     assert "in tiles" in str(step.program)
     close(weight.data, expected, 3 * k)
+
+
+@pytest.mark.parametrize("width", [16, 32, 64])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_registers_of_every_width(monkeypatch, dtype, width):
+    monkeypatch.setattr(back_end, "register_bytes", lambda: width)
+    x, y = (RNG.standard_normal(s).astype(dtype) for s in ((71, 130), (300, 130)))
+    z, program = native(lambda x, y: (x @ y.T, y @ x.T), x, y)
+    assert "in tiles" in program
+    close(z[0], x.astype(np.longdouble) @ y.T.astype(np.longdouble), 130)
+    close(z[1], y.astype(np.longdouble) @ x.T.astype(np.longdouble), 130)
+
+
+def test_products_that_share_code():
+    x, y, z = (RNG.standard_normal(s) for s in ((130, 140), (140, 96), (96, 150)))
+    found, _ = native(lambda x, y, z: (x @ y, x.T @ x, (x @ y) @ z, y.T @ x.T), x, y, z)
+    for a, b in zip(found, (x @ y, x.T @ x, x @ y @ z, y.T @ x.T), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-11 * np.abs(b).max())
+
+
+def test_a_shape_is_found_quickly_for_very_many_rows():
+    rows, vectors = best_tile(10**9, 10, 16, 32)
+    assert rows * vectors > 8
 
 
 @pytest.mark.parametrize("n", [3, 40])

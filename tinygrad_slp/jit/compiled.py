@@ -108,9 +108,11 @@ class Compiled:
 
     def __init__(self, step: Callable[..., Any], static: tuple[str, ...], backend: str) -> None:
         update_wrapper(self, step)
+        vars(self).pop("entry", None)  # a field of the function's, or the gate of another step
         self.step = step
         self.backend = chosen(backend)
-        self.parameters = list(signature(step).parameters.values())
+        self.signature = signature(step)
+        self.parameters = list(self.signature.parameters.values())
         known = [p.name for p in self.parameters]
         if unknown := [name for name in static if name not in known]:
             raise ValueError(f"static_argnames={unknown}: the arguments are {', '.join(known)}")
@@ -131,8 +133,9 @@ class Compiled:
             return self.step(*args, **kwargs)  # within another step: a part of it
         with self.lock:
             gate = self.shut()
-            result = self.answer(args, kwargs)
-            self.open(gate)
+            result = self.answer(*self.in_order(args, kwargs))
+            if not kwargs:
+                self.open(gate)
             return result
 
     def answer(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -154,6 +157,23 @@ class Compiled:
         if not variant.accepts(found.leaves):
             return self.step(*args, **kwargs)  # which says what is wrong
         return variant.run(found.leaves)
+
+    def in_order(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments, without names where they can be; two ways to give the same are one.
+
+        Raises:
+            TypeError: the step does not take these.
+        """
+        if not kwargs:
+            return args, kwargs
+        try:
+            bound = self.signature.bind(*args, **kwargs)
+        except TypeError:
+            self.step(*args, **kwargs)  # which says it better
+            raise
+        return bound.args, bound.kwargs
 
     def shut(self) -> Any:
         """Lets no call through while Python is at work, in no thread; returns the gate that did."""
@@ -183,6 +203,7 @@ class Compiled:
         """
         if n < 0:
             raise ValueError(f"loop takes a number of steps, 0 or more; got {n}")
+        args, kwargs = self.in_order(args, kwargs)
         with self.lock:
             first: list[Any] = []
             while len(first) < n:
@@ -242,6 +263,10 @@ class Compiled:
             raise RuntimeError("nothing is compiled yet: call the step first")
         return self.latest.described()
 
+    def __reduce__(self) -> Any:
+        """Copies are compiled anew, for the step of the copy."""
+        return Compiled, (self.step, tuple(self.static), self.backend)
+
     def __get__(self, instance: Any, cls: type) -> Any:
         """A method of a class, bound: its programs are kept for each instance."""
         if instance is None:
@@ -257,8 +282,11 @@ class Compiled:
     # --- tracing ---
 
     def signed(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Signature:
+        """What is the same for all calls that one trace serves; of arguments in order."""
         given = dict(zip(self.names_of(args), args, strict=True))
-        return sign({**given, **kwargs}, self.static)
+        found = sign({**given, **kwargs}, self.static)
+        found.is_flat = found.is_flat and not kwargs
+        return found
 
     def names_of(self, args: Sequence[Any]) -> list[str]:
         """The names of positional arguments; of those that have none, their numbers."""

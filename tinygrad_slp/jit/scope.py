@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from itertools import chain
-from operator import attrgetter, getitem, is_
+from operator import attrgetter, contains, getitem, is_
 from types import CellType, FunctionType, ModuleType
 from typing import Any
 
@@ -23,6 +23,7 @@ from .sight import (
     changes,
     has_fields,
     has_value,
+    hidden,
     is_users,
     named,
     names_in,
@@ -54,6 +55,7 @@ class Scope:
         self.variables: list[tuple[dict[str, Any], str]] = []
         self.cells: list[CellType] = []
         self.attributes: list[tuple[Any, str]] = []
+        self.shadows: list[tuple[dict[str, Any], str]] = []
         known: set[int] = set()
         todo = [*reversed(given.items()), ("", step)]
         while todo:
@@ -78,17 +80,19 @@ class Scope:
             if is_users(x):
                 names = names_in(x.__code__)
                 self.variables += ((where, name) for where, name, _ in named(names, x.__globals__))
-                self.attributes += ((x, facet) for facet in FACETS)
+                self.attributes += ((x, facet) for facet in (*FACETS, "__dict__"))
+                self.shadows += ((x.__globals__, name) for name in hidden(names, x.__globals__))
                 self.live.append(vars(x))
             self.cells += [cell for cell in x.__closure__ or () if has_value(cell)]
-        elif isinstance(x, list | set | deque | Mapping):
-            self.live.append(x)
         elif isinstance(x, type):
             if is_users(x):
                 self.live.append(vars(x))
-        elif not isinstance(x, tuple | frozenset) and not hasattr(x, "__wrapped__"):
+        elif not hasattr(x, "__wrapped__"):
+            if isinstance(x, list | set | deque | Mapping):
+                self.live.append(x)
             if has_fields(x):
                 self.live.append(vars(x))
+                self.attributes += (x, "__dict__"), (x, "__class__")
             self.attributes += ((x, name) for name in slots(x))
 
     # --- is it still what it was? ---
@@ -106,6 +110,7 @@ class Scope:
         ]
         self.holders, self.places = columns([*self.variables, *risky], 2)
         self.objects, self.names_of = columns(self.attributes, 2)
+        self.hiding = columns(self.shadows, 2)
         self.nothing = [None] * len(self.objects)
         self.bound = list(self.bound_now())
         self.leaves = list(self.tensors.values())
@@ -129,6 +134,7 @@ class Scope:
             return (
                 self.live == self.copies
                 and all(map(is_, self.bound_now(), self.bound))
+                and not any(map(contains, *self.hiding))
                 and list(map(TRACKED, self.leaves)) == self.tracked
             )
         except (ValueError, TypeError, LookupError):  # comparing arrays with anything else

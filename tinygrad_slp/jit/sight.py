@@ -3,6 +3,7 @@
 Code of the standard library, of NumPy and of this package is taken to do what it did before.
 """
 
+import builtins
 import sys
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -38,8 +39,10 @@ def parts(path: str, x: Any) -> Iterator[tuple[str, Any]]:
             yield from variables(path, x)
     elif isinstance(x, CONTAINERS):
         yield from ((f"{path}[{i}]", part) for i, part in enumerate(x))
+        yield from ((f"{path}.{name}", part) for name, part in fields(x).items())
     elif isinstance(x, Mapping):
         yield from ((f"{path}[{key!r}]", part) for key, part in list(x.items()))
+        yield from ((f"{path}.{name}", part) for name, part in fields(x).items())
     elif isinstance(x, Tensor):
         yield f"{path}.requires_grad", x.tracked
     elif isinstance(x, type):
@@ -127,6 +130,11 @@ def named(
             if isinstance(module, ModuleType) and root(module.__name__) not in LIBRARIES:
                 inside = vars(module)
                 yield from ((inside, part, f"{name}.") for part in names if part in inside)
+
+
+def hidden(names: tuple[str, ...], variables: dict[str, Any]) -> list[str]:
+    """Which of these names are builtins, that a variable could stand before."""
+    return [name for name in names if name not in variables and hasattr(builtins, name)]
 
 
 def names_in(code: CodeType) -> tuple[str, ...]:

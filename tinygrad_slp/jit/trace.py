@@ -94,6 +94,7 @@ class Trace:
         self.arguments: dict[Node, str] = {}
         self.renewed: set[Node] = set()
         self.required: list[tuple[Node, Condition]] = []
+        self.asks_arguments = False
 
     def is_older(self, tensor: Node) -> bool:
         """Whether a Tensor was there before the step, even if it was given new data since."""
@@ -143,6 +144,7 @@ class Trace:
     def read_grad(self, tensor: Tensor, grad: Any) -> Any:
         if grad is not None and not isinstance(grad, Node):
             return grad  # which whoever asked will refuse
+        self.asks_arguments |= tensor in self.arguments and not self.is_older(tensor)
         if tensor not in self.grads and tensor not in self.empty and self.is_older(tensor):
             self.empty[tensor] = grad is None
             if grad is not None:
@@ -192,6 +194,11 @@ class Trace:
             refuse(
                 "the step calls backward() for an argument, whose gradient would be lost",
                 "jit(grad(f)), or a Tensor that the step closes over",
+            )
+        if self.asks_arguments:
+            refuse(
+                "the step reads the gradient of an argument, which a replay would not do",
+                "give it as an argument of its own: step(x, x.grad)",
             )
         leaves, rebuild = flatten(result)
         for x in leaves:

@@ -58,7 +58,7 @@ class Variant:
         self.results = Results(seen)
         self.settled = False
         self.forms = list(map(FORM, found.leaves)) if found.is_flat else None
-        self.tracked = {k: x.tracked for k, x in enumerate(found.leaves) if type(x) is Tensor}
+        self.tracked = {k: x.tracked for k, x in enumerate(found.leaves) if isinstance(x, Tensor)}
         self.program: Program | None = None
         self.reason = ""
         self.gate: Any = None
@@ -210,7 +210,7 @@ class Variant:
 
 
 def array_in(x: Any) -> Any:
-    return x.array if type(x) is Tensor else x
+    return x.array if isinstance(x, Tensor) else x
 
 
 def same_content(x: np.ndarray, old: np.ndarray) -> bool:

@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from .lanes import FLOATS, INDEX, POINTER, Builder, Value, index, room
+from .lanes import FLAG, FLOATS, INDEX, POINTER, Builder, Value, declared, index, room
 
 LETTER = {np.dtype(np.float64): "d", np.dtype(np.float32): "s"}
 OURS = "tinygrad_slp_"
 """How the names begin that machine code of ours calls these functions by."""
 C, FORTRAN = f"{OURS}c_", f"{OURS}fortran_"
-FLAG = ir.IntType(32)
 ROW_MAJOR, AS_IT_IS, TRANSPOSED = 101, 111, 112
 
 
@@ -57,7 +56,7 @@ def threads() -> float:
 
 def content(capsule: Any) -> int:
     """The pointer in a capsule."""
-    name, pointer = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
+    name, pointer = (ctypes.pythonapi[f"PyCapsule_{x}"] for x in ("GetName", "GetPointer"))
     name.restype, name.argtypes = ctypes.c_char_p, [ctypes.py_object]
     pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     return int(pointer(capsule, name(capsule)))
@@ -121,12 +120,6 @@ def called_as_in_fortran(
     alpha, beta = (placed(b, scale) for scale in scales)
     gemm = declared(b, f"{FORTRAN}{LETTER[dtype]}", [POINTER] * 13)
     b.call(gemm, [*letters, *whole[:3], alpha, y, whole[3], x, whole[4], beta, out, whole[5]])
-
-
-def declared(b: Builder, name: str, types: list[Any]) -> Any:
-    """The function of this name, in the module that is built."""
-    known = b.module.globals.get(name)
-    return known or ir.Function(b.module, ir.FunctionType(ir.VoidType(), types), name)
 
 
 def placed(b: Builder, x: Value) -> Value:

@@ -21,9 +21,8 @@ from ...graph import clock
 from ...tensor import Tensor
 from .engine import Code
 from .kernels import counting
-from .lanes import INDEX, POINTER, Builder, Value, at, index, room
+from .lanes import FLAG, INDEX, NOTHING, POINTER, Builder, Value, at, index, room
 
-FLAG = ir.IntType(32)
 HEADER = (
     "open", "given", "run", "table", "strides", "order", "result", "nothing", "tensor", "clock",
     "array_at", "order_at", "array", "true", "slow",
@@ -50,10 +49,10 @@ API = {
     "PyObject_GetItem": (POINTER, [POINTER] * 2),
     "PyObject_Vectorcall": (POINTER, [POINTER, POINTER, INDEX, POINTER]),
     "PyType_GenericAlloc": (POINTER, [POINTER, INDEX]),
-    "Py_IncRef": (ir.VoidType(), [POINTER]),
-    "Py_DecRef": (ir.VoidType(), [POINTER]),
+    "Py_IncRef": (NOTHING, [POINTER]),
+    "Py_DecRef": (NOTHING, [POINTER]),
 }
-STEP = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, INDEX, POINTER])
+STEP = ir.FunctionType(NOTHING, [POINTER, POINTER, INDEX, POINTER])
 """The type of a compiled step: see `Native`."""
 TYPE = 8
 """Where an object has its type."""
@@ -113,8 +112,11 @@ FASTCALL_WITH_KEYWORDS = 0x80 | 0x02
 
 
 def builtin(table: np.ndarray, kept: list[Any]) -> Any:
-    """The function that reads this table, and keeps alive what is needed for it."""
-    make = ctypes.pythonapi.PyCFunction_NewEx
+    """The function that reads this table, and keeps alive what is needed for it.
+
+    What is kept stands where the function has the name of its module, which nobody asks it for.
+    """
+    make: Any = ctypes.pythonapi["PyCFunction_NewEx"]
     make.restype, make.argtypes = ctypes.py_object, [ctypes.c_void_p] + [ctypes.py_object] * 2
     method, _ = compiled()
     return make(ctypes.addressof(method), table, kept)
@@ -174,9 +176,7 @@ class Emitter:
     def ask_conditions(self) -> None:
         """They are Python's, during which another thread may change all that is compared."""
         with self.each("conditions") as row:
-            answer = self.call("PyObject_Vectorcall", row["function"], self.args, self.n, self.null)
-            with self.b.if_then(self.b.icmp_unsigned("==", answer, self.null), likely=False):
-                self.b.ret(self.null)  # it raised
+            answer = self.made("PyObject_Vectorcall", row["function"], self.args, self.n, self.null)
             self.call("Py_DecRef", answer)
             self.demand(answer, self.head("true"))
             self.compare_arguments()
@@ -244,9 +244,9 @@ class Emitter:
         b = self.b
         step = self.head("run", STEP.as_pointer())
         b.call(step, [self.head("table"), self.head("strides"), index(1), self.head("order")])
-        number = self.call("PyObject_GetItem", self.head("result"), self.head("nothing"))
-        order = self.call("PyObject_Vectorcall", self.head("clock"), self.null, index(0), self.null)
-        tensor = self.call("PyType_GenericAlloc", self.head("tensor"), index(0))
+        number = self.made("PyObject_GetItem", self.head("result"), self.head("nothing"))
+        order = self.made("PyObject_Vectorcall", self.head("clock"), self.null, index(0), self.null)
+        tensor = self.made("PyType_GenericAlloc", self.head("tensor"), index(0))
         b.store(number, at(b, tensor, self.head("array_at")))
         b.store(order, at(b, tensor, self.head("order_at")))
         with self.each("fields") as row:
@@ -275,6 +275,13 @@ class Emitter:
 
     def call(self, name: str, *given: Value) -> Value:
         return self.b.call(self.b.module.globals[name], given)
+
+    def made(self, name: str, *given: Value) -> Value:
+        """The object that a call gives; if it raises, the gate does."""
+        b, x = self.b, self.call(name, *given)
+        with b.if_then(b.icmp_unsigned("==", x, self.null), likely=False):
+            b.ret(self.null)
+        return x
 
     @contextmanager
     def each(self, section: str) -> Iterator[dict[str, Value]]:

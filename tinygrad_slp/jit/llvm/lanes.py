@@ -1,4 +1,4 @@
-"""Values of NumPy's dtypes in LLVM: numbers, and vectors of them, which fill a register or a few.
+"""LLVM in our words: numbers and vectors of NumPy's dtypes, places in memory, calls of functions.
 
 A vector of one lane is a number. A boolean is one bit in a register and one byte in memory.
 """
@@ -16,6 +16,8 @@ POINTER = ir.PointerType()
 INDEX = ir.IntType(64)
 BYTE = ir.IntType(8)
 BIT = ir.IntType(1)
+FLAG = ir.IntType(32)
+NOTHING = ir.VoidType()
 FLOATS = {np.dtype(np.float64): ir.DoubleType(), np.dtype(np.float32): ir.FloatType()}
 
 
@@ -134,11 +136,7 @@ def any_of(b: Builder, x: Value) -> Value:
     """Whether one of some bits is set."""
     if count(x) == 1:
         return x
-    name = f"llvm.vector.reduce.or.v{count(x)}i1"
-    function = b.module.globals.get(name)
-    if function is None:
-        function = ir.Function(b.module, ir.FunctionType(BIT, [x.type]), name)
-    return b.call(function, [x])
+    return b.call(declared(b, f"llvm.vector.reduce.or.v{count(x)}i1", [x.type], BIT), [x])
 
 
 def intrinsic(b: Builder, name: str, *operands: Value) -> Value:
@@ -147,9 +145,7 @@ def intrinsic(b: Builder, name: str, *operands: Value) -> Value:
     n = f"v{type.count}" if isinstance(type, ir.VectorType) else ""
     one = type.element if n else type
     full = f"llvm.{name}.{n}{ {'double': 'f64', 'float': 'f32'}.get(str(one), str(one)) }"
-    signature = ir.FunctionType(type, [type] * len(operands))
-    function = b.module.globals.get(full) or ir.Function(b.module, signature, full)
-    return b.call(function, operands)
+    return b.call(declared(b, full, [type] * len(operands), type), operands)
 
 
 def cast(b: Builder, x: Value, given: np.dtype, wanted: np.dtype) -> Value:
@@ -175,6 +171,12 @@ def cast(b: Builder, x: Value, given: np.dtype, wanted: np.dtype) -> Value:
     return b.sext(x, type) if given.kind == "i" else b.zext(x, type)
 
 
+def declared(b: Builder, name: str, given: Sequence[Any], made: Any = NOTHING) -> Any:
+    """The function of this name, in the module that is built."""
+    known = b.module.globals.get(name)
+    return known or ir.Function(b.module, ir.FunctionType(made, given), name)
+
+
 def called(
     b: Builder,
     name: str,
@@ -188,10 +190,8 @@ def called(
         emit: emits its instructions: emit(b, *values).
         inline: whether LLVM may put them where it is called, which takes it longer.
     """
-    function = b.module.globals.get(name)
-    if function is None:
-        signature = ir.FunctionType(ir.VoidType(), [x.type for x in values])
-        function = ir.Function(b.module, signature, name)
+    function = declared(b, name, [x.type for x in values])
+    if function.is_declaration:
         function.linkage = "internal"
         if not inline:
             function.attributes.add("noinline")
@@ -203,21 +203,12 @@ def called(
 
 def memcpy(b: Builder, target: Value, source: Value, size: int) -> None:
     """Copies bytes from one place in memory to another."""
-    name = "llvm.memcpy.p0.p0.i64"
-    types = [POINTER, POINTER, ir.IntType(64), ir.IntType(1)]
-    function = b.module.globals.get(name)
-    if function is None:
-        function = ir.Function(b.module, ir.FunctionType(ir.VoidType(), types), name)
-    b.call(function, [target, source, index(size), ir.Constant(ir.IntType(1), 0)])
+    function = declared(b, "llvm.memcpy.p0.p0.i64", [POINTER, POINTER, INDEX, BIT])
+    b.call(function, [target, source, index(size), ir.Constant(BIT, 0)])
 
 
 def prefetch(b: Builder, pointer: Value) -> None:
-    """Has the caches bring what stands there, and will be written."""
-    name, flag = "llvm.prefetch.p0", ir.IntType(32)
-    function = b.module.globals.get(name)
-    if function is None:
-        function = ir.Function(
-            b.module, ir.FunctionType(ir.VoidType(), [POINTER, *[flag] * 3]), name
-        )
-    written, near, data = (ir.Constant(flag, n) for n in (1, 3, 1))
+    """Has the caches bring what stands there, to be written."""
+    written, near, data = (ir.Constant(FLAG, n) for n in (1, 3, 1))
+    function = declared(b, "llvm.prefetch.p0", [POINTER, *[FLAG] * 3])
     b.call(function, [pointer, written, near, data])

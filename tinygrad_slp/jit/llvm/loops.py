@@ -12,7 +12,7 @@ from ..trace import Place
 from . import fusion, indexing, products
 from .fusion import Step
 from .kernels import Kernel
-from .lanes import POINTER, Builder, Value, at, memcpy
+from .lanes import POINTER, Builder, Value, at, called, memcpy
 from .operation import NotLowered
 
 
@@ -84,6 +84,11 @@ class Loops:
             self.blocks[self.spare] = aligned((size,), np.dtype(np.uint8))
         return self.spare
 
+    @property
+    def bytes(self) -> int:
+        """Of memory that the program works in, beside its places."""
+        return self.plan.bytes + (self.blocks[self.spare].nbytes if self.spare else 0)
+
     # --- instructions ---
 
     def emit(self, b: Builder, blocks: "Blocks") -> None:
@@ -142,24 +147,22 @@ class Loops:
 
     def emit_product(self, b: Builder, node: Node, blocks: "Blocks") -> str:
         """Emits a product as a function of its own, as LLVM takes longer over one that is long."""
-        types = [POINTER] * (1 + len(blocks.moved))
+        how = ""
+
+        def emit(b: Builder, table: Value, *moved: Value) -> None:
+            nonlocal how
+            inside = Blocks(table, dict(zip(blocks.moved, moved, strict=True)))
+
+            def pointer_of(array: np.ndarray) -> Value:
+                return self.pointer(b, inside, array)
+
+            def scratch(size: int) -> Value:
+                return inside(b, self.scratch(size))
+
+            how = products.emit_product(b, node, self.array_of, pointer_of, scratch, self.width)
+
         name = b.module.get_unique_name("product_")
-        function = ir.Function(b.module, ir.FunctionType(ir.VoidType(), types), name)
-        function.linkage = "internal"
-        function.attributes.add("noinline")
-        inner = ir.IRBuilder(function.append_basic_block("entry"))
-        table, *moved = function.args
-        inside = Blocks(table, dict(zip(blocks.moved, moved, strict=True)))
-
-        def pointer_of(array: np.ndarray) -> Value:
-            return self.pointer(inner, inside, array)
-
-        def scratch(size: int) -> Value:
-            return inside(inner, self.scratch(size))
-
-        how = products.emit_product(inner, node, self.array_of, pointer_of, scratch, self.width)
-        inner.ret_void()
-        b.call(function, [blocks.table, *blocks.moved.values()])
+        called(b, name, [blocks.table, *blocks.moved.values()], emit)
         return how
 
     def pointer(self, b: Builder, blocks: "Blocks", array: np.ndarray) -> Value:

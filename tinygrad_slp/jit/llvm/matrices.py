@@ -70,7 +70,7 @@ class Matrix:
         return at(b, start, offset)
 
     def prefetch(self, b: Builder) -> None:
-        """Has the caches bring all of it, as it will be written."""
+        """Has the caches bring all of it, to be written."""
         for i in range(self.shape[0]):
             for j in range(0, self.shape[1], LINE // self.dtype.itemsize):
                 prefetch(b, self.at(b, i, j))

@@ -203,7 +203,7 @@ class Native:
         loops = sum(step.kind == "loop" for step in self.loops.schedule.steps)
         return (
             f"native code by LLVM, {loops} loops and {len(self.loops.said) - loops} other steps, "
-            f"in {self.loops.plan.bytes:,} bytes"
+            f"in {self.loops.bytes:,} bytes"
         )
 
     def remark(self, node: Node) -> str:

@@ -7,7 +7,6 @@ unless it is in the nearest cache anyway. Goto and van de Geijn, Anatomy of high
 multiplication, 2008, have more, for matrices that are too large for the second cache.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product
@@ -24,16 +23,20 @@ NEAR = 2**15
 
 
 def best_tile(m: int, n: int, lanes: int, registers: int) -> tuple[int, int]:
-    """How many rows and vectors a tile should have: what takes few cycles, and little code."""
+    """How many rows and vectors a tile should have: what takes few cycles, and little code.
+
+    Where a shape is much better than others it is by these counts; small differences were weighed
+    by times of `benchmarks/products.py`, for loads that have to wait, and for each sum's code.
+    """
 
     def cycles(rows: int, vectors: int) -> float:
-        """For each k: two multiply-adds or two loads at once; of b's loads some have to wait."""
+        """For each k: two multiply-adds at once, or two loads, of which some have to wait."""
         return max(rows * vectors / 2, (rows + vectors) / 2, WAIT) + rows / 16 + vectors / 4
 
     def cost(tile: tuple[int, int]) -> float:
-        down, across = Counter(parts(m, tile[0])), Counter(parts(-(-n // lanes), tile[1]))
+        down, across = how_many(m, tile[0]), how_many(-(-n // lanes), tile[1])
         total = sum(down[r] * across[v] * cycles(r, v) for r in down for v in across)
-        return total * (1 + sum(down) * sum(across) / 2000)  # the sums, each of which is code
+        return total * (1 + sum(down) * sum(across) / 2000)
 
     # Registers for the sums, a row of b, and a number of a.
     fitting = (
@@ -43,6 +46,11 @@ def best_tile(m: int, n: int, lanes: int, registers: int) -> tuple[int, int]:
         if (rows + 1) * vectors + 1 < registers
     )
     return min(fitting, key=cost)
+
+
+def how_many(n: int, most: int) -> dict[int, int]:
+    """The sizes of the parts of n, and how many there are of each."""
+    return {size: k for size, k in ((most, n // most), (n % most, 1)) if size and k}
 
 
 @dataclass(frozen=True)
@@ -123,7 +131,7 @@ def emit_tile(b: Builder, x: Matrix, y: Matrix, result: Result, lanes: int, larg
     """Emits a call of a function that is for all tiles of this shape, with these strides.
 
     Args:
-        large: whether the tile is part of a result that has to be waited for.
+        large: whether it is part of a result that is in no near cache.
     """
     (rows, k), columns, dtype = x.shape, y.shape[1], y.dtype
     places = [z for z in (result.c, result.d) if z is not None]
@@ -135,7 +143,7 @@ def emit_tile(b: Builder, x: Matrix, y: Matrix, result: Result, lanes: int, larg
         shape, strides = (rows, columns), (down_c, dtype.itemsize)
         c, *d = (Matrix(start, shape, strides, dtype) for start in starts)
         if large:
-            (d or [c])[0].prefetch(b)
+            c.prefetch(b)
         given = (down_x if any_down else down, right)
         a = replace(x, start=of_x, shape=(rows, k), strides=given)
         sums = emit_sums(b, a, replace(y, start=of_y, shape=(k, columns)), lanes)

@@ -1,7 +1,7 @@
 """What the gate of a variant looks at: rows of words, read off its arguments, scope and state.
 
-Where CPython keeps what in an object is looked up in objects made for that. Where it is not found,
-and for a step that sees what no row can tell, there is no gate.
+Where CPython keeps what in an object is looked up, or checked, in objects made for that. Where it
+is not found, and for a step that sees what no row can tell, there is no gate.
 """
 
 import ctypes
@@ -23,6 +23,8 @@ from ..sight import FACETS
 from .gate import DATA, DESCR, DIMENSIONS, FLAGS, NDIM, PLAIN, SECTIONS, TYPE, Gate
 
 FIELDS = {*Node.__slots__} - {"__weakref__"}
+BEFORE = 32
+"""Bytes that CPython has before an object that is collected and has fields."""
 HOLDERS, SIZE, ITEMS = 0, 16, 24
 """Where an object has how many hold it; where a list has its length, and where its items stand."""
 
@@ -75,6 +77,13 @@ class Rows:
             value = getattr(plain, name)
             self.sections["fields"].append([offsets()[name], id(value)])
             self.kept.append(value)
+        self.look_again(variant)
+
+    def look_again(self, variant: Any) -> None:
+        """Whether all is still as it was: another thread may have changed it while it was read."""
+        empty = all(tensor.grad is None for tensor in (*variant.forgotten, *variant.looked_at))
+        if not (empty and variant.scope.is_untouched() and variant.state.is_settled()):
+            raise Unseen
 
     def header(self) -> dict[str, int]:
         _, strides, _, order = self.engine.pointers
@@ -111,7 +120,7 @@ class Rows:
     def look_at_scope(self, scope: Any) -> None:
         if not scope.is_untouched():
             raise Unseen
-        self.kept += scope.bound, scope.variables
+        self.kept += scope.bound, scope.variables, scope.shadows
         self.sections["contexts"] = [
             [id(recording), id(recording.get())],
             [id(tracing), id(tracing.get())],
@@ -122,10 +131,18 @@ class Rows:
             self.look_into(get_referents(x)[0] if isinstance(x, MappingProxyType) else x)
         for cell in scope.cells:
             self.look_at(cell, "cell_contents")
+        for variables, name in scope.shadows:
+            self.sections["items"].append([id(variables), id(name), 0])
         for x, facet in scope.attributes:
-            if not isinstance(x, FunctionType):
+            if facet == "__class__":
+                self.add(id(x) + TYPE)
+            elif facet == "__dict__":
+                self.add(id(x) + place_of_fields(x))
+            elif isinstance(x, FunctionType):
+                self.look_at(x, facet)
+            else:
                 raise Unseen
-            self.look_at(x, facet)
+            self.kept.append(x)
         for tensor in scope.leaves:
             self.look_at(tensor, "tracked")
 
@@ -138,7 +155,7 @@ class Rows:
             self.look_at(tensor, "array")
         buffers = *map(id, state.targets.buffers), *map(id, state.targets.blocks)
         for x, holders in zip(buffers, chain(*state.held), strict=True):
-            self.sections["words"].append([x + HOLDERS, holders - 1])  # but for the list that asked
+            self.sections["words"].append([x + HOLDERS, holders - 1])  # but for who counted
 
     def look_into(self, x: Any) -> None:
         """At all that stands in a list or dict."""
@@ -182,6 +199,19 @@ def offset(x: Any, part: int) -> int:
     if words.count(part) != 1:
         raise ValueError(f"{part} stands {words.count(part)} times in a {type(x).__name__}")
     return 8 * words.index(part)
+
+
+def place_of_fields(x: Any) -> int:
+    """Where the address of the dict of an object stands: in it, or in the words before it.
+
+    Raises:
+        Unseen: nowhere.
+    """
+    size = type(x).__basicsize__
+    for place in range(-BEFORE, size, 8):
+        if word(id(x) + place) == id(vars(x)):
+            return place
+    raise Unseen
 
 
 @cache
