@@ -21,6 +21,12 @@ LETTER = {np.dtype(np.float64): "d", np.dtype(np.float32): "s"}
 OURS = "tinygrad_slp_"
 """How the names begin that machine code of ours calls these functions by."""
 C, FORTRAN = f"{OURS}c_", f"{OURS}fortran_"
+NAME_OF = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(
+    ("PyCapsule_GetName", ctypes.pythonapi)
+)
+POINTER_IN = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
+    ("PyCapsule_GetPointer", ctypes.pythonapi)
+)
 ROW_MAJOR, AS_IT_IS, TRANSPOSED = 101, 111, 112
 
 
@@ -56,10 +62,7 @@ def threads() -> float:
 
 def content(capsule: Any) -> int:
     """The pointer in a capsule."""
-    name, pointer = (ctypes.pythonapi[f"PyCapsule_{x}"] for x in ("GetName", "GetPointer"))
-    name.restype, name.argtypes = ctypes.c_char_p, [ctypes.py_object]
-    pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    return int(pointer(capsule, name(capsule)))
+    return int(POINTER_IN(capsule, NAME_OF(capsule)))
 
 
 # --- calls ---

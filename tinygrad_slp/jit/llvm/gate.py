@@ -109,6 +109,9 @@ class Method(ctypes.Structure):
 
 
 FASTCALL_WITH_KEYWORDS = 0x80 | 0x02
+NEW_FUNCTION = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, *[ctypes.py_object] * 2)(
+    ("PyCFunction_NewEx", ctypes.pythonapi)
+)
 
 
 def builtin(table: np.ndarray, kept: list[Any]) -> Any:
@@ -116,10 +119,8 @@ def builtin(table: np.ndarray, kept: list[Any]) -> Any:
 
     What is kept stands where the function has the name of its module, which nobody asks it for.
     """
-    make: Any = ctypes.pythonapi["PyCFunction_NewEx"]
-    make.restype, make.argtypes = ctypes.py_object, [ctypes.c_void_p] + [ctypes.py_object] * 2
     method, _ = compiled()
-    return make(ctypes.addressof(method), table, kept)
+    return NEW_FUNCTION(ctypes.addressof(method), table, kept)
 
 
 @cache
