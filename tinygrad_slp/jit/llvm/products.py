@@ -56,18 +56,21 @@ def emit_product(
     if by_blas(x, y):
         if before is not None and before is not array_of(node):
             memcpy(b, pointer_of(out), pointer_of(before), out.nbytes)
-        sizes, orders = (*out.shape, x.shape[1]), (blas.ordered(x), blas.ordered(y))
         pointers = [pointer_of(z) for z in (x, y, out)]
-        blas.emit_gemm(b, sizes, orders, pointers, scales, out.dtype)
+        orders = blas.ordered(x), blas.ordered(y)
+        blas.emit_gemm(b, (*out.shape, x.shape[1]), orders, pointers, scales, out.dtype)
         return "by BLAS"
-    left, right, new = (
-        Matrix(pointer_of(z), (len(z), z.shape[1]), (z.strides[0], z.strides[1]), z.dtype)
-        for z in (x, y, out)
-    )
+    left, right, new = (in_memory(z, pointer_of(z)) for z in (x, y, out))
     old = None if before is None else replace(new, start=pointer_of(before))
     result = Result(new, old, *scales)
     emit_tiles(b, left, right, result, width // out.itemsize, registers(width), scratch)
     return "in tiles"
+
+
+def in_memory(x: np.ndarray, start: Value) -> Matrix:
+    """An array with two axes, as it will stand there."""
+    (m, n), (down, right) = x.shape, x.strides
+    return Matrix(start, (m, n), (down, right), x.dtype)
 
 
 def matrices(

@@ -118,7 +118,7 @@ def emit_tiles(
 
         def tile(b: Builder, i: Value, height: int) -> None:
             part = result.part(b, i, j, (height, columns))
-            emit_tile(b, panel(b, i, height), right, part, lanes, result.c.nbytes > NEAR)
+            call_tile(b, panel(b, i, height), right, part, lanes, result.c.nbytes > NEAR)
 
         in_chunks(b, m, rows, tile)
 
@@ -127,35 +127,42 @@ def emit_tiles(
     in_chunks(b, n, width, strip)
 
 
-def emit_tile(b: Builder, x: Matrix, y: Matrix, result: Result, lanes: int, large: bool) -> None:
+def call_tile(b: Builder, x: Matrix, y: Matrix, result: Result, lanes: int, large: bool) -> None:
     """Emits a call of a function that is for all tiles of this shape, with these strides.
 
     Args:
         large: whether it is part of a result that is in no near cache.
     """
     (rows, k), columns, dtype = x.shape, y.shape[1], y.dtype
-    places = [z for z in (result.c, result.d) if z is not None]
-    down, right = x.strides
     any_down = large and x.has_rows
+    fixed = "any" if any_down else x.strides[0], x.strides[1], *y.strides
 
-    def emit(b: Builder, k: Value, down_x: Value, down_c: Value, *values: Value) -> None:
-        of_x, of_y, alpha, beta, *starts = values
-        shape, strides = (rows, columns), (down_c, dtype.itemsize)
-        c, *d = (Matrix(start, shape, strides, dtype) for start in starts)
-        if large:
-            c.prefetch(b)
-        given = (down_x if any_down else down, right)
-        a = replace(x, start=of_x, shape=(rows, k), strides=given)
-        sums = emit_sums(b, a, replace(y, start=of_y, shape=(k, columns)), lanes)
-        kept = Result(c, d[0] if d else None, alpha, beta)
-        for (i, j), total in zip(product(range(rows), range(0, columns, lanes)), sums, strict=True):
-            kept.keep(b, i, j, total)
+    def emit(
+        b: Builder, k: Value, down_x: Value, down_c: Value, of_x: Value, of_y: Value,
+        alpha: Value, beta: Value, of_c: Value, of_d: Value | None = None,
+    ) -> None:  # fmt: skip
+        down = down_x if any_down else x.strides[0]
+        left = replace(x, start=of_x, shape=(rows, k), strides=(down, x.strides[1]))
+        right = replace(y, start=of_y, shape=(k, columns))
+        c = replace(result.c, start=of_c, strides=(down_c, dtype.itemsize))
+        d = None if of_d is None else replace(c, start=of_d)
+        emit_tile(b, left, right, Result(c, d, alpha, beta), lanes, large)
 
-    strides = "any" if any_down else down, right, *y.strides
-    name = f"tile_{rows}_{columns}_{dtype}_{strides}_{len(places)}_{large}"
-    sizes = [index(k), index(down), index(result.c.strides[0])]
-    values = [x.start, y.start, result.alpha, result.beta, *(z.start for z in places)]
-    called(b, name, [*sizes, *values], emit, inline=not large)
+    places = [z.start for z in (result.c, result.d) if z is not None]
+    sizes = [index(z) for z in (k, x.strides[0], result.c.strides[0])]
+    values = [*sizes, x.start, y.start, result.alpha, result.beta, *places]
+    name = f"tile_{rows}_{columns}_{dtype}_{fixed}_{len(places)}_{large}"
+    called(b, name, values, emit, inline=not large)
+
+
+def emit_tile(b: Builder, x: Matrix, y: Matrix, result: Result, lanes: int, large: bool) -> None:
+    """Emits a product that is one tile."""
+    if large:
+        result.c.prefetch(b)
+    sums = emit_sums(b, x, y, lanes)
+    firsts = product(range(x.shape[0]), range(0, y.shape[1], lanes))
+    for (i, j), total in zip(firsts, sums, strict=True):
+        result.keep(b, i, j, total)
 
 
 def emit_sums(b: Builder, x: Matrix, y: Matrix, lanes: int) -> list[Value]:
