@@ -101,8 +101,16 @@ class Triple:
     factor = 3.0
 
 
+class Derived(Double):
+    factor = 3.0
+
+
 def replace_the_class(x):
     x.__class__ = Triple
+
+
+def derive_the_class(x):
+    x.__class__ = Derived
 
 
 def replace_the_fields(x):
@@ -110,7 +118,7 @@ def replace_the_fields(x):
 
 
 @each_backend
-@pytest.mark.parametrize("replace", [replace_the_class, replace_the_fields])
+@pytest.mark.parametrize("replace", [replace_the_class, derive_the_class, replace_the_fields])
 def test_an_object_that_became_another(backend, replace):
     x = Double()
     step = jit(lambda given: (Tensor(given) * x.factor).sum(), backend=backend)
@@ -143,8 +151,9 @@ def test_a_variable_that_hides_a_builtin_later(backend):
 
 @each_backend
 @pytest.mark.parametrize("kind", [dict, list])
-def test_a_container_with_fields(backend, kind):
-    x = type("Container", (kind,), {"__module__": __name__})()
+@pytest.mark.parametrize("contents", [{}, {"__slots__": ("factor",)}], ids=["fields", "slots"])
+def test_a_container_with_fields(backend, kind, contents):
+    x = type("Container", (kind,), {"__module__": __name__, **contents})()
     x.factor = 2.0
     step = jit(lambda given: (Tensor(given) * x.factor).sum(), backend=backend)
     assert often(lambda: step(X))[-1] == 30

@@ -39,10 +39,10 @@ def parts(path: str, x: Any) -> Iterator[tuple[str, Any]]:
             yield from variables(path, x)
     elif isinstance(x, CONTAINERS):
         yield from ((f"{path}[{i}]", part) for i, part in enumerate(x))
-        yield from ((f"{path}.{name}", part) for name, part in fields(x).items())
+        yield from of_object(path, x)
     elif isinstance(x, Mapping):
         yield from ((f"{path}[{key!r}]", part) for key, part in list(x.items()))
-        yield from ((f"{path}.{name}", part) for name, part in fields(x).items())
+        yield from of_object(path, x)
     elif isinstance(x, Tensor):
         yield f"{path}.requires_grad", x.tracked
     elif isinstance(x, type):
@@ -51,9 +51,18 @@ def parts(path: str, x: Any) -> Iterator[tuple[str, Any]]:
     elif hasattr(x, "__wrapped__"):  # a compiled step within another
         yield f"{path}", x.__wrapped__
     else:
-        yield from ((f"{path}.{name}", part) for name, part in fields(x).items())
-        yield from ((f"{path}.{name}", getattr(x, name)) for name in slots(x))
-        yield from ((f"type({path})", cls) for cls in type(x).__mro__ if is_users(cls))
+        yield from of_object(path, x)
+
+
+def of_object(path: str, x: Any) -> Iterator[tuple[str, Any]]:
+    """Its fields, and the classes that users wrote for it."""
+    yield from ((f"{path}.{name}", part) for name, part in fields(x).items())
+    yield from ((f"{path}.{name}", getattr(x, name)) for name in slots(x))
+    first, *others = type(x).__mro__
+    if is_users(first):
+        yield f"type({path})", first
+    bases = ((f"type({path}).__mro__[{k}]", cls) for k, cls in enumerate(others, 1))
+    yield from ((base, cls) for base, cls in bases if is_users(cls))
 
 
 def fields(x: Any) -> dict[str, Any]:

@@ -77,10 +77,14 @@ class Rows:
             value = getattr(plain, name)
             self.sections["fields"].append([offsets()[name], id(value)])
             self.kept.append(value)
-        self.look_again(variant)
+        self.check_again(variant)
 
-    def look_again(self, variant: Any) -> None:
-        """Whether all is still as it was: another thread may have changed it while it was read."""
+    def check_again(self, variant: Any) -> None:
+        """Looks whether another thread has changed something while it was read.
+
+        Raises:
+            Unseen: something is not as it was.
+        """
         empty = all(tensor.grad is None for tensor in (*variant.forgotten, *variant.looked_at))
         if not (empty and variant.scope.is_untouched() and variant.state.is_settled()):
             raise Unseen
@@ -207,8 +211,8 @@ def place_of_fields(x: Any) -> int:
     Raises:
         Unseen: nowhere.
     """
-    size = type(x).__basicsize__
-    for place in range(-BEFORE, size, 8):
+    inside = type(x).__dictoffset__
+    for place in (inside,) if inside > 0 else range(-BEFORE, 0, 8):
         if word(id(x) + place) == id(vars(x)):
             return place
     raise Unseen
