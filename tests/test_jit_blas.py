@@ -85,6 +85,30 @@ def test_a_product_that_is_scaled_and_added_to_what_stands_there(only, source):
     np.testing.assert_allclose(weight.data, expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_what_is_scaled_by_zero_is_still_looked_at(only, source, dtype):
+    only(SOURCES[source]())
+    start = np.ones((81, 93), dtype)
+    start[3, 4], start[5, 6] = np.nan, np.inf
+    weight = Tensor(start)
+    a, b = (RNG.standard_normal(shape).astype(dtype) for shape in ((81, 70), (70, 93)))
+
+    @jit(backend="llvm")
+    def step(a, b, keep):
+        with no_grad():
+            weight.data = keep * weight.data + a @ b
+
+    for keep in (1.0, 0.5):
+        step(a, b, keep)
+    assert "by BLAS" in str(step.program)
+    assert "gemm" in str(step.program)
+    step(a, b, 0.0)
+    expected = a @ b
+    expected[3, 4] = expected[5, 6] = np.nan
+    np.testing.assert_allclose(weight.data, expected, rtol=0, atol=200 * np.finfo(dtype).eps)
+
+
 def test_without_any_blas_all_products_are_ours(only):
     only({})
     a, b = RNG.standard_normal((80, 70)), RNG.standard_normal((70, 90))

@@ -10,15 +10,18 @@ from ...graph import Node
 from ..dtypes import dtype_of, shape_of
 from ..program import known_as
 from . import blas
-from .kernels import Pointer
+from .kernels import Pointer, in_chunks
 from .lanes import (
     FLOATS,
     Builder,
     Value,
+    at,
     cast,
     constant,
+    index,
     load,
     memcpy,
+    store,
 )  # fmt: skip
 from .matrices import Matrix
 from .operation import NotLowered
@@ -58,6 +61,8 @@ def emit_product(
             memcpy(b, pointer_of(out), pointer_of(before), out.nbytes)
         pointers = [pointer_of(z) for z in (x, y, out)]
         orders = blas.ordered(x), blas.ordered(y)
+        if before is not None:
+            scales[1] = not_zero(b, scales[1], pointers[2], out.dtype, out.size, width)
         blas.emit_gemm(b, (*out.shape, x.shape[1]), orders, pointers, scales, out.dtype)
         return "by BLAS"
     left, right, new = (in_memory(z, pointer_of(z)) for z in (x, y, out))
@@ -65,6 +70,20 @@ def emit_product(
     result = Result(new, old, *scales)
     emit_tiles(b, left, right, result, width // out.itemsize, registers(width), scratch)
     return "in tiles"
+
+
+def not_zero(b: Builder, beta: Value, start: Value, dtype: np.dtype, n: int, width: int) -> Value:
+    """β; or 1 if it is 0, when what it would scale is: a BLAS does not look at that, NaN or not."""
+    zero = constant(dtype, 0)
+    is_zero = b.fcmp_ordered("==", beta, zero)
+
+    def scale(b: Builder, i: Value, lanes: int) -> None:
+        place = at(b, start, b.mul(i, index(dtype.itemsize)))
+        store(b, b.fmul(load(b, place, dtype, lanes), constant(dtype, 0, lanes)), place, dtype)
+
+    with b.if_then(is_zero, likely=False):
+        in_chunks(b, n, width // dtype.itemsize, scale)
+    return b.select(is_zero, constant(dtype, 1), beta)
 
 
 def in_memory(x: np.ndarray, start: Value) -> Matrix:
