@@ -162,4 +162,4 @@ def test_the_readme_has_its_two_commands():
         assert command.count("\n") == 1
         assert command.startswith("python3 -m venv .venv && ")
     assert first.rstrip().endswith(".venv/bin/tinygrad-slp")
-    assert second.rstrip().endswith("python -m pytest -n auto")
+    assert second.rstrip().endswith("python -m pytest -n auto --dist worksteal")
