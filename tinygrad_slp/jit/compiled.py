@@ -112,8 +112,7 @@ class Compiled:
         self.step = step
         self.backend = chosen(backend)
         self.signature = signature(step)
-        self.parameters = list(self.signature.parameters.values())
-        known = [p.name for p in self.parameters]
+        known = list(self.signature.parameters)
         if unknown := [name for name in static if name not in known]:
             raise ValueError(f"static_argnames={unknown}: the arguments are {', '.join(known)}")
         self.static = frozenset(static)
@@ -133,7 +132,7 @@ class Compiled:
             return self.step(*args, **kwargs)  # within another step: a part of it
         with self.lock:
             gate = self.shut()
-            result = self.answer(*self.in_order(args, kwargs))
+            result = self.answer(args, kwargs)
             if not kwargs:
                 self.open(gate)
             return result
@@ -149,6 +148,7 @@ class Compiled:
             and latest.holds()
         ):
             return latest.run(args) if latest.accepts(args) else self.step(*args)
+        args, kwargs = self.in_order(args, kwargs)
         found = self.signed(args, kwargs)
         variant = self.find(found, found.leaves)
         if variant is None:
@@ -291,7 +291,7 @@ class Compiled:
     def names_of(self, args: Sequence[Any]) -> list[str]:
         """The names of positional arguments; of those that have none, their numbers."""
         plain = Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD
-        names = [p.name for p in self.parameters if p.kind in plain][: len(args)]
+        names = [k for k, p in self.signature.parameters.items() if p.kind in plain][: len(args)]
         return [*names, *(f"argument {k}" for k in range(len(names), len(args)))]
 
     def trace(self, found: Signature, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:

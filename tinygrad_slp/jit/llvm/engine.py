@@ -90,7 +90,7 @@ def compile_(text: str) -> bytes:
     module = llvm.parse_assembly(text)
     module.verify()
     options = llvm.create_pipeline_tuning_options(3)
-    options.loop_unrolling = False  # which would double the time this takes, for little
+    options.loop_unrolling = False  # which would take LLVM longer, for little
     passes = llvm.create_pass_builder(compiler, options)
     passes.getModulePassManager().run(module, passes)
     compiled: bytes = compiler.emit_object(module)

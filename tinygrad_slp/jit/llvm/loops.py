@@ -36,6 +36,7 @@ class Loops:
             self.schedule.hidden,
             self.in_place,
         ).plan()
+        self.given = len(places)
         self.blocks: list[np.ndarray] = []
         self.starts: list[tuple[int, int, int]] = []
         self.found: dict[int, tuple[np.ndarray, tuple[int, int]]] = {}
@@ -87,7 +88,7 @@ class Loops:
     @property
     def bytes(self) -> int:
         """Of memory that the program works in, beside its places."""
-        return self.plan.bytes + (self.blocks[self.spare].nbytes if self.spare else 0)
+        return sum(block.nbytes for block in self.blocks[self.given :])
 
     # --- instructions ---
 

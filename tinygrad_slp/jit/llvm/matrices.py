@@ -30,7 +30,7 @@ LINE = 64
 class Matrix:
     """Where a matrix begins, and how many bytes it is to the next row and to the next column.
 
-    They are values of the program where a function is for matrices of several sizes.
+    In a function for matrices of several sizes, some of these are values of the program.
     """
 
     start: Value

@@ -57,11 +57,11 @@ def emit_product(
     greek = (1, 0) if before is None else [node.settings[name] for name in GREEK]
     scales = [scale(b, number, out.dtype, array_of, pointer_of) for number in greek]
     if by_blas(x, y):
-        if before is not None and before is not array_of(node):
-            memcpy(b, pointer_of(out), pointer_of(before), out.nbytes)
         pointers = [pointer_of(z) for z in (x, y, out)]
         orders = blas.ordered(x), blas.ordered(y)
         if before is not None:
+            if before is not array_of(node):
+                memcpy(b, pointers[2], pointer_of(before), out.nbytes)
             scales[1] = not_zero(b, scales[1], pointers[2], out.dtype, out.size, width)
         blas.emit_gemm(b, (*out.shape, x.shape[1]), orders, pointers, scales, out.dtype)
         return "by BLAS"
@@ -73,7 +73,10 @@ def emit_product(
 
 
 def not_zero(b: Builder, beta: Value, start: Value, dtype: np.dtype, n: int, width: int) -> Value:
-    """β; or 1 if it is 0, when what it would scale is: a BLAS does not look at that, NaN or not."""
+    """β of β·c; where it is 0, c becomes 0·c, and 1 stands for β.
+
+    A BLAS does not look at c where β is 0, and would lose NaN and ∞.
+    """
     zero = constant(dtype, 0)
     is_zero = b.fcmp_ordered("==", beta, zero)
 

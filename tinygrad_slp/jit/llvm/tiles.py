@@ -25,8 +25,8 @@ NEAR = 2**15
 def best_tile(m: int, n: int, lanes: int, registers: int) -> tuple[int, int]:
     """How many rows and vectors a tile should have: what takes few cycles, and little code.
 
-    Where a shape is much better than others it is by these counts; small differences were weighed
-    by times of `benchmarks/products.py`, for loads that have to wait, and for each sum's code.
+    Arithmetic and loads are counted; the small terms, for loads that have to wait and for the code
+    of each sum, only choose between shapes that are about as good.
     """
 
     def cycles(rows: int, vectors: int) -> float:
