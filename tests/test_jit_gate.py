@@ -18,7 +18,7 @@ from tinygrad_slp.jit.variant import PATIENCE
 
 pytest.importorskip("llvmlite", reason="native code needs llvmlite")
 
-from tinygrad_slp.jit.llvm import watching
+from tinygrad_slp.jit.llvm import gate, watching
 
 pytestmark = pytest.mark.native
 X, Y = tutorial.X, tutorial.Y
@@ -104,6 +104,18 @@ def test_a_result_is_as_a_leaf_is_and_dies_like_one():
     assert sys.getrefcount(NOTHING) == before + len(results)
     results.clear()
     assert sys.getrefcount(NOTHING) == before
+
+
+def test_a_gate_keeps_its_code_if_another_thread_has_compiled_it_too():
+    eager, _, step = twins(perceptron, X, Y)
+    _, code = gate.compiled()
+    there = weakref.ref(code)
+    del code
+    gate.compiled.cache_clear()
+    gc.collect()
+    assert there() is not None
+    same(step(X, Y), eager.step(X, Y), "llvm")
+    assert is_through(step, X, Y)
 
 
 def test_a_learning_rate_is_read_anew():
