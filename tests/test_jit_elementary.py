@@ -10,7 +10,7 @@ import pytest
 
 REASON = "jit needs llvmlite"
 ir = pytest.importorskip("llvmlite.ir", reason=REASON)
-llvm = pytest.importorskip("llvmlite.binding", reason=REASON)
+Code = pytest.importorskip("tinygrad_slp.jit.llvm.engine", reason=REASON).Code
 ELEMENTARY = pytest.importorskip("tinygrad_slp.jit.llvm.elementary", reason=REASON).ELEMENTARY
 
 NUMBER = {np.float64: ir.DoubleType(), np.float32: ir.FloatType()}
@@ -47,21 +47,12 @@ def loop(ufunc: np.ufunc, number: Any, width: int) -> Any:
 @cache
 def compiled(ufunc: np.ufunc, dtype: type, width: int) -> Callable[[np.ndarray], np.ndarray]:
     """What LLVM makes of the loop on this machine, as a function of an array."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    module = llvm.parse_assembly(str(loop(ufunc, NUMBER[dtype], width)))
-    module.verify()
-    machine = llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3
-    )
-    passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(3))
-    passes.getModulePassManager().run(module, passes)
-    engine = llvm.create_mcjit_compiler(module, machine)
-    engine.finalize_object()
+    text = str(loop(ufunc, NUMBER[dtype], width))
+    code = Code(text, lambda: text)
     signature = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
-    f = signature(engine.get_function_address("f"))
+    f = signature(code.address("f"))
 
-    def run(x: np.ndarray, engine: Any = engine) -> np.ndarray:  # which keeps the engine alive
+    def run(x: np.ndarray, code: Any = code) -> np.ndarray:  # which keeps the code alive
         padded = np.resize(x, -(-x.size // width) * width)
         y = np.empty_like(padded)
         f(padded.ctypes.data, y.ctypes.data, padded.size)

@@ -46,11 +46,16 @@ class Program:
         """Lets go of the arrays of the run that was traced; their shapes and dtypes stay."""
         for x in (*self.inputs.values(), *self.nodes):
             if isinstance(x.array, np.ndarray):
-                x.array = np.broadcast_to(np.zeros((), x.array.dtype), x.array.shape)
+                x.array = repeated_zero(x.array.shape, x.array.dtype)
 
     def ends(self) -> Iterator[Node]:
         """The nodes that are returned or stored."""
         return (x for x in (*self.outputs, *self.stores.values()) if isinstance(x, Node))
+
+
+def repeated_zero(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An array of one number, which is seen everywhere."""
+    return np.ndarray(shape, dtype, np.zeros((), dtype), strides=(0,) * len(shape))
 
 
 def kept_apart(x: Any) -> Any:
@@ -73,7 +78,7 @@ def ancestors(ends: Iterable[Any]) -> list[Node]:
         node = stack.pop()
         if node.order not in found:
             found[node.order] = node
-            stack += nodes_in((node.inputs, node.settings))
+            stack += nodes_in([node.inputs, node.settings])
     return [found[order] for order in sorted(found)]
 
 
@@ -87,7 +92,7 @@ MOVES = {
 
 def is_move(node: Node) -> bool:
     """Whether a node is its first input, moved by what is known before the program runs."""
-    return node.function in MOVES and sum(1 for _ in nodes_in((node.inputs, node.settings))) == 1
+    return node.function in MOVES and len(nodes_in([node.inputs, node.settings])) == 1
 
 
 def is_number(node: Node) -> bool:
@@ -115,7 +120,7 @@ def reduced_by(node: Node) -> Any:
 
 def computed(function: Any, inputs: tuple[Any, ...], array: Any, /, **settings: Any) -> Node:
     """A node that a pass adds to a program; of the array only shape and dtype count."""
-    return made(Node, array, function, inputs, tuple(nodes_in((inputs, settings))), settings)
+    return made(Node, array, function, inputs, tuple(nodes_in([inputs, settings])), settings)
 
 
 def join(*parts: np.ndarray) -> np.ndarray:
@@ -131,17 +136,21 @@ def replaced(x: Any, new: Mapping[int, Any]) -> Any:
     return mapped(lambda part: new.get(part.order, part) if isinstance(part, Node) else part, x)
 
 
-def exact_text(x: Any) -> str:
-    """Inputs or settings as a text that is equal only for equal ones."""
+def exact_text(x: Any, number: Mapping[int, int] | None = None) -> str:
+    """Inputs or settings as a text that is equal only for equal ones.
+
+    Args:
+        number: of each node, by order; by default its order itself.
+    """
     if isinstance(x, Node):
-        return f"%{x.order}"
+        return f"%{x.order if number is None else number[x.order]}"
     if isinstance(x, np.ndarray | np.generic):
         content = x.tobytes().hex() if x.size <= 64 else sha256(x.tobytes()).hexdigest()
         return f"{x.dtype.str}{np.shape(x)}{content}"
     if isinstance(x, tuple | list):
-        return f"{type(x).__name__}({', '.join(map(exact_text, x))})"
+        return f"{type(x).__name__}({', '.join([exact_text(part, number) for part in x])})"
     if isinstance(x, dict):
-        return ", ".join(f"{k}={exact_text(v)}" for k, v in sorted(x.items()))
+        return ", ".join([f"{k}={exact_text(v, number)}" for k, v in sorted(x.items())])
     return f"{type(x).__name__} {x!r}"
 
 
@@ -149,20 +158,13 @@ def fingerprint(program: Program) -> str:
     """A text that is the same only for programs that compute the same, place by place."""
     places = {place: k for k, place in enumerate({**program.inputs, **program.stores})}
     number = {x.order: k for k, x in enumerate([*program.inputs.values(), *program.nodes])}
-    relative = {order: Name(k) for order, k in number.items()}
 
     def line(what: Any, node: Node, *rest: Any) -> str:
-        return f"{what} {kind(node)} {exact_text(replaced(rest, relative))}"
+        dtype = node.array.dtype.str if hasattr(node.array, "dtype") else type(node.array)
+        return f"{what} {dtype} {np.shape(node.array)} {exact_text(rest, number)}"
 
     lines = [line((places[p], p.kind), x) for p, x in program.inputs.items()]
     lines += [line(known_as(x), x, x.inputs, x.settings) for x in program.nodes]
-    lines += [exact_text(replaced(x, relative)) for x in program.outputs]
-    lines += [f"{places[p]} {exact_text(replaced(x, relative))}" for p, x in program.stores.items()]
+    lines += [exact_text(x, number) for x in program.outputs]
+    lines += [f"{places[p]} {exact_text(x, number)}" for p, x in program.stores.items()]
     return "\n".join(lines)
-
-
-class Name(int):
-    """The number of a node in its program."""
-
-    def __repr__(self) -> str:
-        return f"%{int(self)}"

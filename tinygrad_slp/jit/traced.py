@@ -8,7 +8,7 @@ whoever asks for one as a plain Python or NumPy value is refused.
 
 import operator
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from os.path import dirname
 from typing import Any, NoReturn
@@ -228,7 +228,7 @@ def record(function: Function, args: tuple[Any, ...], settings: dict[str, Any]) 
     if function in STATIC:
         return y
     inputs, node_settings = as_nodes(args), as_nodes(settings)
-    parents = tuple(nodes_in((inputs, node_settings)))
+    parents = tuple(nodes_in([inputs, node_settings]))
     if isinstance(y, tuple | list):
         parts = [
             Traced(made(Node, part, Part(function, i), inputs, parents, node_settings))
@@ -336,15 +336,17 @@ def as_nodes(x: Any) -> Any:
     return mapped(node, x)
 
 
-def nodes_in(x: Any) -> Iterator[Node]:
+def nodes_in(parts: Iterable[Any]) -> list[Node]:
     """The nodes in nested tuples, lists and dicts, in order."""
-    if isinstance(x, Node):
-        yield x
-    elif isinstance(x, tuple | list):
-        for part in x:
-            yield from nodes_in(part)
-    elif isinstance(x, dict):
-        yield from nodes_in(list(x.values()))
+    found: list[Node] = []
+    for x in parts:
+        if isinstance(x, Node):
+            found.append(x)
+        elif isinstance(x, tuple | list):
+            found += nodes_in(x)
+        elif isinstance(x, dict):
+            found += nodes_in(x.values())
+    return found
 
 
 PACKAGE = dirname(dirname(__file__))

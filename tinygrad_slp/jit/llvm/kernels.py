@@ -2,8 +2,8 @@
 
 A loop is a function of pointers to blocks of memory that do not overlap. Adjacent axes become one
 where all arrays allow it; along the last, vectors are loaded, computed with and stored, and what is
-left over is one shorter vector. A reduction over the last axis is kept in registers; over others it
-is added up in memory.
+left over is one shorter vector. A reduction is kept in registers if it is over the last axis, or
+its result is no longer than one of them; else it is added up in memory.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,6 +20,7 @@ from ..program import reduced_by
 from .elementwise import is_nan
 from .fusion import Step
 from .lanes import (
+    BYTE,
     INDEX,
     Builder,
     Value,
@@ -32,7 +33,9 @@ from .lanes import (
     index,
     joined,
     load,
+    memcpy,
     parted,
+    room,
     shuffled,
     splat,
     store,
@@ -134,11 +137,18 @@ class Kernel:
     def emit(self) -> None:
         for access in self.accesses.values():
             access.strides = access.strides or [0]
+        short = [r for r in self.reductions if 1 < self.array_of(r).size <= self.lanes]
+        results = [self.accesses[r.order].pointer for r in short]
+        for r in short:  # which LLVM makes a register
+            place = ir.ArrayType(BYTE, self.array_of(r).nbytes)
+            self.accesses[r.order].pointer = room(self.b, place)
         for node in self.reductions:
             if not self.is_at_once(node):
                 self.clear(node)
         pointers = {key: access.pointer for key, access in self.accesses.items()}
         self.walk(0, pointers)
+        for r, result in zip(short, results, strict=True):
+            memcpy(self.b, result, pointers[r.order], self.array_of(r).nbytes)
 
     def clear(self, node: Node) -> None:
         """Puts what a reduction begins with where its result is to stand."""

@@ -110,7 +110,7 @@ def splat(b: Builder, x: Value, n: int) -> Value:
         return x
     type = ir.VectorType(x.type, n)
     first = b.insert_element(ir.Constant(type, ir.Undefined), x, ir.Constant(ir.IntType(32), 0))
-    mask = ir.Constant(ir.VectorType(ir.IntType(32), n), [0] * n)
+    mask = ir.Constant(ir.VectorType(ir.IntType(32), n), None)  # zeros, written as one word
     return b.shuffle_vector(first, ir.Constant(type, ir.Undefined), mask)
 
 
@@ -188,13 +188,12 @@ def called(
 
     Args:
         emit: emits its instructions: emit(b, *values).
-        inline: whether LLVM may put them where it is called, which takes it longer.
+        inline: put them where it is called, as a call takes longer than some hundred instructions.
     """
     function = declared(b, name, [x.type for x in values])
     if function.is_declaration:
         function.linkage = "internal"
-        if not inline:
-            function.attributes.add("noinline")
+        function.attributes.add("alwaysinline" if inline else "noinline")
         inner = ir.IRBuilder(function.append_basic_block("entry"))
         emit(inner, *function.args)
         inner.ret_void()

@@ -132,6 +132,7 @@ class Loops:
         signature = ir.FunctionType(ir.VoidType(), [POINTER] * len(used))
         function = ir.Function(module, signature, module.get_unique_name("loop_"))
         function.linkage = "internal"
+        function.attributes.add("alwaysinline")
         for argument in function.args:
             argument.add_attribute("noalias")
         inner = ir.IRBuilder(function.append_basic_block("entry"))
