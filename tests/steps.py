@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tinygrad_slp import Tensor, nn, optim
+from tinygrad_slp.jit import TraceError
 
 KNOWN = json.loads(Path(__file__).with_name("seed_trajectories.json").read_text())
 each_backend = pytest.mark.parametrize(
@@ -38,6 +39,21 @@ def same(x, y, backend, tolerance=1e-12):
     else:
         scale = np.max(np.abs(y), initial=0.1)
         np.testing.assert_allclose(x, y, rtol=tolerance, atol=tolerance * scale)
+
+
+def never_stale(step, eager, change, *args, calls=3):
+    """After some calls, and again after a change: what eager gives, or an error; never else."""
+    for _ in range(calls):
+        np.testing.assert_array_equal(step(*args), eager(*args))
+    for _ in range(2):
+        change()
+        for _ in range(2):
+            try:
+                found = step(*args)
+            except TraceError:
+                return "refused"
+            np.testing.assert_array_equal(found, eager(*args))
+    return "seen"
 
 
 class Training:

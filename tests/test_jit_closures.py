@@ -5,26 +5,10 @@ from collections import Counter, OrderedDict, defaultdict, deque
 
 import numpy as np
 import pytest
-from steps import X, each_backend
+from steps import X, each_backend, never_stale
 
 from tinygrad_slp import Tensor
 from tinygrad_slp.jit import TraceError, jit
-
-
-def never_stale(step, eager, change, *args):
-    """After some calls, and again after a change: what eager gives, or an error; never else."""
-    for _ in range(3):
-        np.testing.assert_array_equal(step(*args), eager(*args))
-    for _ in range(2):
-        change()
-        for _ in range(2):
-            try:
-                found = step(*args)
-            except TraceError:
-                return "refused"
-            np.testing.assert_array_equal(found, eager(*args))
-    return "seen"
-
 
 USES = {
     "with a tensor": lambda x, array: (Tensor(x) * array).detach(),

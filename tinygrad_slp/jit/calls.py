@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from ..graph import Node
+from ..rule import name
 from .dtypes import COPIES, UFUNCS, dtype_of, loop_dtypes
 from .horizontal import MOST
 from .program import is_number, join, reduced_by
+from .traced import TraceError
 
 EXTREMES = {np.maximum, np.minimum}
 
@@ -192,8 +194,19 @@ class Number:
 
 
 def into(out: np.ndarray, function: Function, inputs: Any, settings: Any) -> None:
-    """Any other function: it makes its result, and we copy it."""
-    np.copyto(out, function(*map(known, inputs), **settings))
+    """Any other function: it makes its result, and we copy it.
+
+    Raises:
+        TraceError: the result has another shape than the one in the run that was traced.
+    """
+    result = function(*map(known, inputs), **settings)
+    if np.shape(result) != out.shape:
+        raise TraceError(
+            f"the shape of what {name(function)} returns depends on values: it was {out.shape} in "
+            f"the step that was traced, and is {np.shape(result)} now. Compute it outside, and "
+            "give it as an argument"
+        )
+    np.copyto(out, result)
 
 
 def number(out: np.ndarray, function: Function, *inputs: Any) -> None:

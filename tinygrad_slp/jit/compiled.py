@@ -2,6 +2,7 @@
 
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial, update_wrapper
 from importlib.util import find_spec
@@ -32,8 +33,11 @@ from .variant import Variant
 
 BACKENDS = "auto", "numpy", "llvm"
 MOST_VARIANTS = 16
+ALIKE = 4
+"""Variants kept for arguments of one kind: for training and evaluation, with old gradients and
+without."""
 MANY = 8
-"""Kinds of arguments from which one is told that they change."""
+"""Traces after which one is told what makes them necessary."""
 
 
 def jit(
@@ -110,6 +114,7 @@ class Compiled:
         update_wrapper(self, step)
         vars(self).pop("entry", None)  # a field of the function's, or the gate of another step
         self.step = step
+        self.name = name_of(step)
         self.backend = chosen(backend)
         self.signature = signature(step)
         known = list(self.signature.parameters)
@@ -120,7 +125,8 @@ class Compiled:
         self.latest: Variant | None = None
         self.traces = 0
         self.kinds = 0
-        self.unsettled = 0
+        self.again = 0
+        self.unsettled: Counter[Any] = Counter()
         self.lock = RLock()
         self.gate: Any = None
 
@@ -269,7 +275,7 @@ class Compiled:
 
     def __get__(self, instance: Any, cls: type) -> Any:
         """A method of a class, bound: its programs are kept for each instance."""
-        if instance is None:
+        if instance is None or not hasattr(self.step, "__get__"):
             return self
         name = f"_jit_{self.step.__qualname__}"
         method = self.step.__get__(instance, cls)
@@ -297,6 +303,7 @@ class Compiled:
     def trace(self, found: Signature, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """Runs the step as it stands, and keeps what it computes."""
         scope = Scope(self.step, found.static)
+        scope.refuse_unseen()
         before = {path: checksum(x) for path, x in scope.arrays.items()}
         names = self.names_of(args)
 
@@ -310,7 +317,7 @@ class Compiled:
             result = self.step(*given, **named)
             if contents([given, named]) != before:
                 raise TraceError(
-                    f"{self.step.__name__} changes a list or dict that it is given, which a replay "
+                    f"{self.name} changes a list or dict that it is given, which a replay "
                     "would not do: return the new values instead"
                 )
             return result
@@ -318,7 +325,7 @@ class Compiled:
         seen: Recording = trace(call, found.leaves, found.paths, scope.arrays.values())
         if changed := [p for p, x in scope.arrays.items() if checksum(x) != before[p]]:
             raise TraceError(
-                f"{self.step.__name__} writes into the array {', '.join(changed)}, which a replay "
+                f"{self.name} writes into the array {', '.join(changed)}, which a replay "
                 "would not do: hold it in a Tensor, t.data = ..., or return the new values"
             )
         self.check_random(scope)
@@ -334,7 +341,7 @@ class Compiled:
         now = scope.random_states().items()
         if drawn := [name for name, state in now if scope.random.get(name) != state]:
             raise TraceError(
-                f"{self.step.__name__} draws random numbers from {', '.join(drawn)}, which each "
+                f"{self.name} draws random numbers from {', '.join(drawn)}, which each "
                 "replay would repeat: give "
                 "them as arguments, or draw them from a tinygrad_slp.random.Stream"
             )
@@ -344,11 +351,14 @@ class Compiled:
 
         Once is fine, an optimizer makes its momentum in the first step; the next call traces anew.
         """
-        self.unsettled = 0 if scope.holds() else self.unsettled + 1
-        if self.unsettled > 2:
+        if scope.holds():
+            self.unsettled.clear()
+        else:
+            self.unsettled[found.key] += 1
+        if self.unsettled[found.key] > 2:
             changed = changes(scope.seen, Scope(self.step, found.static).seen)
             raise TraceError(
-                f"{self.step.__name__} changes what it reads, each time it runs: "
+                f"{self.name} changes what it reads, each time it runs: "
                 f"{'; '.join(changed[:3])}. A replay would not do that. Return values from the "
                 "step and keep them outside, or hold what changes in a Tensor"
             )
@@ -363,31 +373,43 @@ class Compiled:
         for path, x in scope.arrays.items():
             if id(x) not in used and x.nbytes > 4096:
                 raise TraceError(
-                    f"{self.step.__name__} closes over the array {path} of shape {x.shape}, but "
+                    f"{self.name} closes over the array {path} of shape {x.shape}, but "
                     "does not give it to a Tensor as it is; a replay would not see it change. "
-                    f"Give it as an argument, or write Tensor({path})"
+                    f"Give it as an argument, or make Tensor({path}) once, outside of the step"
                 )
 
+    def warn(self, why: str) -> None:
+        warnings.warn(f"{self.name} was traced {self.traces} times, as {why}", stacklevel=5)
+
     def remember(self, found: Signature, variant: Variant) -> None:
-        """Keeps a variant, and warns of arguments that are of another kind again and again."""
+        """Keeps a variant, and warns of what is of another kind again and again."""
         self.traces += 1
         old = next(reversed(self.variants), None)
-        alike = self.variants.pop(found.key, None)
-        if alike is None:
+        alike = self.variants.pop(found.key, [])
+        if not alike:
             self.kinds += 1
             if self.kinds % MANY == 0:
-                warnings.warn(
-                    f"{self.step.__name__} was traced {self.kinds} times, as its arguments change: "
-                    f"{difference(old, found.key)}. Pad batches to one shape, or make numbers "
-                    "arrays",
-                    stacklevel=4,
+                self.warn(
+                    f"its arguments change: {difference(old, found.key)}. Pad batches to one "
+                    "shape, or make numbers arrays"
                 )
-        # A step that adds to gradients has a program for when there are some, and one for when not.
-        others = [v for v in alike or () if v.were_empty != variant.were_empty and v.scope.holds()]
-        self.variants[found.key] = [variant, *others[:3]]
+        elif changed := changes(alike[0].scope.seen, variant.scope.seen):
+            self.again += 1
+            if self.again % MANY == 0:
+                self.warn(
+                    f"what it reads changes: {'; '.join(changed[:3])}. Give it as an argument, or "
+                    "hold it in a Tensor"
+                )
+        self.variants[found.key] = [variant, *alike[: ALIKE - 1]]
         self.latest = variant
         if len(self.variants) > MOST_VARIANTS:
             self.variants.pop(next(iter(self.variants)))
+
+
+def name_of(step: Any) -> str:
+    """What users call a step; a partial has no name of its own."""
+    function = step.func if isinstance(step, partial) else step
+    return getattr(function, "__name__", type(function).__name__)
 
 
 def checksum(x: np.ndarray) -> int:

@@ -24,6 +24,8 @@ from .sight import (
     has_fields,
     has_value,
     hidden,
+    in_module,
+    is_unseen,
     is_users,
     named,
     names_in,
@@ -31,6 +33,7 @@ from .sight import (
     slots,
 )  # fmt: skip
 from .trace import Place
+from .traced import TraceError
 
 CONTENTS = attrgetter("cell_contents")
 TRACKED = attrgetter("tracked")
@@ -56,6 +59,8 @@ class Scope:
         self.cells: list[CellType] = []
         self.attributes: list[tuple[Any, str]] = []
         self.shadows: list[tuple[dict[str, Any], str]] = []
+        self.words: set[str] = set()  # names in all code
+        self.mappings: list[Any] = []
         known: set[int] = set()
         todo = [*reversed(given.items()), ("", step)]
         while todo:
@@ -65,6 +70,8 @@ class Scope:
                 known.add(id(x))
                 self.watch(x)
                 todo += reversed(list(parts(path, x)))
+            if not todo:
+                todo = self.in_modules()
         self.tensors = self.of_type(Tensor)
         self.arrays = self.of_type(np.ndarray)
         self.remember()
@@ -74,12 +81,37 @@ class Scope:
         found = {id(x): (path, x) for path, x in self.seen.items() if isinstance(x, types)}
         return dict(found.values())
 
+    def in_modules(self) -> list[tuple[str, Any]]:
+        """What the code that was seen names of the modules that hang on objects: what is new."""
+        found = []
+        for path, x in self.of_type(ModuleType).items():
+            for variables, name, prefix in in_module(path, x, self.words):
+                if f"{prefix}{name}" not in self.seen:
+                    self.variables.append((variables, name))
+                    found.append((f"{prefix}{name}", variables[name]))
+        return found
+
+    def refuse_unseen(self) -> None:
+        """
+        Raises:
+            TraceError: the step names an object in which a replay could not see what changes.
+        """
+        for path, x in self.seen.items():
+            named = path in self.given or path.rpartition(".")[2] in self.words
+            if named and is_unseen(x):
+                raise TraceError(
+                    f"the step reads {path}, a {type(x).__name__}, which a replay would not see "
+                    "change: give what it holds now as an argument, such as next(batches) or "
+                    "df.to_numpy()"
+                )
+
     def watch(self, x: Any) -> None:
         """Keeps hold of what can be changed in a value, for a look at all of it at once."""
         if isinstance(x, FunctionType):
             if is_users(x):
                 names = names_in(x.__code__)
-                self.variables += ((where, name) for where, name, _ in named(names, x.__globals__))
+                self.words.update(names, x.__code__.co_freevars)
+                self.variables += ((where, name) for where, name, _ in named(x))
                 self.attributes += ((x, facet) for facet in (*FACETS, "__dict__"))
                 self.shadows += ((x.__globals__, name) for name in hidden(names, x.__globals__))
                 self.live.append(vars(x))
@@ -90,6 +122,7 @@ class Scope:
         elif not hasattr(x, "__wrapped__"):
             if isinstance(x, list | set | deque | Mapping):
                 self.live.append(x)
+                self.mappings += [x] if isinstance(x, Mapping) else []
             if has_fields(x):
                 self.live.append(vars(x))
                 self.attributes += (x, "__dict__"), (x, "__class__")
@@ -100,6 +133,7 @@ class Scope:
     def remember(self) -> None:
         """Keeps what everything is now."""
         self.copies = [copied(x) for x in self.live]
+        self.orders = list(map(list, self.mappings))
         # Another object could be equal to one of these, and not the same to a step.
         risky = [
             (x, key)
@@ -133,6 +167,7 @@ class Scope:
         try:
             return (
                 self.live == self.copies
+                and list(map(list, self.mappings)) == self.orders
                 and all(map(is_, self.bound_now(), self.bound))
                 and not any(map(contains, *self.hiding))
                 and list(map(TRACKED, self.leaves)) == self.tracked

@@ -5,30 +5,44 @@ Code of the standard library, of NumPy and of this package is taken to do what i
 
 import builtins
 import sys
+from array import array
 from collections import deque
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property, partial, partialmethod, singledispatchmethod
+from io import IOBase
 from types import BuiltinMethodType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from ..graph import Live
+from ..rule import RULES
 from ..tensor import Tensor
 
 HERE = __name__.partition(".")[0]
 LIBRARIES = {"numpy", HERE, *sys.stdlib_module_names} - {"__main__"}
 SIMPLE = int, float, complex, str, bytes, bool, type(None), np.dtype, np.generic, slice, range
 CONTAINERS = list, tuple, deque, set, frozenset
+INSIDE: dict[type, tuple[str, ...]] = {
+    partial: ("func", "args", "keywords"),
+    partialmethod: ("func", "args", "keywords"),
+    property: ("fget", "fset", "fdel"),
+    cached_property: ("func",),
+    singledispatchmethod: ("func", "dispatcher"),
+    staticmethod: ("__func__",),
+    classmethod: ("__func__",),
+}
+"""What stands in objects of the standard library that stand before functions."""
+Variable = tuple[dict[str, Any], str, str]
+"""The dict that has a variable, its name there, and what stands before it in a path."""
 FACETS = "__code__", "__defaults__", "__kwdefaults__"
 """What of a function can be given another value."""
 
 
 def parts(path: str, x: Any) -> Iterator[tuple[str, Any]]:
     """What hangs on a value, with paths."""
-    if isinstance(x, partial):
-        yield f"{path}()", x.func
-        yield from parts(path, [x.args, x.keywords])
+    if type(x) in INSIDE:
+        yield from ((f"{path}.{name}", getattr(x, name)) for name in INSIDE[type(x)])
     elif isinstance(x, MethodType):
         yield f"{path}.self" if path else "self", x.__self__
         yield f"{path}.", x.__func__
@@ -37,17 +51,20 @@ def parts(path: str, x: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(x, FunctionType):
         if is_users(x):
             yield from variables(path, x)
+            if x in RULES:
+                yield f"the rule of {path}", RULES[x].vjps
     elif isinstance(x, CONTAINERS):
         yield from ((f"{path}[{i}]", part) for i, part in enumerate(x))
         yield from of_object(path, x)
     elif isinstance(x, Mapping):
         yield from ((f"{path}[{key!r}]", part) for key, part in list(x.items()))
+        yield f"the order of {path}", str(list(x))
         yield from of_object(path, x)
     elif isinstance(x, Tensor):
         yield f"{path}.requires_grad", x.tracked
     elif isinstance(x, type):
         if is_users(x):
-            yield from ((f"{path}.{name}", plain(v)) for name, v in fields(x).items())
+            yield from ((f"{path}.{name}", v) for name, v in fields(x).items())
     elif hasattr(x, "__wrapped__"):  # a compiled step within another
         yield f"{path}", x.__wrapped__
     else:
@@ -68,7 +85,8 @@ def of_object(path: str, x: Any) -> Iterator[tuple[str, Any]]:
 def fields(x: Any) -> dict[str, Any]:
     """The fields of an object or a class, but for `Live` numbers and what Python puts there."""
     if isinstance(x, type):
-        return {k: v for k, v in vars(x).items() if not k.startswith("__")}
+        code = (FunctionType, *INSIDE)
+        return {k: v for k, v in vars(x).items() if isinstance(v, code) or not k.startswith("__")}
     if not has_fields(x):
         return {}
     cls = type(x)
@@ -80,7 +98,17 @@ def has_fields(x: Any) -> bool:
     if type(x).__dictoffset__ == 0 or isinstance(x, ModuleType | np.ndarray | np.ufunc):
         return False
     module = root(type(x).__module__)
-    return module in (HERE, "types", "argparse") or module not in LIBRARIES  # namespaces
+    holders = HERE, "types", "argparse", "collections"  # namespaces, UserList
+    return module in holders or module not in LIBRARIES
+
+
+def is_unseen(x: Any) -> bool:
+    """Whether a replay could not see what changes in a value: an iterator, or another's array."""
+    if isinstance(x, Iterator):
+        return not is_users(type(x)) and not isinstance(x, IOBase)
+    if isinstance(x, (np.ndarray, Tensor, *SIMPLE)):
+        return False
+    return hasattr(type(x), "__array__") or type(x) in (array, bytearray, memoryview)
 
 
 def slots(x: Any) -> list[str]:
@@ -93,11 +121,6 @@ def slots(x: Any) -> list[str]:
     return [name for name in found if name != "__dict__" and hasattr(x, name)]
 
 
-def plain(value: Any) -> Any:
-    """The function in a static method or class method."""
-    return value.__func__ if isinstance(value, staticmethod | classmethod) else value
-
-
 def is_users(x: Any) -> bool:
     """Whether a function or class was written by a user."""
     return root(getattr(x, "__module__", None)) not in LIBRARIES
@@ -106,14 +129,18 @@ def is_users(x: Any) -> bool:
 def variables(path: str, function: FunctionType) -> Iterator[tuple[str, Any]]:
     """The variables from outside that the code of a function names, and its defaults."""
     inside = f"{path}." if path else ""
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        if has_value(cell):
-            yield f"{inside}{name}", cell.cell_contents
-    for where, name, prefix in named(names_in(function.__code__), function.__globals__):
+    yield from ((f"{inside}{name}", x) for name, x in closed_over(function).items())
+    for where, name, prefix in named(function):
         yield f"{prefix}{name}", where[name]
     for facet in FACETS:
         yield f"{path}.{facet}", getattr(function, facet)
     yield from ((f"{inside}{name}", part) for name, part in vars(function).items())
+
+
+def closed_over(function: FunctionType) -> dict[str, Any]:
+    """The closed-over variables of a function, of those that have a value yet."""
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    return {name: cell.cell_contents for name, cell in cells if has_value(cell)}
 
 
 def has_value(cell: CellType) -> bool:
@@ -125,20 +152,26 @@ def has_value(cell: CellType) -> bool:
     return True
 
 
-def named(
-    names: tuple[str, ...], variables: dict[str, Any]
-) -> Iterator[tuple[dict[str, Any], str, str]]:
-    """Which of these names are variables, or attributes of modules that users wrote.
+def named(function: FunctionType) -> Iterator[Variable]:
+    """The global variables that the code of a function names, and attributes of users' modules."""
+    names = names_in(function.__code__)
+    yield from ((function.__globals__, k, "") for k in names if k in function.__globals__)
+    cells = closed_over(function)
+    for name in (*names, *cells):
+        x = cells.get(name, function.__globals__.get(name, sys.modules.get(name)))  # imported here
+        yield from in_module(name, x, names)
 
-    Yields the dict that has the variable, its name there, and what stands before it in a path.
-    """
-    for name in names:
-        if name in variables:
-            yield variables, name, ""
-            module = variables[name]
-            if isinstance(module, ModuleType) and root(module.__name__) not in LIBRARIES:
-                inside = vars(module)
-                yield from ((inside, part, f"{name}.") for part in names if part in inside)
+
+def in_module(path: str, x: Any, names: Iterable[str]) -> Iterator[Variable]:
+    """What has one of these names in a module that a user wrote, and in its modules."""
+    todo, known = [(path, x)], set()
+    while todo:
+        path, x = todo.pop()
+        if isinstance(x, ModuleType) and x not in known and root(x.__name__) not in LIBRARIES:
+            known.add(x)
+            found = [name for name in names if name in vars(x)]
+            yield from ((vars(x), name, f"{path}.") for name in found)
+            todo += [(f"{path}.{name}", vars(x)[name]) for name in found]
 
 
 def hidden(names: tuple[str, ...], variables: dict[str, Any]) -> list[str]:

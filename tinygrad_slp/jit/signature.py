@@ -12,7 +12,7 @@ import numpy as np
 
 from ..graph import is_recording
 from ..tensor import Tensor
-from .sight import SIMPLE
+from .sight import SIMPLE, is_unseen
 
 
 class Signature:
@@ -70,6 +70,8 @@ def key_of(path: str, x: Any, found: Signature) -> Any:
             "compute otherwise: write np.asarray(x)"
         )
     if isinstance(x, np.ndarray | np.generic | Tensor):
+        if x.dtype.hasobject:
+            raise TypeError(f"{path} is an array of Python objects: give numbers, x.astype(float)")
         kind: Any = Tensor if isinstance(x, Tensor) else np.ndarray
         key: Any = (kind, x.shape, x.dtype, getattr(x, "tracked", False))
     elif type(x) in (int, float):
@@ -84,10 +86,11 @@ def key_of(path: str, x: Any, found: Signature) -> Any:
 def static(path: str, x: Any, found: Signature) -> Any:
     """An argument that a trace takes as it is: by value if it is simple, else by identity."""
     found.static[path] = x
-    if isinstance(x, np.ndarray | Tensor | list | dict):
+    if isinstance(x, np.ndarray | Tensor | list | dict) or is_unseen(x):
         raise TypeError(
-            f"the static argument {path} is a {type(x).__name__}, which may change; "
-            "static arguments are numbers, strings, tuples of them, functions or modules"
+            f"the argument {path} is a {type(x).__name__}, which is static here and may change; "
+            "static arguments are numbers, strings, tuples of them, functions or modules. Of an "
+            "array or table give np.asarray(x), of an iterator the next item"
         )
     if isinstance(x, tuple):
         return type(x), tuple(static(f"{path}[{i}]", part, found) for i, part in enumerate(x))

@@ -21,6 +21,7 @@ from .program import Program
 from .trace import ARRAY, GRAD, Place
 
 ARRAY_OF = attrgetter("array")
+FORM_OF = attrgetter("shape", "strides", "dtype")
 AWHILE = 100
 """Steps for which Tensors are given copies after somebody had got hold of a buffer."""
 
@@ -77,6 +78,8 @@ class State:
         self.forms = {place: (shape_of(x), dtype_of(x)) for place, x in ends.items()}
         own = [place for place in self.forms if place.kind in ("number", "array")]
         self.buffers |= {place: place.holder for place in own}
+        self.arrays = [place.holder for place in own if place.kind == "array"]
+        self.array_forms = list(map(FORM_OF, self.arrays))
         self.allocate([place for place in self.forms if place not in self.buffers])
         self.read = [p for p in program.inputs if p.kind in ("value", "gradient")]
         self.written = [p for p in program.stores if p.kind in ("value", "gradient")]
@@ -119,6 +122,7 @@ class State:
             self.held == self.targets.holders()
             and all(map(is_, map(ARRAY_OF, self.tensors), self.expected))
             and not self.gradients
+            and list(map(FORM_OF, self.arrays)) == self.array_forms
         )
 
     def is_ours(self) -> bool:
@@ -132,7 +136,9 @@ class State:
         self.allocate([*self.written, *self.lent])
 
     def fits(self) -> bool:
-        """Whether every Tensor that is read still has the shape and dtype that were traced."""
+        """Whether all that is read still has the shape and dtype that were traced."""
+        if list(map(FORM_OF, self.arrays)) != self.array_forms:
+            return False
         for place in self.read:
             buffer, array = self.buffers[place], array_of(place)
             if array is buffer:

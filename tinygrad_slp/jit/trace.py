@@ -211,8 +211,10 @@ class Trace:
         forgotten = []
         for tensor in self.grads:
             grad = GRAD.__get__(tensor)
-            # The gradient of what the step itself updated has served, and is not kept.
-            if grad is None or Place("value", tensor) in stores:
+            # The gradient of what the step itself updated has served, and is not kept; unless it
+            # was added to an older one, as it will be again.
+            served = Place("value", tensor) in stores and tensor not in self.empty
+            if grad is None or served:
                 forgotten.append(tensor)
             else:
                 stores[Place("gradient", tensor)] = self.values[grad]

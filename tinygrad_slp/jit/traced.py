@@ -28,7 +28,10 @@ STATIC = {
 }  # fmt: skip
 
 # The shape of what these return follows from values.
-SHAPED_BY_VALUES = {np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.extract, np.compress}
+SHAPED_BY_VALUES = {
+    np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.extract, np.compress, np.trim_zeros,
+    np.union1d, np.intersect1d, np.setdiff1d, np.setxor1d,
+}  # fmt: skip
 
 WRITERS = {np.copyto, np.put, np.place, np.putmask, np.put_along_axis, np.fill_diagonal}
 
@@ -57,6 +60,17 @@ class TraceError(TypeError):
 
 def astype(x: Any, dtype: Any) -> Any:
     return x.astype(dtype)
+
+
+def updated(operation: Function) -> Function:
+    """x += y: of a number another number, as ever; of an array a refusal."""
+
+    def update(self: Any, other: Any) -> Any:
+        if isinstance(self.now, np.ndarray):
+            refuse(f"i{operation.__name__} writes into an array", "x = x + y, and likewise")
+        return operation(self, other)
+
+    return update
 
 
 def method(function: Function) -> Function:
@@ -115,6 +129,10 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
         if self.dtype.kind == "f" and type(exponent) in (int, float) and exponent in SHORTER:
             return record(SHORTER[exponent], (self,), {})
         return record(np.power, (self, exponent), {})
+
+    __iadd__, __isub__, __imul__ = map(updated, (operator.add, operator.sub, operator.mul))
+    __itruediv__, __ifloordiv__ = map(updated, (operator.truediv, operator.floordiv))
+    __imod__, __ipow__, __imatmul__ = map(updated, (operator.mod, operator.pow, operator.matmul))
 
     def __getitem__(self, index: Any) -> Any:
         return record(operator.getitem, (self, index), {})
@@ -198,7 +216,7 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
         refuse(
             "a value is turned into a plain array, by np.asarray, np.array or by writing into one",
             "NumPy functions of the value itself, such as np.stack([a, b]) for np.array([a, b]) "
-            "and np.where(mask, a, b) for b[mask] = a",
+            "and np.where(mask, a, b) for b[mask] = a; and give arrays, not lists of numbers",
         )
 
     def item(self) -> Any:

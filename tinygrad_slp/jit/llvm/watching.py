@@ -157,6 +157,12 @@ class Rows:
         self.sections["written"] = [[id(x)] for x in state.targets.buffers]
         for tensor in state.tensors:
             self.look_at(tensor, "array")
+        for x in state.arrays:
+            lengths = word(id(x) + DIMENSIONS)
+            parts = range(lengths, lengths + 16 * x.ndim, 8)  # and the strides behind them
+            for address in (*(id(x) + at for at in (DATA, NDIM, DIMENSIONS, DESCR)), *parts):
+                self.add(address)
+            self.kept.append(x)
         buffers = *map(id, state.targets.buffers), *map(id, state.targets.blocks)
         for x, holders in zip(buffers, chain(*state.held), strict=True):
             self.sections["words"].append([x + HOLDERS, holders - 1])  # but for who counted

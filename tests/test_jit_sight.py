@@ -1,0 +1,379 @@
+"""What a step reaches by detours (properties, rules, modules) is never stale either."""
+
+import itertools
+import sys
+import types
+from array import array
+from collections import OrderedDict, UserList
+from functools import cached_property, partial, partialmethod, singledispatchmethod
+
+import numpy as np
+import pytest
+from steps import X, each_backend, never_stale
+
+import tinygrad_slp as tg
+from tinygrad_slp import Tensor, nn, optim
+from tinygrad_slp.jit import TraceError, jit
+
+CALLS = 30
+"""Enough for a gate."""
+factor = 2.0
+
+
+def factor_changes():
+    global factor
+    factor += 1
+
+
+class Called:
+    def __call__(self, x):
+        return x * factor
+
+
+class Made:
+    def __init__(self):
+        self.by = factor
+
+
+class Multiplying:
+    def __mul__(self, x):
+        return x * factor
+
+
+class Missing:
+    def __getattr__(self, name):
+        return factor
+
+
+class Entered:
+    def __enter__(self):
+        return factor
+
+    def __exit__(self, *exception): ...
+
+
+class Descriptor:
+    def __get__(self, instance, cls):
+        return factor
+
+
+class Described:
+    by = Descriptor()
+
+
+class Detours:
+    @property
+    def by_property(self):
+        return factor
+
+    @cached_property
+    def cached(self):
+        return lambda: factor
+
+    def times(self, x, y):
+        return x * y * factor
+
+    doubled = partialmethod(times, 2.0)
+
+    @singledispatchmethod
+    def chosen(self, x):
+        return x
+
+    @chosen.register
+    def _(self, n: int):
+        return n * factor
+
+
+@tg.differentiable(lambda g, y, x: -factor * g, form="elementwise", domain=tg.REAL)
+def reverse(x):
+    """x"""
+    return x * 1.0
+
+
+def by_with(x):
+    with Entered() as by:
+        return x * by
+
+
+DETOURS = {
+    "call": Called(),
+    "init": lambda x: x * Made().by,
+    "operator": lambda x: Multiplying() * x,
+    "getattr": lambda x: x * Missing().by,
+    "with": by_with,
+    "descriptor": lambda x: x * Described().by,
+    "property": lambda x: x * Detours().by_property,
+    "cached property": lambda x: x * Detours().cached(),
+    "partial method": lambda x: Detours().doubled(x),
+    "single dispatch": lambda x: x * Detours().chosen(2),
+    "partial": partial(lambda y, x: x * y * factor, 2.0),
+    "rule": lambda x: tg.grad(lambda x: np.sum(reverse(x)))(x),
+}
+
+
+@each_backend
+@pytest.mark.parametrize("name", DETOURS)
+def test_a_global_is_seen_through(name, backend):
+    step = DETOURS[name]
+    compiled = jit(step, backend=backend)
+    assert never_stale(compiled, step, factor_changes, X, calls=CALLS) == "seen"
+
+
+# --- modules ---
+
+
+@pytest.fixture
+def config(monkeypatch):
+    """A package of a user's with a module in it."""
+    package, module = types.ModuleType("my_package"), types.ModuleType("my_package.config")
+    package.config, module.factor = module, 2.0
+    monkeypatch.setitem(sys.modules, "my_package", package)
+    monkeypatch.setitem(sys.modules, "my_package.config", module)
+    return module
+
+
+def importing(x):
+    from my_package.config import factor
+
+    return x * factor
+
+
+def importing_the_package(x):
+    import my_package.config
+
+    return x * my_package.config.factor
+
+
+class Holder:
+    def __init__(self, config):
+        self.config = config
+
+    def step(self, x):
+        return x * self.config.factor
+
+
+MODULES = {
+    "closed over": lambda config: lambda x: x * config.factor,
+    "in a field": lambda config: Holder(config).step,
+    "imported": lambda config: importing,
+    "in a package": lambda config: importing_the_package,
+}
+
+
+@each_backend
+@pytest.mark.parametrize("name", MODULES)
+def test_a_variable_of_a_module_is_seen(name, config, backend):
+    step = MODULES[name](config)
+
+    def change():
+        config.factor += 1
+
+    compiled = jit(step, backend=backend)
+    assert never_stale(compiled, step, change, X, calls=CALLS) == "seen"
+
+
+@each_backend
+def test_a_variable_of_a_module_that_is_an_argument_is_seen(config, backend):
+    def change():
+        config.factor += 1
+
+    step = lambda x, config: x * config.factor
+    compiled = jit(step, backend=backend)
+    assert never_stale(compiled, step, change, X, config, calls=CALLS) == "seen"
+
+
+# --- containers ---
+
+
+@each_backend
+@pytest.mark.parametrize("kind", [dict, OrderedDict])
+def test_the_order_of_a_dict_is_seen(kind, backend):
+    functions = kind(double=lambda x: 2 * x, more=lambda x: x + 1)
+
+    def step(x):
+        for f in functions.values():
+            x = f(x)
+        return x
+
+    def change():
+        first = next(iter(functions))
+        functions[first] = functions.pop(first)
+
+    assert never_stale(jit(step, backend=backend), step, change, X, calls=CALLS) == "seen"
+
+
+@each_backend
+def test_an_item_of_a_user_list_is_seen(backend):
+    factors = UserList([2.0])
+
+    def change():
+        factors[0] += 1
+
+    step = lambda x: x * factors[0]
+    assert never_stale(jit(step, backend=backend), step, change, X, calls=CALLS) == "seen"
+
+
+@each_backend
+def test_an_array_that_is_given_another_shape_is_seen(backend):
+    data = np.arange(6.0).reshape(2, 3)
+
+    def change():
+        data.resize(data.shape[::-1], refcheck=False)
+
+    step = lambda: np.sum(Tensor(data) * np.arange(1, 1 + data.shape[1]), axis=0).data
+    assert never_stale(jit(step, backend=backend), step, change, calls=CALLS) == "seen"
+
+
+class Table:
+    """As a DataFrame: NumPy can make an array of it."""
+
+    def __array__(self, dtype=None, copy=None):
+        return np.ones(2)
+
+
+UNSEEN = {
+    "an iterator": itertools.count(1.0),
+    "a cycle": itertools.cycle([1.0, 2.0]),
+    "a generator": (i for i in range(9)),
+    "parameters": nn.Linear(2, 1).parameters(),
+    "a table": Table(),
+    "an array of Python's": array("d", [1.0, 2.0]),
+}
+
+
+@each_backend
+@pytest.mark.parametrize("name", UNSEEN)
+def test_what_could_change_unseen_is_refused(name, backend):
+    value, held = UNSEEN[name], types.SimpleNamespace(value=UNSEEN[name])
+    with pytest.raises(TraceError, match=r"reads value.*next\(batches\) or df.to_numpy\(\)"):
+        jit(lambda x: x * len(str(value)), backend=backend)(X)
+    with pytest.raises(TraceError, match=r"reads held\.value"):
+        jit(lambda x: x * len(str(held.value)), backend=backend)(X)
+    with pytest.raises(TypeError, match=f"argument value is a {type(value).__name__}"):
+        jit(lambda x, value: x * len(str(value)), backend=backend)(X, value)
+
+
+@each_backend
+def test_an_iterator_that_no_code_names_is_no_matter(backend):
+    held = types.SimpleNamespace(factor=2.0, batches=itertools.count())
+    compiled = jit(lambda x: x * held.factor, backend=backend)
+    np.testing.assert_array_equal(compiled(X), 2 * X)
+
+
+# --- shapes that follow from values ---
+
+SHAPES = {
+    "bincount": (np.bincount, [0, 1, 2], [0, 0, 0]),
+    "repeat": (lambda c: np.repeat(c, c), [1, 1, 1], [0, 1, 0]),
+    "delete": (lambda c: np.delete(c, c > 2), [1, 2, 3], [1, 2, 1]),
+    "setdiff1d": (lambda c: np.setdiff1d(c, [3, 4]), [0, 1, 2], [0, 3, 4]),
+    "trim_zeros": (np.trim_zeros, [1, 1, 2], [0, 0, 2]),
+}
+
+
+@each_backend
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_shape_that_follows_from_values_is_an_error(name, backend):
+    function, first, second = SHAPES[name]
+    compiled = jit(function, backend=backend)
+    with pytest.raises(TraceError, match=rf"the shape of .*{name}.* depends on values"):
+        for values in (first, first, second):
+            compiled(np.array(values))
+
+
+def test_an_array_of_objects_is_refused():
+    with pytest.raises(TypeError, match="x is an array of Python objects"):
+        jit(lambda x: x * 2)(np.array([1, "a"], dtype=object))
+
+
+# --- what is kept, and said ---
+
+
+@each_backend
+def test_gradients_that_are_added_to_are_kept_as_in_eager(backend):
+    def losses(compile_):
+        w = Tensor(np.ones((4, 3)), requires_grad=True)
+        optimizer = optim.SGD([w], lr=0.01)
+
+        def step(x, y):  # which forgets zero_grad()
+            loss = nn.mse_loss(x @ w, y)
+            loss.backward()
+            optimizer.step()
+            return loss.detach()
+
+        step = compile_(step)
+        return [step(np.ones((6, 4)), np.zeros((6, 3))).item() for _ in range(CALLS)]
+
+    found = losses(partial(jit, backend=backend))
+    np.testing.assert_allclose(found, losses(lambda step: step), rtol=1e-12, atol=0)
+
+
+@each_backend
+def test_modes_in_turns_are_traced_once_each(backend):
+    model = nn.Sequential(nn.Linear(2, 3, rng=0), nn.BatchNorm1d(3))
+    compiled = jit(lambda x: model(x).detach(), backend=backend)
+    for _ in range(5):
+        for mode in (model.train, model.eval):
+            mode()
+            compiled(np.eye(2))
+            compiled(np.eye(2))
+    assert compiled.traces <= 3
+
+
+def test_who_changes_what_a_step_reads_again_and_again_is_told():
+    settings = {"beta": 0.0}
+    compiled = jit(lambda x: x * settings["beta"], backend="numpy")
+    with pytest.warns(UserWarning, match=r"what it reads changes: settings\['beta'\] \(7.0, then"):
+        for k in range(9):
+            settings["beta"] = float(k)
+            np.testing.assert_array_equal(compiled(X), X * k)
+
+
+@each_backend
+def test_a_cache_filled_once_for_each_shape_settles(backend):
+    cache = {}
+
+    def step(x):
+        if x.shape not in cache:
+            cache[x.shape] = len(cache) + 2.0
+        return x * cache[x.shape]
+
+    compiled = jit(step, backend=backend)
+    for _ in range(2):
+        for n in range(2, 7):
+            np.testing.assert_array_equal(compiled(np.ones(n)), np.full(n, float(n)))
+
+
+def test_a_partial_has_the_name_of_its_function_in_messages():
+    def scaled(by, x):
+        return x * by
+
+    compiled = jit(partial(scaled, 2.0), backend="numpy")
+    with pytest.warns(UserWarning, match="scaled was traced 8 times"):
+        for n in range(8):
+            compiled(np.ones(n))
+
+
+@each_backend
+def test_a_number_may_be_added_to_in_place(backend):
+    def total(x, n):
+        s = 0.0
+        for row in x:
+            s += np.sum(row**2)
+        n *= 2
+        return s * n
+
+    x = np.arange(6.0).reshape(2, 3)
+    compiled = jit(total, backend=backend)
+    for n in (1.0, 3.0, 4.0):
+        np.testing.assert_allclose(compiled(x, n), total(x, n), rtol=1e-15)
+
+
+def test_an_array_added_to_in_place_is_refused():
+    def step(x):
+        y = x * 2
+        y += 1
+        return y
+
+    with pytest.raises(TraceError, match="iadd writes into an array"):
+        jit(step)(X)
