@@ -337,6 +337,13 @@ def test_bce_of_certainty_is_finite_and_of_nonsense_refused():
         nn.hinge_loss([1.5], [0.0])
 
 
+@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("wrap", [np.array, Tensor])
+def test_losses_of_nan_are_nan(name, wrap):
+    loss = getattr(nn, name)(wrap([np.nan, 0.5, 0.5]), [1.0, 1.0, 1.0], "none")
+    np.testing.assert_array_equal(np.isnan(loss), [True, False, False])
+
+
 @pytest.mark.parametrize("loss", [nn.binary_cross_entropy_with_logits, nn.mse_loss, nn.huber_loss])
 def test_losses_are_stable_at_ten_thousand(loss):
     z = Tensor([1e4, -1e4, 1e4, -1e4], requires_grad=True)

@@ -78,9 +78,8 @@ def huber_loss(prediction: Any, target: Any, reduction: str = "mean", delta: flo
 
 
 def clamped_log(p: Any) -> Any:
-    """log p, no lower than −100; NaN where p is negative."""
-    log = np.where(p > 0, np.log(np.where(p > 0, p, 1)).clip(-100), -100.0)
-    return np.where(p < 0, np.nan, log)
+    """log p, no lower than −100."""
+    return np.where(p == 0, -100.0, np.log(np.where(p == 0, 1, p)).clip(-100))
 
 
 @differentiable(
