@@ -225,6 +225,13 @@ def test_powers_at_zero():
     assert (a, b) == (0, 0)
 
 
+def test_a_power_of_zero_has_the_second_derivatives_of_its_neighbours():
+    found = tg.hessian(lambda z: z[0] ** z[1])(np.array([2.0, 0.0]))
+    np.testing.assert_allclose(found, [[0, 1 / 2], [1 / 2, np.log(2) ** 2]], rtol=1e-15)
+    assert tg.hessian(lambda b: np.float64(0.0) ** b)(0.0) == 0
+    np.testing.assert_array_equal(grad(lambda a: np.sum(a ** np.zeros(2)))(np.zeros(2)), [0, 0])
+
+
 def test_prod_with_zeros_has_all_its_derivatives():
     np.testing.assert_array_equal(grad(np.prod)(np.array([0.0, 2.0, 3.0])), [6, 0, 0])
     np.testing.assert_array_equal(

@@ -36,10 +36,10 @@ elementwise(np.positive, "x", lambda g, y, x: g, domain=REAL)
 
 
 def power_slope(a, b):
-    """b·aᵇ⁻¹, and 0 for b = 0 even where a = 0."""
+    """b·aᵇ⁻¹, and 0 where a = b = 0."""
     if isinstance(b, int | float):
         return b * a ** (b - 1) if b else np.zeros_like(a)
-    return b * a ** np.where(np.equal(b, 0), 1.0, b - 1)
+    return b * a ** np.where(np.equal(a, 0) & np.equal(b, 0), 1.0, b - 1)
 
 
 elementwise(
