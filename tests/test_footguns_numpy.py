@@ -254,6 +254,24 @@ def test_duplicate_indices_accumulate():
     np.testing.assert_array_equal(x.grad.data, [3, 0, 3])
 
 
+@pytest.mark.parametrize(
+    ("subscripts", "shapes"),
+    [
+        ("ij,ij->i", [(2, 1), (2, 3)]), ("ij,ij->i", [(2, 3), (2, 1)]),
+        ("ij,jk->ik", [(2, 3), (1, 4)]), ("ii,ij->j", [(3, 3), (1, 2)]),
+        ("...ii,...->...", [(1, 3, 3), (2,)]), ("ij,ij,ij->", [(2, 1), (1, 3), (1, 1)]),
+        ("ij,ij->i", [(2, 1), (2, 0)]),
+    ],
+)  # fmt: skip
+def test_einsum_broadcasts_lengths_of_one(subscripts, shapes):
+    """It is linear in each factor x, so that ⟨∂x, x⟩ is the value."""
+    xs = [1 + np.arange(float(np.prod(s))).reshape(s) for s in shapes]
+    f = lambda *xs: np.sum(np.einsum(subscripts, *xs))
+    for x, g in zip(xs, grad(f, range(len(xs)))(*xs), strict=True):
+        assert g.shape == x.shape
+        assert np.sum(g * x) == f(*xs)
+
+
 def test_empty_arrays():
     x = Tensor(np.ones((0, 3)), requires_grad=True)
     (np.exp(x).sum() + (x @ np.ones((3, 2))).sum() + np.prod(x)).backward()
