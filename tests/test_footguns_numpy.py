@@ -217,6 +217,18 @@ def test_zero_at_the_corners():
     np.testing.assert_array_equal(x.grad.data, [0, 0])
 
 
+@pytest.mark.parametrize(
+    ("f", "x"),
+    [
+        (np.std, [1.0, 1.0]), (np.linalg.norm, [0.0, 0.0]),
+        (lambda x: np.linalg.norm(x, 3), [0.0, 0.0]), (lambda x: np.hypot(*x), [0.0, 0.0]),
+        (lambda x: np.arctan2(*x), [0.0, 0.0]), (lambda x: np.sum(np.absolute(x)), [0.0, 1.0]),
+    ],
+)  # fmt: skip
+def test_second_derivatives_are_zero_at_the_corners_too(f, x):
+    np.testing.assert_array_equal(tg.hessian(f)(np.array(x)), np.zeros((2, 2)))
+
+
 def test_powers_at_zero():
     x = leaf(0.0, 2.0)
     (x**0 + x**1 + x**2 + x**3).sum().backward()

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..graph import differentiable
 from ..rule import POSITIVE, REAL, aliases, composite, declare, linear
+from .calculus import over
 from .movement import axis_of
 
 Axis = int | tuple[int, ...] | None
@@ -163,9 +164,7 @@ linear(
 
 @differentiable(
     # At 0, the corner of the norm, the slope is taken as 0.
-    lambda g, y, x, axis=None, keepdims=False: (
-        spread(g / np.where(y == 0, 1, y), x, axis, keepdims) * x
-    ),
+    lambda g, y, x, axis=None, keepdims=False: spread(over(g, y), x, axis, keepdims) * x,
     domain=REAL,
     examples=lambda f, x: [f(x(2, 3)), f(x(2, 3), axis=0), f(x(2, 3), axis=(0, 1), keepdims=True)],
 )
