@@ -14,6 +14,7 @@ from .calculus import over
 from .movement import axis_of
 
 Axis = int | tuple[int, ...] | None
+FLOAT16 = np.dtype(np.float16)
 
 
 def calls(f, x):
@@ -48,13 +49,19 @@ linear(
     domain=REAL, examples=calls,
     run=lambda x, axis=None, *, keepdims=False: np.add.reduce(x, axis=axis, keepdims=keepdims),
 )  # fmt: skip
+
+
+def mean(x, axis=None, *, keepdims=False):
+    """np.mean of an array, in a third of its time."""
+    if x.dtype is FLOAT16:  # which ends at 65504: NumPy adds it up in float32
+        return np.mean(x, axis=axis, keepdims=keepdims)
+    return np.add.reduce(x, axis=axis, keepdims=keepdims) / count(x, axis)
+
+
 linear(
     np.mean, "Σ x / n",
     lambda g, y, x, axis=None, *, keepdims=False: spread(g / count(x, axis), x, axis, keepdims),
-    domain=REAL, examples=calls,
-    run=lambda x, axis=None, *, keepdims=False: (
-        np.add.reduce(x, axis=axis, keepdims=keepdims) / count(x, axis)
-    ),
+    domain=REAL, examples=calls, run=mean,
 )  # fmt: skip
 
 
