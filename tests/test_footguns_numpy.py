@@ -166,6 +166,11 @@ def test_complex_numbers_are_refused_where_they_would_be_differentiated():
     with pytest.raises(TypeError, match=r"np\.multiply"):
         grad(f)(0.5)
     assert f(Tensor(0.0)).item() == 2
+    for size in (np.linalg.norm, np.var, np.std):  # whose values are those of NumPy
+        with pytest.raises(TypeError, match="complex numbers are not differentiated"):
+            grad(lambda t, size=size: size(t * np.array([1j, 2.0])))(0.5)
+    with pytest.raises(TypeError, match=r"np\.vdot.*complex numbers are not differentiated"):
+        np.vdot(Tensor([1j]), Tensor([1j]))
 
 
 # --- numbers at the edge ---

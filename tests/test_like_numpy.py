@@ -15,6 +15,7 @@ ARRAYS = {
     "small ints": np.array([-3, 1, 100], dtype=np.int8),
     "booleans": np.array([True, False, True]),
     "nothing": np.array([]),
+    "complex numbers": np.array([3 + 4j, 0, 1 - 1j]),
     "with NaN": np.array([1.0, np.nan, 2.0]),
     "a number": np.array(2.0),
     "a matrix": np.arange(6.0).reshape(2, 3),

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from ..rule import REAL, Each, composite, linear
+from ..walk import NOT_COMPLEX
 from .movement import axis_of, scatter, shaped
 
 
@@ -70,6 +71,8 @@ def outer(a, b):
 
 
 def vdot(a, b):
+    if np.iscomplexobj(a):
+        raise TypeError(f"np.vdot conjugates the first of its inputs, and {NOT_COMPLEX}")
     return np.reshape(a, -1) @ np.reshape(b, -1)
 
 

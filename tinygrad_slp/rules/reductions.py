@@ -13,7 +13,6 @@ from ..rule import POSITIVE, REAL, aliases, composite, declare, linear
 from .calculus import over
 from .movement import axis_of
 
-Axis = int | tuple[int, ...] | None
 FLOAT16 = np.dtype(np.float16)
 
 
@@ -104,6 +103,11 @@ def prod(x, axis=None, *, keepdims=False):
 composite(np.prod, "Π x", prod, domain=REAL, examples=calls)
 
 
+def modulus(x):
+    """|x| of complex numbers, whose squares are to be added; all others as they are."""
+    return np.absolute(x) if x.dtype.kind == "c" else x
+
+
 def deviation(x, axis):
     return x - np.mean(x, axis=axis, keepdims=True)
 
@@ -114,12 +118,12 @@ def freedom(x, axis, ddof, correction):
 
 
 def var(x, axis=None, *, ddof=0, correction=None, keepdims=False):
-    squares = np.square(deviation(x, axis))
+    squares = np.square(modulus(deviation(x, axis)))
     return np.sum(squares, axis=axis, keepdims=keepdims) / freedom(x, axis, ddof, correction)
 
 
 def std(x, axis=None, *, ddof=0, correction=None, keepdims=False):
-    y = euclidean(deviation(x, axis), axis=axis, keepdims=keepdims)
+    y = euclidean(modulus(deviation(x, axis)), axis=axis, keepdims=keepdims)
     return y / math.sqrt(freedom(x, axis, ddof, correction))
 
 
@@ -201,6 +205,7 @@ def norm(x, ord=None, axis=None, keepdims=False):
     """Vector norms of every order; of matrices, Frobenius, 1 and ∞."""
     if x.dtype.kind in "biu":
         x = x.astype(float)
+    x = modulus(x)
     given = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     axes = [axis_of(a, x.ndim) for a in given]
     if len(axes) not in (1, 2) and not (ord is None and axis is None):
