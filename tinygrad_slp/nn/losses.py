@@ -1,7 +1,9 @@
 """Losses: how far predictions are from targets, as functions and as modules.
 
-Prediction and target have the same shape, always: nothing is broadcast. reduction="mean" averages
-over all elements, "sum" adds them, "none" keeps them.
+Nothing is broadcast by accident: prediction and target have the same shape, but for class indices,
+of which there is one for each row of scores, and a variance may be given for a whole sample.
+reduction="none" keeps all losses, one for each element, or one for each row of scores; "sum" adds
+them, "mean" averages them.
 """
 
 import math
