@@ -1,6 +1,7 @@
 """Every way to get a silently wrong gradient that we know of: one named test each."""
 
 import gc
+import operator
 import subprocess
 import sys
 import tracemalloc
@@ -142,6 +143,27 @@ def test_in_place_update_of_a_leaf_works_under_no_grad_and_is_refused_elsewhere(
     np.testing.assert_array_equal(w.data, [0, 0])
     with pytest.raises(RuntimeError, match="no_grad"):
         w += 1.0
+
+
+IN_PLACE = [
+    operator.iadd, operator.isub, operator.imul, operator.itruediv, operator.ifloordiv,
+    operator.imod, operator.ipow, operator.imatmul,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("operate", IN_PLACE, ids=lambda f: f.__name__)
+def test_every_operator_in_place_keeps_the_leaf(operate):
+    a = np.array([[5.0, 2.0], [3.0, 7.0]])
+    w, b = Tensor(a, requires_grad=True), np.array([[2.0, 3.0], [2.0, 2.0]])
+    expected = operate(a.copy(), b)
+    with pytest.raises(RuntimeError, match="no_grad"):
+        operate(w, b)
+    product = operate(w * 1, b)
+    np.testing.assert_array_equal(product.data, expected)
+    assert product.requires_grad
+    with no_grad():
+        assert operate(w, b) is w
+    np.testing.assert_array_equal(w.data, expected)
 
 
 def test_in_place_arithmetic_on_an_array_never_swallows_a_tensor():

@@ -166,6 +166,11 @@ def test_complex_numbers_are_refused_where_they_would_be_differentiated():
     with pytest.raises(TypeError, match=r"np\.multiply"):
         grad(f)(0.5)
     assert f(Tensor(0.0)).item() == 2
+    for size in (np.linalg.norm, np.var, np.std):  # whose values are those of NumPy
+        with pytest.raises(TypeError, match="complex numbers are not differentiated"):
+            grad(lambda t, size=size: size(t * np.array([1j, 2.0])))(0.5)
+    with pytest.raises(TypeError, match=r"np\.vdot.*complex numbers are not differentiated"):
+        np.vdot(Tensor([1j]), Tensor([1j]))
 
 
 # --- numbers at the edge ---
@@ -217,12 +222,31 @@ def test_zero_at_the_corners():
     np.testing.assert_array_equal(x.grad.data, [0, 0])
 
 
+@pytest.mark.parametrize(
+    ("f", "x"),
+    [
+        (np.std, [1.0, 1.0]), (np.linalg.norm, [0.0, 0.0]),
+        (lambda x: np.linalg.norm(x, 3), [0.0, 0.0]), (lambda x: np.hypot(*x), [0.0, 0.0]),
+        (lambda x: np.arctan2(*x), [0.0, 0.0]), (lambda x: np.sum(np.absolute(x)), [0.0, 1.0]),
+    ],
+)  # fmt: skip
+def test_second_derivatives_are_zero_at_the_corners_too(f, x):
+    np.testing.assert_array_equal(tg.hessian(f)(np.array(x)), np.zeros((2, 2)))
+
+
 def test_powers_at_zero():
     x = leaf(0.0, 2.0)
     (x**0 + x**1 + x**2 + x**3).sum().backward()
     np.testing.assert_array_equal(x.grad.data, [1, 1 + 4 + 12])
     a, b = grad(lambda a, b: a**b, (0, 1))(0.0, 2.0)
     assert (a, b) == (0, 0)
+
+
+def test_a_power_of_zero_has_the_second_derivatives_of_its_neighbours():
+    found = tg.hessian(lambda z: z[0] ** z[1])(np.array([2.0, 0.0]))
+    np.testing.assert_allclose(found, [[0, 1 / 2], [1 / 2, np.log(2) ** 2]], rtol=1e-15)
+    assert tg.hessian(lambda b: np.float64(0.0) ** b)(0.0) == 0
+    np.testing.assert_array_equal(grad(lambda a: np.sum(a ** np.zeros(2)))(np.zeros(2)), [0, 0])
 
 
 def test_prod_with_zeros_has_all_its_derivatives():
@@ -245,6 +269,24 @@ def test_duplicate_indices_accumulate():
     x = leaf(1.0, 2.0, 3.0)
     (x[[0, 0, 2]] + np.take(x, [0, 2, 2])).sum().backward()
     np.testing.assert_array_equal(x.grad.data, [3, 0, 3])
+
+
+@pytest.mark.parametrize(
+    ("subscripts", "shapes"),
+    [
+        ("ij,ij->i", [(2, 1), (2, 3)]), ("ij,ij->i", [(2, 3), (2, 1)]),
+        ("ij,jk->ik", [(2, 3), (1, 4)]), ("ii,ij->j", [(3, 3), (1, 2)]),
+        ("...ii,...->...", [(1, 3, 3), (2,)]), ("ij,ij,ij->", [(2, 1), (1, 3), (1, 1)]),
+        ("ij,ij->i", [(2, 1), (2, 0)]),
+    ],
+)  # fmt: skip
+def test_einsum_broadcasts_lengths_of_one(subscripts, shapes):
+    """It is linear in each factor x, so that ⟨∂x, x⟩ is the value."""
+    xs = [1 + np.arange(float(np.prod(s))).reshape(s) for s in shapes]
+    f = lambda *xs: np.sum(np.einsum(subscripts, *xs))
+    for x, g in zip(xs, grad(f, range(len(xs)))(*xs), strict=True):
+        assert g.shape == x.shape
+        assert np.sum(g * x) == f(*xs)
 
 
 def test_empty_arrays():

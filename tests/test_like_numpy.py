@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_slp as tg
-from tinygrad_slp import Tensor
+from tinygrad_slp import Tensor, jit
 
 ARRAYS = {
     "floats": np.array([1.0, 2.0, 3.0]),
@@ -15,6 +15,7 @@ ARRAYS = {
     "small ints": np.array([-3, 1, 100], dtype=np.int8),
     "booleans": np.array([True, False, True]),
     "nothing": np.array([]),
+    "complex numbers": np.array([3 + 4j, 0, 1 - 1j]),
     "with NaN": np.array([1.0, np.nan, 2.0]),
     "a number": np.array(2.0),
     "a matrix": np.arange(6.0).reshape(2, 3),
@@ -86,6 +87,17 @@ def test_like_numpy(call, array):
         b = b.data if isinstance(b, Tensor) else b
         assert np.asarray(b).dtype == np.asarray(a).dtype
         np.testing.assert_allclose(b, a, rtol=1e-15, atol=0)
+
+
+@pytest.mark.parametrize("axis", [None, 0, (0, 1)])
+def test_the_mean_of_float16_is_added_up_in_float32(axis):
+    x = np.full((2000, 2), 100, dtype=np.float16)
+    found = np.mean(Tensor(x), axis=axis)
+    assert found.dtype == np.float16
+    np.testing.assert_array_equal(found, np.full(np.shape(found), 100))
+    step = jit(lambda x: np.mean(Tensor(x), axis=axis), backend="numpy")
+    step(x)
+    np.testing.assert_array_equal(step(x), found)
 
 
 @pytest.mark.parametrize(

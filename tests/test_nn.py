@@ -302,6 +302,23 @@ def test_prediction_and_target_never_broadcast(name):
         assert str(t) in str(error.value)
 
 
+@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.bool_])
+@pytest.mark.parametrize("wrap", [np.array, Tensor])
+def test_losses_of_small_integers_are_those_of_floats(name, dtype, wrap):
+    loss, p, t = getattr(nn, name), np.array([1, 0, 1]), np.array([1, 1, 1])
+    if dtype is np.int8 and name in ("mse_loss", "l1_loss", "huber_loss"):
+        p, t = 100 * p, -100 * t
+    found = loss(wrap(p.astype(dtype)), wrap(t.astype(dtype)), "none")
+    np.testing.assert_array_equal(found, loss(p.astype(float), t.astype(float), "none"))
+
+
+def test_scores_of_small_integers_are_those_of_floats():
+    z, t = np.array([[0, 255]], dtype=np.uint8), [1]
+    assert nn.nll_loss(z, t) == -255
+    assert nn.cross_entropy(z, [0]) == pytest.approx(255)
+
+
 def test_unknown_reductions_are_refused():
     for loss in (nn.mse_loss, nn.l1_loss, nn.cross_entropy):
         target = [0] if loss is nn.cross_entropy else np.ones((1, 2))
@@ -335,6 +352,13 @@ def test_bce_of_certainty_is_finite_and_of_nonsense_refused():
         nn.binary_cross_entropy([1.5], [1.0])
     with pytest.raises(ValueError, match="−1 and 1"):
         nn.hinge_loss([1.5], [0.0])
+
+
+@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("wrap", [np.array, Tensor])
+def test_losses_of_nan_are_nan(name, wrap):
+    loss = getattr(nn, name)(wrap([np.nan, 0.5, 0.5]), [1.0, 1.0, 1.0], "none")
+    np.testing.assert_array_equal(np.isnan(loss), [True, False, False])
 
 
 @pytest.mark.parametrize("loss", [nn.binary_cross_entropy_with_logits, nn.mse_loss, nn.huber_loss])

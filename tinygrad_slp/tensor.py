@@ -105,12 +105,15 @@ def compare(function: Callable[..., Any]) -> Callable[["Tensor", Any], Any]:
     return operate
 
 
-def in_place(function: Callable[..., Any]) -> Callable[["Tensor", Any], "Tensor"]:
-    """w -= lr * w.grad: gives a leaf a new array under no_grad(); elsewhere w = w - lr * w.grad."""
+def in_place(function: Callable[..., Any]) -> Callable[["Tensor", Any], Any]:
+    """w -= lr * w.grad: gives a leaf a new array under no_grad(); elsewhere w = w - lr * w.grad.
+
+    Python takes that second way by itself, when told that this is not implemented.
+    """
 
     def operate(a: "Tensor", b: Any) -> Any:
         if a.function is not None or not a.tracked:
-            return apply(function, (a, b), NOTHING)
+            return NotImplemented
         if is_recording():
             raise RuntimeError(
                 f"{name(function)} in place on a leaf that requires grad would lose its gradient; "
@@ -438,11 +441,15 @@ class Tensor(Node):
     __itruediv__ = in_place(np.true_divide)
     __floordiv__ = operator_of(np.floor_divide)
     __rfloordiv__ = reflected(np.floor_divide)
+    __ifloordiv__ = in_place(np.floor_divide)
     __mod__ = operator_of(np.remainder)
     __rmod__ = reflected(np.remainder)
+    __imod__ = in_place(np.remainder)
     __rpow__ = reflected(np.power)
+    __ipow__ = in_place(np.power)
     __matmul__ = operator_of(np.matmul)
     __rmatmul__ = reflected(np.matmul)
+    __imatmul__ = in_place(np.matmul)
     __divmod__ = lambda self, other: (self // other, self % other)
     __rdivmod__ = lambda self, other: (other // self, other % self)
     __neg__ = unary(np.negative, None, np.negative)

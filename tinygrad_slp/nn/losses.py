@@ -1,7 +1,9 @@
 """Losses: how far predictions are from targets, as functions and as modules.
 
-Prediction and target have the same shape, always: nothing is broadcast. reduction="mean" averages
-over all elements, "sum" adds them, "none" keeps them.
+Nothing is broadcast by accident: prediction and target have the same shape, but for class indices,
+of which there is one for each row of scores, and a variance may be given for a whole sample.
+reduction="none" keeps all losses, one for each element, or one for each row of scores; "sum" adds
+them, "mean" averages them.
 """
 
 import math
@@ -16,9 +18,17 @@ from ..rules.activations import class_surprise
 from .module import Module
 
 
+def floats(x: Any) -> Any:
+    """x as an array of floats, which do not wrap round as small integers do."""
+    dtype = getattr(x, "dtype", None)
+    if dtype is None:
+        return np.asarray(x, dtype=float)
+    return x.astype(float) if dtype.kind in "biu" else x
+
+
 def arrays(loss: str, prediction: Any, target: Any) -> tuple[Any, Any]:
     """Prediction and target with shapes that are equal, or an error that shows both."""
-    p = prediction if hasattr(prediction, "shape") else np.asarray(prediction, dtype=float)
+    p = floats(prediction)
     t = target if hasattr(target, "shape") else np.asarray(target, dtype=p.dtype)
     if p.shape != t.shape:
         hint = "reshape one of them to the shape of the other"
@@ -78,9 +88,8 @@ def huber_loss(prediction: Any, target: Any, reduction: str = "mean", delta: flo
 
 
 def clamped_log(p: Any) -> Any:
-    """log p, no lower than −100; NaN where p is negative."""
-    log = np.where(p > 0, np.log(np.where(p > 0, p, 1)).clip(-100), -100.0)
-    return np.where(p < 0, np.nan, log)
+    """log p, no lower than −100."""
+    return np.where(p == 0, -100.0, np.log(np.where(p == 0, 1, p)).clip(-100))
 
 
 @differentiable(
@@ -139,14 +148,14 @@ def class_indices(loss: str, scores: Any, target: Any) -> np.ndarray:
 
 def nll_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
     """−(log-probability of the target class): prediction (B, C), target class indices (B,)"""
-    p = prediction if hasattr(prediction, "shape") else np.asarray(prediction, dtype=float)
+    p = floats(prediction)
     t = class_indices("nll_loss", p, target)
     return reduce(-p[np.arange(len(t)), t], reduction)
 
 
 def cross_entropy(prediction: Any, target: Any, reduction: str = "mean") -> Any:
     """−Σ t log softmax(z), of logits z (B, C); target class indices (B,) or probabilities (B, C)"""
-    z = prediction if hasattr(prediction, "shape") else np.asarray(prediction, dtype=float)
+    z = floats(prediction)
     t = target if hasattr(target, "shape") else np.asarray(target)
     if z.ndim == 2 and t.shape == z.shape and t.dtype.kind == "f":
         return reduce(-(t * log_softmax(z)).sum(axis=-1), reduction)

@@ -36,10 +36,10 @@ elementwise(np.positive, "x", lambda g, y, x: g, domain=REAL)
 
 
 def power_slope(a, b):
-    """b·aᵇ⁻¹, and 0 for b = 0 even where a = 0."""
+    """b·aᵇ⁻¹, and 0 where a = b = 0."""
     if isinstance(b, int | float):
         return b * a ** (b - 1) if b else np.zeros_like(a)
-    return b * a ** np.where(np.equal(b, 0), 1.0, b - 1)
+    return b * a ** np.where(np.equal(a, 0) & np.equal(b, 0), 1.0, b - 1)
 
 
 elementwise(
@@ -99,11 +99,15 @@ elementwise(np.arccos, "arccos x", lambda g, y, x: -g / np.sqrt((1 - x) * (1 + x
 elementwise(np.arctan, "arctan x", lambda g, y, x: g / (1 + x * x), domain=REAL)
 
 
+def over(p, y):
+    """p/y; 0 with all its derivatives where y = 0, at the corner of a norm."""
+    return p * np.not_equal(y, 0) / np.where(np.equal(y, 0), 1, y)
+
+
 def over_square(p, a, b):
-    """p/(a² + b²) without overflow; p itself at the corner a = b = 0."""
+    """p/(a² + b²) without overflow; 0 at the corner a = b = 0."""
     y = np.hypot(a, b)
-    y = np.where(y == 0, 1, y)
-    return p / y / y
+    return over(over(p, y), y)
 
 
 elementwise(
@@ -123,8 +127,8 @@ elementwise(np.arctanh, "arctanh x", lambda g, y, x: g / ((1 - x) * (1 + x)), do
 elementwise(
     np.hypot, "√(a² + b²)",
     # At the corner a = b = 0 the slope is taken as 0.
-    lambda g, y, a, b: g * a / np.where(y == 0, 1, y),
-    lambda g, y, a, b: g * b / np.where(y == 0, 1, y),
+    lambda g, y, a, b: g * over(a, y),
+    lambda g, y, a, b: g * over(b, y),
     domain=POSITIVE,
 )  # fmt: skip
 elementwise(np.deg2rad, "x·π/180", lambda g, y, x: g * (math.pi / 180), domain=REAL)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from ..rule import REAL, Each, composite, linear
+from ..walk import NOT_COMPLEX
 from .movement import axis_of, scatter, shaped
 
 
@@ -70,6 +71,8 @@ def outer(a, b):
 
 
 def vdot(a, b):
+    if np.iscomplexobj(a):
+        raise TypeError(f"np.vdot conjugates the first of its inputs, and {NOT_COMPLEX}")
     return np.reshape(a, -1) @ np.reshape(b, -1)
 
 
@@ -118,27 +121,27 @@ def spelled(subscripts, shapes):
 
 
 def einsum_vjp(k, g, y, *xs, subscripts):
-    """∂x: contract g with all other operands; letters of x alone are sums, repeated ones diagonals.
+    """∂x: contract g with all other operands.
 
-    Operands of length 1 along a letter are broadcast; `match` in the graph sums those again.
+    Along a letter that these do not have, or only with the length 1, ∂x is constant.
     """
     terms, out = spelled(subscripts, [np.shape(x) for x in xs])
-    sizes: dict[str, int] = {}
-    for term, x in zip(terms, xs, strict=True):
-        for letter, n in zip(term, np.shape(x), strict=True):
-            sizes[letter] = max(n, sizes.get(letter, 1))
     mine = terms[k]
-    letters = "".join(dict.fromkeys(mine))
-    others = [i for i in range(len(xs)) if i != k]
-    known = set(out).union(*(terms[i] for i in others))
-    summed = [c for c in letters if c not in known]
-    operands = [g, *(xs[i] for i in others), *(np.ones(sizes[c], y.dtype) for c in summed)]
-    left = ",".join([out, *(terms[i] for i in others), *summed])
-    gx = np.einsum(f"{left}->{letters}", *operands)
-    if letters == mine:
+    own = dict(zip(mine, np.shape(xs[k]), strict=True))
+    terms = [out, *terms[:k], *terms[k + 1 :]]
+    operands = [g, *xs[:k], *xs[k + 1 :]]
+    others: set[tuple[str, int]] = set()
+    for term, x in zip(terms, operands, strict=True):
+        others.update(zip(term, np.shape(x), strict=True))
+    varying = [c for c, n in own.items() if n != 1 and (c, n) in others]
+    gx = np.einsum(f"{','.join(terms)}->{''.join(varying)}", *operands)
+    if len(varying) < len(own):
+        gx = np.reshape(gx, [n if c in varying else 1 for c, n in own.items()])
+        gx = np.broadcast_to(gx, tuple(own.values()))
+    if len(own) == len(mine):
         return gx
     # A letter twice in one operand reads a diagonal: send the cotangent back to the diagonal only.
-    where = [np.arange(sizes[c]).reshape([-1 if c == d else 1 for d in letters]) for c in mine]
+    where = [np.arange(own[c]).reshape([-1 if c == d else 1 for d in own]) for c in mine]
     return scatter(gx, index=tuple(where), shape=xs[k].shape)
 
 
@@ -150,6 +153,7 @@ linear(
         f("ij,jk->ik", x(2, 3), x(3, 2)), f("ij,jk", x(2, 3), x(3, 2)), f("ij->j", x(2, 3)),
         f("ii->i", x(3, 3)), f("ii", x(3, 3)), f("i,j,k->kji", x(2), x(3), x(2)),
         f("...ij,...j->...i", x(2, 2, 3), x(3)), f("bi,bj->", x(2, 3), x(2, 2)),
-        f(",i->i", x(), x(3)),
+        f(",i->i", x(), x(3)), f("ij,ij->i", x(2, 1), x(2, 3)),
+        f("...ii,...->...", x(1, 3, 3), x(2)),
     ],
 )  # fmt: skip

@@ -10,9 +10,10 @@ import numpy as np
 
 from ..graph import differentiable
 from ..rule import POSITIVE, REAL, aliases, composite, declare, linear
+from .calculus import over
 from .movement import axis_of
 
-Axis = int | tuple[int, ...] | None
+FLOAT16 = np.dtype(np.float16)
 
 
 def calls(f, x):
@@ -47,13 +48,19 @@ linear(
     domain=REAL, examples=calls,
     run=lambda x, axis=None, *, keepdims=False: np.add.reduce(x, axis=axis, keepdims=keepdims),
 )  # fmt: skip
+
+
+def mean(x, axis=None, *, keepdims=False):
+    """np.mean of an array, in a third of its time."""
+    if x.dtype is FLOAT16:  # which ends at 65504: NumPy adds it up in float32
+        return np.mean(x, axis=axis, keepdims=keepdims)
+    return np.add.reduce(x, axis=axis, keepdims=keepdims) / count(x, axis)
+
+
 linear(
     np.mean, "Σ x / n",
     lambda g, y, x, axis=None, *, keepdims=False: spread(g / count(x, axis), x, axis, keepdims),
-    domain=REAL, examples=calls,
-    run=lambda x, axis=None, *, keepdims=False: (
-        np.add.reduce(x, axis=axis, keepdims=keepdims) / count(x, axis)
-    ),
+    domain=REAL, examples=calls, run=mean,
 )  # fmt: skip
 
 
@@ -96,6 +103,11 @@ def prod(x, axis=None, *, keepdims=False):
 composite(np.prod, "Π x", prod, domain=REAL, examples=calls)
 
 
+def modulus(x):
+    """|x| of complex numbers, whose squares are to be added; all others as they are."""
+    return np.absolute(x) if x.dtype.kind == "c" else x
+
+
 def deviation(x, axis):
     return x - np.mean(x, axis=axis, keepdims=True)
 
@@ -106,12 +118,12 @@ def freedom(x, axis, ddof, correction):
 
 
 def var(x, axis=None, *, ddof=0, correction=None, keepdims=False):
-    squares = np.square(deviation(x, axis))
+    squares = np.square(modulus(deviation(x, axis)))
     return np.sum(squares, axis=axis, keepdims=keepdims) / freedom(x, axis, ddof, correction)
 
 
 def std(x, axis=None, *, ddof=0, correction=None, keepdims=False):
-    y = euclidean(deviation(x, axis), axis=axis, keepdims=keepdims)
+    y = euclidean(modulus(deviation(x, axis)), axis=axis, keepdims=keepdims)
     return y / math.sqrt(freedom(x, axis, ddof, correction))
 
 
@@ -163,9 +175,7 @@ linear(
 
 @differentiable(
     # At 0, the corner of the norm, the slope is taken as 0.
-    lambda g, y, x, axis=None, keepdims=False: (
-        spread(g / np.where(y == 0, 1, y), x, axis, keepdims) * x
-    ),
+    lambda g, y, x, axis=None, keepdims=False: spread(over(g, y), x, axis, keepdims) * x,
     domain=REAL,
     examples=lambda f, x: [f(x(2, 3)), f(x(2, 3), axis=0), f(x(2, 3), axis=(0, 1), keepdims=True)],
 )
@@ -195,6 +205,7 @@ def norm(x, ord=None, axis=None, keepdims=False):
     """Vector norms of every order; of matrices, Frobenius, 1 and ∞."""
     if x.dtype.kind in "biu":
         x = x.astype(float)
+    x = modulus(x)
     given = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     axes = [axis_of(a, x.ndim) for a in given]
     if len(axes) not in (1, 2) and not (ord is None and axis is None):
