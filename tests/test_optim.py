@@ -1,6 +1,7 @@
 """Optimizers step as their formulas say, resume exactly, and refuse what cannot be meant."""
 
 import copy
+import json
 import pickle
 
 import numpy as np
@@ -166,6 +167,16 @@ def test_resuming_gives_the_same_bits(make, options):
     for p, q in zip(params, others, strict=True):
         np.testing.assert_array_equal(p.data, q.data)
     assert repr(resumed) == repr(optimizer)
+
+
+@every
+def test_a_state_that_was_json_loses_nothing(make, options):
+    """JSON makes texts of the numbers of the parameters, and lists of tuples."""
+    optimizer, other = make([parameter(1.0, -3.0)], **options), make([parameter(0.0, 0.0)])
+    quadratic_step(optimizer.params[0], optimizer)
+    text = json.dumps(optimizer.state_dict(), default=np.ndarray.tolist)
+    other.load_state_dict(json.loads(text))
+    assert repr(other.state_dict()) == repr(optimizer.state_dict())
 
 
 @every
@@ -399,6 +410,10 @@ def test_state_of_other_parameters_is_refused_and_nothing_changes():
         (changed(good, "param_groups", 0, to={"params": [0]}), "a group has"),
         (changed(good, "param_groups", 0, "lr", to=-1), "lr should be"),
         (changed(good, "state", 0, to={"momentum_buffer": 1}), "parameter 0 has"),
+        (changed(good, "state", to={}), r"0 has \[\], expected \['step', 'exp_avg', 'exp_avg_"),
+        (changed(good, "state", 0, to={"step": 1.0}), r"0 has \['step'\], .* perhaps \['max"),
+        (changed(good, "state", to={**good["state"], 1: {}}), "of parameters 1, here are 1"),
+        (changed(good, "state", to={"w": {}}), "the state is of parameters w, here are 1, num"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=message):
             b.load_state_dict(state)

@@ -181,7 +181,13 @@ class Optimizer:
         for group, new in zip(self.param_groups, given, strict=True):
             self.refuse_others("a group", new, set(group.keys()))
             self.check({name: value for name, value in new.items() if name != "params"})
-        loaded = [self.loaded(k, p, state["state"].get(k, {})) for k, p in enumerate(self.params)]
+        saved = {str(k): x for k, x in state["state"].items()}  # JSON makes texts of numbers
+        if others := sorted(saved.keys() - set(map(str, range(len(self.params))))):
+            raise ValueError(
+                f"the state is of parameters {', '.join(others)}, here are {len(self.params)}, "
+                "numbered from 0"
+            )
+        loaded = [self.loaded(k, p, saved.get(str(k), {})) for k, p in enumerate(self.params)]
         for group, new in zip(self.param_groups, given, strict=True):
             for name, value in new.items():
                 if name in group.settings:
@@ -196,10 +202,13 @@ class Optimizer:
 
     def loaded(self, k: int, p: Tensor, state: Mapping[str, Any]) -> tuple[Slot, dict[str, Any]]:
         """The parameter with its state, and what is counted for it."""
-        if unknown := set(state) - {*self.state_names, *self.counts}:
+        started = dict(zip(self.state_names, self.start(p.array), strict=True))
+        needed = [*self.counts, *(name for name, x in started.items() if x is not None)]
+        perhaps = [name for name, x in started.items() if x is None]
+        if not set(needed) <= set(state) <= {*needed, *perhaps}:
             raise ValueError(
-                f"the state of parameter {k} has {sorted(unknown)}, "
-                f"expected {[*self.counts, *self.state_names]}"
+                f"the state of parameter {k} has {sorted(state)}, expected {needed}"
+                + (f" and perhaps {perhaps}" if perhaps else "")
             )
         arrays: list[Tensor | None] = []
         for name in self.state_names:
@@ -210,7 +219,7 @@ class Optimizer:
                     f"{array.shape}, the parameter {p.shape}"
                 )
             arrays.append(None if array is None else leaf(Tensor, array))
-        counts = {name: float(state.get(name, start)) for name, start in self.counts.items()}
+        counts = {name: float(state[name]) for name in self.counts}
         return (p, arrays), counts
 
     def together(self, loaded: list[tuple[Slot, dict[str, Any]]]) -> list[Cohort]:
