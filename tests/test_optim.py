@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_slp import Tensor, optim
+from tinygrad_slp import Tensor, nn, optim
 
 # Every optimizer, with few and with many options.
 CASES = [
@@ -309,7 +309,7 @@ def test_settings_are_read_and_set_by_name():
     assert dict(group)["eps"] == 1e-8
     with pytest.raises(KeyError, match=r"momentum.*there are params, lr, betas"):
         group["momentum"] = 1
-    with pytest.raises(ValueError, match="lr should be 0 or more, got -1"):
+    with pytest.raises(ValueError, match="lr should be a number, 0 or more, got -1"):
         group["lr"] = -1
     with pytest.raises(TypeError, match="add_param_group"):
         group["params"] = []
@@ -377,6 +377,52 @@ def test_what_cannot_be_optimized_is_refused():
             clip([w], -1)
     with pytest.raises(ValueError, match="norm_type"):
         optim.clip_grad_norm_([w], 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("make", "settings", "message"),
+    [
+        (optim.SGD, {"lr": "0.1"}, r"lr should be a number, 0 or more, got the str '0\.1'"),
+        (optim.Adam, {"lr": None}, "lr .* got the NoneType None"),
+        (optim.Adam, {"lr": np.ones(2)}, "lr .* got the ndarray"),
+        (optim.SGD, {"momentum": [0.9]}, r"momentum .* got the list \[0\.9\]"),
+        (optim.SGD, {"dampening": "a"}, "dampening should be a finite number, got the str 'a'"),
+        (optim.Adam, {"betas": 0.9}, r"betas should be two numbers .* got the float 0\.9"),
+        (optim.Lion, {"betas": ("0.9", 0.9)}, "betas .* got the tuple"),
+    ],
+)  # fmt: skip
+def test_settings_that_are_no_numbers_are_refused_by_name(make, settings, message):
+    w = parameter(1.0)
+    with pytest.raises(TypeError, match=message):
+        make([w], **settings)
+    group = make([w]).param_groups[0]
+    before = repr(group)
+    for name, value in settings.items():
+        with pytest.raises(TypeError, match=message):
+            group[name] = value
+    assert repr(group) == before
+
+
+@pytest.mark.parametrize("use", [optim.SGD, optim.LBFGS, lambda p: optim.clip_grad_norm_(p, 1.0)])
+def test_what_is_no_list_of_parameters_says_what_to_write(use):
+    model = nn.Linear(2, 1)
+    for wrong, got in (
+        (model, "Linear"), (model.parameters, "method"), (0.1, r"float: 0\.1"), (None, "NoneType"),
+        (nn.Sequential(model), "Linear"), (model.state_dict(), "str: 'weight'"),
+    ):  # fmt: skip
+        with pytest.raises(TypeError, match=rf"such as model\.parameters\(\); got {got}"):
+            use(wrong)
+
+
+def test_a_limit_that_is_no_number_is_refused_by_name():
+    w = parameter(1.0)
+    for clip, arguments, message in (
+        (optim.clip_grad_norm_, ("1",), "max_norm should be a number, .* got the str '1'"),
+        (optim.clip_grad_norm_, (1, "inf"), r"norm_type .* float\('inf'\), got the str 'inf'"),
+        (optim.clip_grad_value_, (None,), "clip_value .* got the NoneType None"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            clip([w], *arguments)
 
 
 def test_a_group_that_is_refused_is_not_added():

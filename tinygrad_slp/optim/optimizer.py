@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..graph import holds, leaf
+from ..graph import leaf
 from ..tensor import Tensor
 from ..walk import forget, gradient
-from .group import Cohort, Group, Slot, parameters_in, plain, refuse_twice
+from .group import Cohort, Group, Slot, in_range, listed, parameters_in, plain, refuse_twice
 
 Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
 
@@ -16,6 +16,14 @@ NOT_NEGATIVE = {
     "lr", "momentum", "weight_decay", "eps", "alpha", "lr_decay", "initial_accumulator_value",
     "momentum_decay",
 }  # fmt: skip
+RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    **{name: (lambda x: x >= 0, "a number, 0 or more") for name in NOT_NEGATIVE},
+    "dampening": (lambda x: x - x == 0, "a finite number"),
+    "betas": (
+        lambda x: len(x) == 2 and all(0 <= beta < 1 for beta in x),
+        "two numbers from 0 to below 1",
+    ),
+}
 
 
 class Optimizer:
@@ -36,7 +44,7 @@ class Optimizer:
         param_groups: the groups; `optimizer.param_groups[0]["lr"] = 0.1` changes a setting.
 
     Raises:
-        TypeError: params are not Tensors.
+        TypeError: params are not Tensors, or settings no numbers.
         ValueError: no params, a parameter twice, or settings unknown or out of range.
     """
 
@@ -48,8 +56,8 @@ class Optimizer:
     def __init__(self, params: Params, settings: dict[str, Any]) -> None:
         self.defaults = settings
         self.param_groups: list[Group] = []
-        given: Any = params if isinstance(params, Tensor) else list(params)
-        grouped = not isinstance(given, Tensor) and given and isinstance(given[0], Mapping)
+        given = listed(params)
+        grouped = given and isinstance(given[0], Mapping)
         for group in given if grouped else [{"params": given}]:
             self.add_param_group(group)
 
@@ -79,13 +87,12 @@ class Optimizer:
         """Refuses settings out of range.
 
         Raises:
-            ValueError: with the setting, its value and its range.
+            TypeError: a setting is no number,
+            ValueError: or out of range; with its name, its value and its range.
         """
         for name, value in settings.items():
-            if name in NOT_NEGATIVE and not holds(lambda x: x >= 0, value):
-                raise ValueError(f"{name} should be 0 or more, got {value}")
-            if name == "betas" and not (len(value) == 2 and all(0 <= beta < 1 for beta in value)):
-                raise ValueError(f"betas should be two numbers from 0 to below 1, got {value}")
+            if name in RANGES:
+                in_range(name, value, *RANGES[name])
 
     @property
     def params(self) -> list[Tensor]:

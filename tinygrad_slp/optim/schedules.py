@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import cos, pi
 from typing import Any
 
-from .group import Group
+from .group import Group, in_range
 from .optimizer import Optimizer
 
 
@@ -115,8 +115,7 @@ def refuse_others(state: Mapping[str, Any], expected: Mapping[str, Any]) -> None
 
 
 def positive(name: str, value: float) -> float:
-    if not value > 0:
-        raise ValueError(f"{name} should be above 0, got {value}")
+    in_range(name, value, lambda x: x > 0, "above 0")
     return value
 
 
