@@ -180,6 +180,24 @@ def test_a_state_that_was_json_loses_nothing(make, options):
 
 
 @every
+def test_a_closure_is_called_before_the_step_and_its_loss_returned(make, options):
+    """As of LBFGS, so that one loop serves all."""
+    a, b = parameter(1.0, -3.0), parameter(1.0, -3.0)
+    one, other = make([a], **options), make([b], **options)
+
+    def closure():
+        one.zero_grad()
+        loss = (a**2).sum()
+        loss.backward()
+        return loss
+
+    assert one.step(closure).item() == 10
+    quadratic_step(b, other)
+    np.testing.assert_array_equal(a.data, b.data)
+    assert one.step() is None
+
+
+@every
 def test_no_array_is_written_into(make, options):
     w = parameter(1.0, -3.0)
     optimizer = make([w], **options)
@@ -546,6 +564,14 @@ def test_lbfgs_finds_the_end_of_a_curved_valley():
     assert losses[-1] == optimizer.found.fun == rosenbrock(x).item()
     assert idle.item() == 7
     assert repr(optimizer).startswith("LBFGS(maxiter=200")
+
+
+def test_a_closure_that_returns_no_loss_is_refused():
+    pytest.importorskip("scipy", reason="SciPy is not installed: pip install scipy")
+    w = parameter(1.0)
+    for wrong, got in ((lambda: (w * w).sum().backward(), "NoneType: None"), (lambda: 1, "int: 1")):
+        with pytest.raises(TypeError, match=f"end it with return loss; it returned {got}"):
+            optim.LBFGS([w]).step(wrong)
 
 
 def test_lbfgs_names_the_extra(monkeypatch):

@@ -118,12 +118,19 @@ class Optimizer:
         for group in self.param_groups:
             forget(group.params, set_to_none)
 
-    def step(self) -> None:
-        """Updates every parameter that has a gradient."""
+    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
+        """Updates every parameter that has a gradient.
+
+        Args:
+            closure: is called before, and what it returns is returned: a loop written for `LBFGS`
+                serves all optimizers.
+        """
+        loss = None if closure is None else closure()
         for group in self.param_groups:
             lr = group.lr
             for cohort in group.cohorts:
                 self.update(group, cohort, lr)
+        return loss
 
     def update(self, group: Group, cohort: Cohort, *numbers: Any) -> None:
         """One step of the rule for each of these parameters, given the numbers of this step."""
