@@ -312,6 +312,10 @@ def test_tables_refuse():
             fitted.transform({**TABLE, "mass": [np.inf, 2, 3]}),
         r"differ in length: \{.a.: 1, .b.: 2\}": lambda:
             TableEncoder().fit({"a": [1], "b": [1, 2]}),
+        r"a table is a dict of columns.* ndarray of shape \(2, 2\); .* use Standardizer": lambda:
+            TableEncoder().fit(np.ones((2, 2))),
+        r"a table is .* got list; for": lambda: TableEncoder().fit([[1, 2]]),
+        r"a table is .* got ndarray": lambda: fitted.transform(np.ones((3, 4))),
         r"the table has no columns": lambda: TableEncoder().fit({}),
         r"columns that there are not: 'c'": lambda: TableEncoder({"c": OneHot()}).fit(TABLE),
         r"column 'a': there is no value to take the mean of": lambda:

@@ -609,7 +609,11 @@ def test_parameters_that_were_not_finite_are_named():
         ({"validation": (np.ones((3, 3)), np.ones(4))}, "arrays of validation should have"),
         ({"epochs": -1}, "epochs should be a whole number, 0 or more; got -1"),
         ({"epochs": 1.5}, "got 1.5"),
-        ({"batch_size": 0}, "batch_size should be 1 or more, got 0"),
+        ({"batch_size": 0}, "batch_size should be a whole number, 1 or more; got 0"),
+        ({"batch_size": 32.0}, r"batch_size should be a whole number, 1 or more; got 32\.0"),
+        ({"batch_size": None, "data": [table()]}, "batch_size .* got None"),
+        ({"metrics": [len], "validation": table()}, r"\{'accuracy': accuracy\}; got list: \[<"),
+        ({"metrics": {"a": "mse"}, "validation": table()}, r"metrics\['a'\] .* got str: 'mse'"),
         ({"shuffle": True}, "shuffle is a seed or a Generator, not True: write a seed"),
         ({"jit": "c"}, "jit should be True, False, 'auto', 'numpy' or 'llvm'; got 'c'"),
         ({"metrics": {"a": len}}, "give fit validation="),
@@ -636,6 +640,33 @@ def test_a_loss_that_is_no_function_is_refused():
         fit(model, (X, y), "mse", sgd, 1)
     with pytest.raises(TypeError, match=r"got ndarray; data is one pair: fit\(model, \(X, y\),"):
         fit(model, X, y, nn.mse_loss, sgd)
+
+
+def test_a_class_in_the_place_of_a_loss_or_a_model_is_refused():
+    model = simple()
+    sgd = optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(TypeError, match=r"loss is the class MSELoss: write MSELoss\(\)"):
+        fit(model, table(), nn.MSELoss, sgd, 1)
+    for wrong, got in ((lambda x: x, "function: <function"), (nn.Linear, "type: <class")):
+        with pytest.raises(TypeError, match=f"model should be a Module, .* got {got}"):
+            fit(wrong, table(), nn.mse_loss, sgd, 1)
+
+
+@pytest.mark.parametrize("jit", MODES)
+@pytest.mark.parametrize(
+    ("loss", "got"),
+    [
+        (lambda p, y: nn.mse_loss(p.data, y), r"float64: np\.float64\("),
+        (lambda p, y: None, "NoneType: None"),
+        (lambda p, y: 0.5, r"float: 0\.5"),
+    ],
+)
+def test_a_loss_that_returns_no_tensor_is_refused(jit, loss, got):
+    model = simple()
+    before = model.state_dict()
+    with pytest.raises(TypeError, match=rf"as a Tensor, .*\.item\(\).* it returned {got}"):
+        fit(model, table(), loss, optim.SGD(model.parameters()), 1, jit=jit)
+    assert same(model.state_dict(), before)
 
 
 def test_callbacks_refuse():

@@ -86,6 +86,21 @@ def test_modes_without_a_rule_are_refused():
     assert np.pad(Tensor(np.ones((0, 2))), 1).shape == (2, 4)
 
 
+def test_a_setting_may_be_a_tensor():
+    """Of np.tile and np.split NumPy asks the settings too for their own way to compute it."""
+    x = Tensor([0.0, 1, 2, 3], requires_grad=True)
+    for f, setting in (
+        (np.tile, 2), (np.split, [1, 2]), (np.array_split, 3), (np.repeat, [1, 0, 2, 1]),
+        (np.roll, 1), (np.flip, 0),
+    ):  # fmt: skip
+        for a in (x, x.data):
+            found, expected = f(a, Tensor(setting)), f(x.data, setting)
+            for part, right in zip(found, expected, strict=True):
+                np.testing.assert_array_equal(getattr(part, "data", part), right)
+    grads = grad(lambda x: (np.tile(x, Tensor(2)) * np.arange(8)).sum())(x)
+    np.testing.assert_array_equal(grads.data, [4, 6, 8, 10])
+
+
 @pytest.mark.parametrize(
     "f",
     [np.sum, np.mean, np.prod, np.median, np.var, np.max, np.sort, np.cumsum, tg.softmax, np.flip,

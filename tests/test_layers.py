@@ -145,6 +145,15 @@ def test_dropout_drops_and_scales_and_is_off_in_eval():
     assert layer(x) is x
 
 
+def test_dropout_takes_integers_as_the_floats_they_are():
+    x = np.arange(12).reshape(3, 4)
+    for whole in (x, x.astype(bool), Tensor(x)):
+        y = nn.Dropout(rng=7)(whole)
+        right = nn.Dropout(rng=7)(np.asarray(whole).astype(float))
+        assert y.dtype == np.float64
+        np.testing.assert_array_equal(np.asarray(y), right)
+
+
 def test_dropout_of_all_of_nothing_and_by_seed():
     x = np.ones((3, 4))
     assert nn.Dropout(0)(x) is x
@@ -350,6 +359,31 @@ def test_wrong_indices_and_variances():
 def test_bad_settings_are_refused(make):
     with pytest.raises(ValueError):
         make()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: nn.Linear(2.0, 3), r"in_features should be a whole number, got 2\.0"),
+        (lambda: nn.Linear(2, "3"), "out_features should be a whole number, got '3'"),
+        (lambda: nn.Perceptron(2.0), "features .* got 2"),
+        (lambda: nn.Embedding(2.0, 1), "num_embeddings .* got 2"),
+        (lambda: nn.Embedding(2, None), "embedding_dim .* got None"),
+        (lambda: nn.BatchNorm1d(2.0), "num_features .* got 2"),
+        (lambda: nn.LayerNorm((2, 3.0)), r"normalized_shape .* got 3\.0"),
+        (lambda: nn.LayerNorm(3.0), r"normalized_shape .* got 3\.0"),
+        (lambda: nn.MLP(2, 3), r"sizes should be a list .* MLP\(\[4, 8, 2\]\); got 2"),
+        (lambda: nn.MLP([2, 3.5, 1]), r"sizes .* got \[2, 3\.5, 1\]"),
+    ],
+)
+def test_sizes_that_are_no_whole_numbers_are_named(make, message):
+    with pytest.raises(TypeError, match=message):
+        make()
+
+
+def test_sizes_may_be_integers_of_numpy():
+    assert nn.MLP(np.array([2, 3, 1])).state_dict().keys() == nn.MLP([2, 3, 1]).state_dict().keys()
+    assert repr(nn.Linear(np.int64(2), 3)) == repr(nn.Linear(2, 3))
 
 
 def test_repr():

@@ -1,6 +1,8 @@
 """Modules find, save and load what they hold; layers and losses do what their formulas say."""
 
 import copy
+from collections import deque
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -131,6 +133,27 @@ def test_modules_are_trees_for_grad():
     assert value.item() == loss.item()
     for p, g in zip(model.parameters(), grads.parameters(), strict=True):
         np.testing.assert_array_equal(p.grad.data, g.data)
+
+
+def test_every_mapping_is_a_tree_for_grad():
+    model = nn.Sequential(nn.Linear(2, 1, rng=0))
+    model.layers = [MappingProxyType({"a": model.layers[0]})]
+    X = np.arange(6.0).reshape(3, 2)
+    grads = tg.grad(lambda m: m.layers[0]["a"](X).sum())(model)
+    np.testing.assert_array_equal(grads.layers[0]["a"].weight.data, [[6, 9]])
+    g = tg.grad(lambda t: np.sum(t["x"] ** 2))(MappingProxyType({"x": np.array([1.0, 2.0])}))
+    np.testing.assert_array_equal(g["x"], [2, 4])
+
+
+@pytest.mark.parametrize("kind", [set, frozenset, deque, lambda x: np.array([*x, None], object)])
+def test_modules_where_none_is_looked_for_are_refused(kind):
+    model = nn.Linear(2, 1)
+    model.kept = kind([1, "a"])
+    assert "weight" in model.state_dict()
+    for x, name in ((nn.Identity(), "Identity"), (Tensor(1.0), "Tensor")):
+        model.kept = [kind([x])]
+        with pytest.raises(TypeError, match=rf"kept\.0 is a \w+ that holds a {name}, .* lists"):
+            list(model.parameters())
 
 
 def test_shared_parameters_stay_shared_under_grad():

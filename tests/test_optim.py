@@ -1,6 +1,7 @@
 """Optimizers step as their formulas say, resume exactly, and refuse what cannot be meant."""
 
 import copy
+import json
 import pickle
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_slp import Tensor, optim
+from tinygrad_slp import Tensor, nn, optim
 
 # Every optimizer, with few and with many options.
 CASES = [
@@ -169,6 +170,34 @@ def test_resuming_gives_the_same_bits(make, options):
 
 
 @every
+def test_a_state_that_was_json_loses_nothing(make, options):
+    """JSON makes texts of the numbers of the parameters, and lists of tuples."""
+    optimizer, other = make([parameter(1.0, -3.0)], **options), make([parameter(0.0, 0.0)])
+    quadratic_step(optimizer.params[0], optimizer)
+    text = json.dumps(optimizer.state_dict(), default=np.ndarray.tolist)
+    other.load_state_dict(json.loads(text))
+    assert repr(other.state_dict()) == repr(optimizer.state_dict())
+
+
+@every
+def test_a_closure_is_called_before_the_step_and_its_loss_returned(make, options):
+    """As of LBFGS, so that one loop serves all."""
+    a, b = parameter(1.0, -3.0), parameter(1.0, -3.0)
+    one, other = make([a], **options), make([b], **options)
+
+    def closure():
+        one.zero_grad()
+        loss = (a**2).sum()
+        loss.backward()
+        return loss
+
+    assert one.step(closure).item() == 10
+    quadratic_step(b, other)
+    np.testing.assert_array_equal(a.data, b.data)
+    assert one.step() is None
+
+
+@every
 def test_no_array_is_written_into(make, options):
     w = parameter(1.0, -3.0)
     optimizer = make([w], **options)
@@ -298,7 +327,7 @@ def test_settings_are_read_and_set_by_name():
     assert dict(group)["eps"] == 1e-8
     with pytest.raises(KeyError, match=r"momentum.*there are params, lr, betas"):
         group["momentum"] = 1
-    with pytest.raises(ValueError, match="lr should be 0 or more, got -1"):
+    with pytest.raises(ValueError, match="lr should be a number, 0 or more, got -1"):
         group["lr"] = -1
     with pytest.raises(TypeError, match="add_param_group"):
         group["params"] = []
@@ -368,6 +397,52 @@ def test_what_cannot_be_optimized_is_refused():
         optim.clip_grad_norm_([w], 1, 0)
 
 
+@pytest.mark.parametrize(
+    ("make", "settings", "message"),
+    [
+        (optim.SGD, {"lr": "0.1"}, r"lr should be a number, 0 or more, got the str '0\.1'"),
+        (optim.Adam, {"lr": None}, "lr .* got the NoneType None"),
+        (optim.Adam, {"lr": np.ones(2)}, "lr .* got the ndarray"),
+        (optim.SGD, {"momentum": [0.9]}, r"momentum .* got the list \[0\.9\]"),
+        (optim.SGD, {"dampening": "a"}, "dampening should be a finite number, got the str 'a'"),
+        (optim.Adam, {"betas": 0.9}, r"betas should be two numbers .* got the float 0\.9"),
+        (optim.Lion, {"betas": ("0.9", 0.9)}, "betas .* got the tuple"),
+    ],
+)  # fmt: skip
+def test_settings_that_are_no_numbers_are_refused_by_name(make, settings, message):
+    w = parameter(1.0)
+    with pytest.raises(TypeError, match=message):
+        make([w], **settings)
+    group = make([w]).param_groups[0]
+    before = repr(group)
+    for name, value in settings.items():
+        with pytest.raises(TypeError, match=message):
+            group[name] = value
+    assert repr(group) == before
+
+
+@pytest.mark.parametrize("use", [optim.SGD, optim.LBFGS, lambda p: optim.clip_grad_norm_(p, 1.0)])
+def test_what_is_no_list_of_parameters_says_what_to_write(use):
+    model = nn.Linear(2, 1)
+    for wrong, got in (
+        (model, "Linear"), (model.parameters, "method"), (0.1, r"float: 0\.1"), (None, "NoneType"),
+        (nn.Sequential(model), "Linear"), (model.state_dict(), "str: 'weight'"),
+    ):  # fmt: skip
+        with pytest.raises(TypeError, match=rf"such as model\.parameters\(\); got {got}"):
+            use(wrong)
+
+
+def test_a_limit_that_is_no_number_is_refused_by_name():
+    w = parameter(1.0)
+    for clip, arguments, message in (
+        (optim.clip_grad_norm_, ("1",), "max_norm should be a number, .* got the str '1'"),
+        (optim.clip_grad_norm_, (1, "inf"), r"norm_type .* float\('inf'\), got the str 'inf'"),
+        (optim.clip_grad_value_, (None,), "clip_value .* got the NoneType None"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            clip([w], *arguments)
+
+
 def test_a_group_that_is_refused_is_not_added():
     w = parameter(1.0)
     optimizer = optim.SGD([w])
@@ -399,6 +474,10 @@ def test_state_of_other_parameters_is_refused_and_nothing_changes():
         (changed(good, "param_groups", 0, to={"params": [0]}), "a group has"),
         (changed(good, "param_groups", 0, "lr", to=-1), "lr should be"),
         (changed(good, "state", 0, to={"momentum_buffer": 1}), "parameter 0 has"),
+        (changed(good, "state", to={}), r"0 has \[\], expected \['step', 'exp_avg', 'exp_avg_"),
+        (changed(good, "state", 0, to={"step": 1.0}), r"0 has \['step'\], .* perhaps \['max"),
+        (changed(good, "state", to={**good["state"], 1: {}}), "of parameters 1, here are 1"),
+        (changed(good, "state", to={"w": {}}), "the state is of parameters w, here are 1, num"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=message):
             b.load_state_dict(state)
@@ -485,6 +564,14 @@ def test_lbfgs_finds_the_end_of_a_curved_valley():
     assert losses[-1] == optimizer.found.fun == rosenbrock(x).item()
     assert idle.item() == 7
     assert repr(optimizer).startswith("LBFGS(maxiter=200")
+
+
+def test_a_closure_that_returns_no_loss_is_refused():
+    pytest.importorskip("scipy", reason="SciPy is not installed: pip install scipy")
+    w = parameter(1.0)
+    for wrong, got in ((lambda: (w * w).sum().backward(), "NoneType: None"), (lambda: 1, "int: 1")):
+        with pytest.raises(TypeError, match=f"end it with return loss; it returned {got}"):
+            optim.LBFGS([w]).step(wrong)
 
 
 def test_lbfgs_names_the_extra(monkeypatch):

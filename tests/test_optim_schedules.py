@@ -105,7 +105,8 @@ def test_what_cannot_be_meant_is_refused():
         (optim.SequentialLR, {"schedulers": [part], "milestones": [3]}, "milestones"),
         (optim.SequentialLR, {"schedulers": [plateau], "milestones": []}, "not a planned"),
         (optim.ReduceLROnPlateau, {"mode": "down"}, "'down'"),
-        (optim.ReduceLROnPlateau, {"factor": 1}, "factor"),
+        (optim.ReduceLROnPlateau, {"factor": 1}, "factor should be from 0 to below 1, got 1"),
+        (optim.ReduceLROnPlateau, {"factor": -1}, "factor should be from 0 to below 1, got -1"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=message):
             make(optimizer, **options)
@@ -115,3 +116,46 @@ def test_what_cannot_be_meant_is_refused():
     path(cycle, 2)
     with pytest.raises(ValueError, match="cycle of 2 steps is over"):
         cycle.step()
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        # Up from step 0 to step 0: at once.
+        ({"pct_start": 0.2}, [1.0, 0.775, 0.55, 0.325, 0.1, 0.1]),
+        # Up to the last step, and down in none.
+        ({"pct_start": 1.0}, [0.2, 0.4, 0.6, 0.8, 1.0, 0.1]),
+        ({"pct_start": 0.2, "three_phase": True}, [1.0, 0.175, 0.15, 0.125, 0.1, 0.1]),
+    ],
+)  # fmt: skip
+def test_a_part_of_a_cycle_that_has_no_steps_counts_as_passed(options, expected):
+    settings = {"div_factor": 5, "final_div_factor": 2, "anneal_strategy": "linear", **options}
+    cycle = optim.OneCycleLR(new_optimizer(), 1.0, 5, **settings)
+    np.testing.assert_allclose(path(cycle, 5), expected, rtol=1e-14)
+
+
+def test_a_group_that_came_after_the_schedule_is_noticed():
+    optimizer = new_optimizer()
+    schedule = optim.StepLR(optimizer, 3)
+    plateau = optim.ReduceLROnPlateau(optimizer, patience=0, threshold=9, threshold_mode="abs")
+    plateau.step(1.0)
+    optimizer.add_param_group({"params": [Tensor([1.0], requires_grad=True)]})
+    for step in (schedule.step, lambda: plateau.step(1.0)):
+        with pytest.raises(ValueError, match=r"2 groups, .* made for 1: .* after add_param_group"):
+            step()
+    optim.StepLR(optimizer, 3).step()
+
+
+@pytest.mark.parametrize("make", [*PLANS, optim.ReduceLROnPlateau])
+@pytest.mark.parametrize("wrong", [0.1, optim.LBFGS([Tensor([1.0], requires_grad=True)])])
+def test_a_schedule_of_what_is_no_optimizer_says_what_comes_first(make, wrong):
+    with pytest.raises(TypeError, match=rf"StepLR\(optimizer, 3\); got {type(wrong).__name__}: "):
+        make(wrong, **PLANS.get(make, {}))
+
+
+def test_repr_shows_the_learning_rates():
+    optimizer = new_optimizer()
+    assert repr(optim.StepLR(optimizer, 3)) == "StepLR(step 0: lr [0.8])"
+    plateau = optim.ReduceLROnPlateau(optimizer)
+    plateau.step(0.5)
+    assert repr(plateau) == "ReduceLROnPlateau(best 0.5: lr [0.8])"

@@ -212,6 +212,19 @@ def test_arrays_that_the_model_lacks_are_named(tmp_path):
         load(tmp_path / "m")
 
 
+def test_a_file_of_two_parameters_with_one_name_is_refused(tmp_path):
+    model = nn.ModuleDict({"x": nn.Linear(1, 1), "a": nn.Sequential(nn.Linear(1, 1))})
+    save(model, tmp_path / "m")
+    edit(
+        tmp_path / "m",
+        lambda text: text.replace('"x"', '"a.0"').replace('"x.', '"a.0.'),
+        lambda state: {name: x for name, x in state.items() if name[0] == "a"},
+    )
+    for into in (None, nn.ModuleDict({"a.0": nn.Linear(1, 1), "a": [nn.Linear(1, 1)]})):
+        with pytest.raises(ValueError, match=r"m: two parameters are called a\.0\.weight"):
+            load(tmp_path / "m", into=into)
+
+
 def test_without_safetensors_the_error_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "safetensors", None)
     for call in (lambda: save(net(), tmp_path / "m"), lambda: load(tmp_path / "m")):

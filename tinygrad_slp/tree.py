@@ -1,6 +1,6 @@
 """Nested tuples, lists, dicts and Modules, as a flat list of leaves and a way to rebuild them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 Rebuild = Callable[[list[Any]], Any]
@@ -9,14 +9,14 @@ Rebuild = Callable[[list[Any]], Any]
 def flatten(tree: Any) -> tuple[list[Any], Rebuild]:
     """The leaves of a tree in order, and what builds a tree of the same structure from others.
 
-    Tuples (named ones too), lists, dicts and None are structure; the leaves of a Module are its
-    parameters; everything else is a leaf.
+    Tuples (named ones too), lists, dicts and other mappings, rebuilt as dicts, and None are
+    structure; the leaves of a Module are its parameters; everything else is a leaf.
     """
     if tree is None:
         return [], lambda leaves: None
     if hasattr(tree, "with_parameters"):
         return list(tree.parameters()), tree.with_parameters
-    if isinstance(tree, dict):
+    if isinstance(tree, Mapping):
         leaves, rebuild = flatten(list(tree.values()))
         return leaves, lambda new: dict(zip(tree, rebuild(new), strict=True))
     if isinstance(tree, tuple | list):
@@ -37,7 +37,7 @@ def leaves_like(tree: Any, reference: Any) -> list[Any]:
 
 
 def in_order(tree: Any, reference: Any) -> list[Any]:
-    if isinstance(reference, dict):
+    if isinstance(reference, Mapping):
         tree, reference = [tree[key] for key in reference], list(reference.values())
     if isinstance(reference, tuple | list):
         parts = zip(tree, reference, strict=True)
@@ -51,7 +51,7 @@ def structure(tree: Any) -> str:
         return "None"
     if hasattr(tree, "with_parameters"):
         return f"{type(tree).__name__}({', '.join(dict(tree.named_parameters()))})"
-    if isinstance(tree, dict):
+    if isinstance(tree, Mapping):
         return f"{{{', '.join(sorted(f'{k!r}: {structure(x)}' for k, x in tree.items()))}}}"
     if isinstance(tree, tuple | list):
         parts = ", ".join(map(structure, tree))

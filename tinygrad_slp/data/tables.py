@@ -35,8 +35,9 @@ class TableEncoder(Encoder):
     def fit(self, x: Any) -> Self:
         """
         Raises:
-            ValueError: names the column, and says what its encoder has to say.
+            ValueError: names the column, and says what its encoder has to say; or x is no table.
         """
+        refuse_other(x)
         table = read(x, list(x))
         if absent := [name for name in self.given if name not in table]:
             raise ValueError(f"encoders for columns that there are not: {listed(absent)}")
@@ -54,14 +55,16 @@ class TableEncoder(Encoder):
         Raises:
             ValueError: names the column that is missing, or has an unknown category, ...
         """
-        if absent := [name for name in self.columns if name not in x]:
+        columns = self.columns
+        refuse_other(x)
+        if absent := [name for name in columns if name not in x]:
             raise ValueError(f"columns missing: {listed(absent)}; there are {listed(x)}")
-        table = read(x, list(self.columns))
+        table = read(x, list(columns))
         rows = len(next(iter(table.values())))
-        parts = [len(encoder.features(name)) for name, encoder in self.columns.items()]
+        parts = [len(encoder.features(name)) for name, encoder in columns.items()]
         matrix = np.empty((rows, sum(parts)))
         for (name, encoder), stop, width in zip(
-            self.columns.items(), np.cumsum(parts), parts, strict=True
+            columns.items(), np.cumsum(parts), parts, strict=True
         ):
             with naming(name):
                 block = encoder.transform(table[name])
@@ -84,6 +87,20 @@ class TableEncoder(Encoder):
     def restore(self, fields: dict[str, Any]) -> None:
         self.columns = {name: Encoder.from_state(state) for name, state in fields["columns"]}
         self.given = dict(self.columns)
+
+
+def refuse_other(x: Any) -> None:
+    """Refuses what is no table.
+
+    Raises:
+        ValueError: it has no columns by name.
+    """
+    if not (hasattr(x, "keys") or hasattr(x, "columns")):
+        shape = f" of shape {x.shape}" if hasattr(x, "shape") else ""
+        raise ValueError(
+            "a table is a dict of columns, {'name': values}, or a DataFrame, "
+            f"got {type(x).__name__}{shape}; for an array of numbers use Standardizer"
+        )
 
 
 def read(table: Any, names: list[str]) -> dict[str, np.ndarray]:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..data.column import listed
-from .given import array, both_labels, distinct, places, probabilities, true_places
+from .given import both_labels, distinct, numbers, places, probabilities, true_places
 
 
 def accuracy(y_true: Any, y_pred: Any) -> float:
@@ -50,10 +50,10 @@ def roc_auc(y_true: Any, y_score: Any, labels: Any = None) -> float:
     Of more than two classes (y_score of shape (n, k)), each one against the rest, averaged.
 
     Raises:
-        ValueError: shapes that do not fit, NaN, a label that is not among `labels`, or a class
-            that is not in y_true: the area is then not defined.
+        ValueError: shapes that do not fit, not numbers, NaN, a label that is not among `labels`,
+            or a class that is not in y_true: the area is then not defined.
     """
-    score = array(y_score)
+    score = numbers("y_score", y_score)
     if np.any(np.isnan(score)):
         raise ValueError("y_score has NaN, which has no rank")
     at, labels = true_places(y_true, labels, score)

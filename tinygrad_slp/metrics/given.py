@@ -12,6 +12,13 @@ def array(values: Any) -> np.ndarray:
     return np.asarray(values.array if isinstance(values, Node) else values)
 
 
+def numbers(name: str, values: Any) -> np.ndarray:
+    found = array(values)
+    if found.dtype.kind not in "biuf":
+        raise ValueError(f"{name} should hold numbers, got {found.dtype}")
+    return found
+
+
 def same_shape(true: np.ndarray, pred: np.ndarray) -> None:
     if true.shape != pred.shape or not true.ndim:
         hint = ""
@@ -96,7 +103,7 @@ def true_places(y_true: Any, labels: Any, score: np.ndarray) -> tuple[np.ndarray
 
 
 def probabilities(values: Any) -> np.ndarray:
-    p = array(values)
+    p = numbers("y_proba", values)
     p = p if p.dtype.kind == "f" else p.astype(float)
     if not np.all((p >= 0) & (p <= 1)):
         raise ValueError(
@@ -115,7 +122,4 @@ def probabilities(values: Any) -> np.ndarray:
 def both_numbers(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
     true, pred = array(y_true), array(y_pred)
     same_shape(true, pred)
-    for name, values in (("y_true", true), ("y_pred", pred)):
-        if values.dtype.kind not in "biuf":
-            raise ValueError(f"{name} should hold numbers, got {values.dtype}")
-    return true.astype(float), pred.astype(float)
+    return numbers("y_true", true).astype(float), numbers("y_pred", pred).astype(float)

@@ -1,6 +1,7 @@
 """Containers: modules made of modules."""
 
 import copy
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -144,6 +145,12 @@ class MLP(Sequential):
         dtype: Any = np.float64,
         rng: Seed = None,
     ) -> None:
+        try:
+            sizes = list(map(operator.index, sizes))
+        except TypeError:
+            raise TypeError(
+                f"sizes should be a list of whole numbers, as in MLP([4, 8, 2]); got {sizes!r}"
+            ) from None
         if len(sizes) < 2:
             raise ValueError(f"MLP needs the sizes of input and output at least, got {sizes}")
         if isinstance(activation, Module) or not callable(activation):

@@ -1,6 +1,7 @@
 """Layers: modules that each compute one thing."""
 
 import math
+import operator
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -11,6 +12,7 @@ from ..graph import differentiable, holds
 from ..random import Seed, Stream
 from ..rule import REAL
 from ..rules import sigmoid
+from ..rules.activations import real
 from ..tensor import Tensor
 from . import init as starts
 from .module import Module
@@ -26,6 +28,18 @@ from .module import Module
 def linear(x: Any, W: Any, b: Any) -> Any:
     """x·Wᵀ + b of a matrix x      ∂x = g·W, ∂W = gᵀ·x, ∂b = Σ g"""
     return x.dot(W.T) + b
+
+
+def whole_number(name: str, value: Any) -> int:
+    """A number of features, rows, ... as an int.
+
+    Raises:
+        TypeError: it is no whole number.
+    """
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} should be a whole number, got {value!r}") from None
 
 
 def drawn(init: Callable[..., Any], rng: Any, shape: tuple[int, ...]) -> Any:
@@ -59,6 +73,8 @@ class Linear(Module):
         dtype: Any = np.float64,
         rng: Seed = None,
     ) -> None:
+        in_features = whole_number("in_features", in_features)
+        out_features = whole_number("out_features", out_features)
         if in_features < 1 or out_features < 1:
             raise ValueError(
                 f"Linear needs at least one feature in and out, got {in_features}, {out_features}"
@@ -103,6 +119,7 @@ class Perceptron(Module):
     """
 
     def __init__(self, features: int, *, dtype: Any = np.float64, rng: Seed = None) -> None:
+        features = whole_number("features", features)
         if features < 1:
             raise ValueError(f"a Perceptron needs at least one feature, got {features}")
         rng = np.random.default_rng(rng)
@@ -149,7 +166,8 @@ class Embedding(Module):
         dtype: Any = np.float64,
         rng: Seed = None,
     ) -> None:
-        shape = num_embeddings, embedding_dim
+        num_embeddings = whole_number("num_embeddings", num_embeddings)
+        shape = num_embeddings, whole_number("embedding_dim", embedding_dim)
         if min(shape) < 1:
             raise ValueError(f"Embedding needs at least one row and one column, got {shape}")
         if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
@@ -202,7 +220,7 @@ class Dropout(Module):
     def forward(self, x: Any) -> Any:
         if not self.training or self.p == 0:
             return x
-        x = x if hasattr(x, "shape") else np.asarray(x, dtype=float)
+        x = real(x if hasattr(x, "shape") else np.asarray(x, dtype=float))
         kept = self.stream.uniform(x.shape, x.dtype) >= self.p
         scale = 1 / (1 - self.p) if self.p < 1 else 0.0
         return x * (kept.astype(x.dtype) * scale)

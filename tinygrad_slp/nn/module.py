@@ -6,6 +6,7 @@ registered.
 """
 
 import copy
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from operator import attrgetter
@@ -218,6 +219,9 @@ def once(named: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
             yield path, x
 
 
+UNWALKED = {set, frozenset, deque, np.ndarray}
+
+
 def walk(
     x: Any,
     path: str = "",
@@ -233,6 +237,7 @@ def walk(
         leaves: what is looked for beside modules.
 
     Raises:
+        TypeError: modules or Tensors are in what has no order or names to walk by, as a set.
         ValueError: something holds itself, as a layer with a field that is its model.
     """
     if id(x) in above:
@@ -249,6 +254,8 @@ def walk(
         items = [(str(i), part) for i, part in enumerate(x)]
     for name, part in items:
         here = f"{path}.{name}" if path else str(name)
+        if type(part) in UNWALKED:
+            refuse_within(here, part)
         if isinstance(part, leaves):
             yield here, part
         elif isinstance(part, Module):
@@ -259,6 +266,22 @@ def walk(
             yield from walk(part, here, into, above, leaves)
 
 
+def refuse_within(path: str, x: Any) -> None:
+    """Refuses modules and Tensors in a collection that is not walked.
+
+    Raises:
+        TypeError: there are some.
+    """
+    if not isinstance(x, np.ndarray) or x.dtype == object:
+        for part in x.flat if isinstance(x, np.ndarray) else x:
+            if isinstance(part, Module | Tensor):
+                raise TypeError(
+                    f"{path} is a {type(x).__name__} that holds a {type(part).__name__}, which "
+                    "would be no part of the model: keep modules and Tensors in fields, lists, "
+                    "tuples or dicts"
+                )
+
+
 def replaced(x: Any, new: Mapping[int, Any]) -> Any:
     """A copy of a tree of modules with some of its Tensors, by id, replaced."""
     if isinstance(x, Tensor):
@@ -267,7 +290,7 @@ def replaced(x: Any, new: Mapping[int, Any]) -> Any:
         module = copy.copy(x)
         vars(module).update({name: replaced(part, new) for name, part in vars(x).items()})
         return module
-    if isinstance(x, dict):
+    if isinstance(x, Mapping):
         return {name: replaced(part, new) for name, part in x.items()}
     if isinstance(x, list | tuple):
         parts = [replaced(part, new) for part in x]

@@ -9,6 +9,7 @@ import numpy as np
 from ..graph import differentiable
 from ..rule import REAL
 from ..tensor import Tensor
+from .layers import whole_number
 from .module import Buffer, Module
 
 Axis = tuple[int, ...]
@@ -75,6 +76,7 @@ class BatchNorm1d(Module):
         *,
         dtype: Any = np.float64,
     ) -> None:
+        num_features = whole_number("num_features", num_features)
         if num_features < 1:
             raise ValueError(f"BatchNorm1d needs at least one feature, got {num_features}")
         self.num_features = num_features
@@ -165,8 +167,9 @@ class LayerNorm(Module):
         *,
         dtype: Any = np.float64,
     ) -> None:
-        given = normalized_shape
-        shape = (given,) if isinstance(given, int) else tuple(given)
+        given: Any = normalized_shape
+        lengths = given if hasattr(given, "__iter__") else (given,)
+        shape = tuple([whole_number("normalized_shape", n) for n in lengths])
         if not shape or min(shape) < 1:
             raise ValueError(f"LayerNorm needs axes of length 1 or more, got {shape}")
         self.normalized_shape = shape

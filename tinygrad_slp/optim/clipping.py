@@ -9,7 +9,7 @@ import numpy as np
 from ..graph import leaf
 from ..tensor import Tensor
 from ..walk import gradient
-from .group import parameters_in
+from .group import in_range, parameters_in
 
 
 def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float, norm_type: float = 2.0) -> Any:
@@ -21,13 +21,11 @@ def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float, norm_type: fl
         norm_type: p of the norm (Σ|g|ᵖ)^(1/p); inf for the largest |g|.
 
     Raises:
-        TypeError: parameters are not Tensors.
+        TypeError: parameters are not Tensors, or a setting is no number.
         ValueError: max_norm is below 0, or norm_type not above 0.
     """
-    if not max_norm >= 0:
-        raise ValueError(f"max_norm should be 0 or more, got {max_norm}")
-    if not norm_type > 0:
-        raise ValueError(f"norm_type should be above 0, such as 2 or float('inf'); got {norm_type}")
+    in_range("max_norm", max_norm, lambda x: x >= 0, "a number, 0 or more")
+    in_range("norm_type", norm_type, lambda x: x > 0, "above 0, such as 2 or float('inf')")
     found = [(p, g) for p in parameters_in(parameters) if (g := gradient(p)) is not None]
     norm = norm_of([g for _, g in found], norm_type)
     scale = np.minimum(max_norm / (norm + 1e-6), 1)
@@ -51,11 +49,10 @@ def clip_grad_value_(parameters: Iterable[Tensor], clip_value: float) -> None:
     """Puts every element of every gradient into [−clip_value, clip_value].
 
     Raises:
-        TypeError: parameters are not Tensors.
+        TypeError: parameters are not Tensors, or a setting is no number.
         ValueError: clip_value is below 0.
     """
-    if not clip_value >= 0:
-        raise ValueError(f"clip_value should be 0 or more, got {clip_value}")
+    in_range("clip_value", clip_value, lambda x: x >= 0, "a number, 0 or more")
     for p in parameters_in(parameters):
         g = gradient(p)
         if g is not None:

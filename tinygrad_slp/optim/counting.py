@@ -1,7 +1,9 @@
 """Counting: an optimizer whose rule is told how many steps a parameter has taken."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
+from ..tensor import Tensor
 from .group import Cohort, Group
 from .optimizer import Optimizer
 
@@ -14,11 +16,13 @@ class Counting(Optimizer):
 
     counts: ClassVar[dict[str, float]] = {"step": 0}
 
-    def step(self) -> None:
-        """Updates every parameter that has a gradient."""
+    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
+        """Updates every parameter that has a gradient; with a closure, see `Optimizer.step`."""
+        loss = None if closure is None else closure()
         for group in self.param_groups:
             for cohort in self.ready(group):
                 self.update(group, cohort, group.lr, *self.counted_on(group, cohort))
+        return loss
 
     def counted_on(self, group: Group, cohort: Cohort) -> tuple[Any, ...]:
         """Counts one step more, and returns what the rule is told of it."""

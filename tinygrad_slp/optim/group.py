@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Live, leaf
+from ..graph import Live, holds, leaf
 from ..tensor import Tensor
 
 Slot = tuple[Tensor, list[Tensor | None]]
@@ -106,6 +106,27 @@ def zeros(w: Any) -> Tensor:
     return leaf(Tensor, np.zeros_like(w))
 
 
+def listed(params: Any) -> list[Any]:
+    """What is given as parameters, or as groups of them, as a list.
+
+    Raises:
+        TypeError: it is no iterable of them.
+    """
+    if isinstance(params, Tensor):
+        raise TypeError("params is one Tensor; write [w] for a list of it")
+    try:
+        each = iter(params)
+    except TypeError:
+        raise no_parameters(params) from None
+    return list(each)
+
+
+def no_parameters(x: Any) -> TypeError:
+    return TypeError(
+        f"params should be Tensors, such as model.parameters(); got {type(x).__name__}: {x!r:.60}"
+    )
+
+
 def parameters_in(params: Iterable[Tensor]) -> list[Tensor]:
     """The parameters as a list.
 
@@ -113,20 +134,32 @@ def parameters_in(params: Iterable[Tensor]) -> list[Tensor]:
         TypeError: these are not Tensors.
         ValueError: there are none, one of them is there twice, or was computed.
     """
-    if isinstance(params, Tensor):
-        raise TypeError("params is one Tensor; write [w] for a list of it")
-    found = list(params)
+    found = listed(params)
     for p in found:
         if not isinstance(p, Tensor):
-            raise TypeError(
-                f"params should be Tensors, such as model.parameters(); got {type(p).__name__}"
-            )
+            raise no_parameters(p)
         if p.function is not None:
             raise ValueError("only leaves can be optimized, and one of params was computed")
     if not found:
         raise ValueError("no parameters to optimize: is this the right model?")
     refuse_twice(found)
     return found
+
+
+def in_range(name: str, value: Any, condition: Callable[[Any], bool], expected: str) -> None:
+    """Refuses a setting.
+
+    Raises:
+        TypeError: it cannot be asked whether the condition holds, as of a text.
+        ValueError: it does not hold.
+    """
+    try:
+        fine = bool(holds(condition, value))
+    except (TypeError, ValueError):
+        kind = type(value).__name__
+        raise TypeError(f"{name} should be {expected}, got the {kind} {value!r}") from None
+    if not fine:
+        raise ValueError(f"{name} should be {expected}, got {value}")
 
 
 def refuse_twice(params: list[Tensor]) -> None:

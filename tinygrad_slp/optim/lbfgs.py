@@ -71,6 +71,7 @@ class LBFGS:
 
         Raises:
             ImportError: SciPy is not installed.
+            TypeError: the closure returns no Tensor.
         """
         try:
             from scipy.optimize import minimize
@@ -80,7 +81,7 @@ class LBFGS:
 
         def loss_and_gradient(x: Any) -> tuple[float, Any]:
             self.put(x)
-            losses.append(closure())
+            losses.append(loss_of(closure))
             return float(losses[-1].item()), self.gradient()
 
         def iterated(x: Any) -> None:
@@ -112,3 +113,13 @@ class LBFGS:
     def __repr__(self) -> str:
         options = ", ".join(f"{name}={value}" for name, value in self.options.items())
         return f"LBFGS({options}: {len(self.params)} parameters)"
+
+
+def loss_of(closure: Callable[[], Tensor]) -> Tensor:
+    loss = closure()
+    if not isinstance(loss, Tensor):
+        raise TypeError(
+            "the closure should return the loss as a Tensor, after loss.backward(): end it with "
+            f"return loss; it returned {type(loss).__name__}: {loss!r:.60}"
+        )
+    return loss

@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..graph import holds, leaf
+from ..graph import leaf
 from ..tensor import Tensor
 from ..walk import forget, gradient
-from .group import Cohort, Group, Slot, parameters_in, plain, refuse_twice
+from .group import Cohort, Group, Slot, in_range, listed, parameters_in, plain, refuse_twice
 
 Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
 
@@ -16,6 +16,14 @@ NOT_NEGATIVE = {
     "lr", "momentum", "weight_decay", "eps", "alpha", "lr_decay", "initial_accumulator_value",
     "momentum_decay",
 }  # fmt: skip
+RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    **{name: (lambda x: x >= 0, "a number, 0 or more") for name in NOT_NEGATIVE},
+    "dampening": (lambda x: x - x == 0, "a finite number"),
+    "betas": (
+        lambda x: len(x) == 2 and all(0 <= beta < 1 for beta in x),
+        "two numbers from 0 to below 1",
+    ),
+}
 
 
 class Optimizer:
@@ -36,7 +44,7 @@ class Optimizer:
         param_groups: the groups; `optimizer.param_groups[0]["lr"] = 0.1` changes a setting.
 
     Raises:
-        TypeError: params are not Tensors.
+        TypeError: params are not Tensors, or settings no numbers.
         ValueError: no params, a parameter twice, or settings unknown or out of range.
     """
 
@@ -48,8 +56,8 @@ class Optimizer:
     def __init__(self, params: Params, settings: dict[str, Any]) -> None:
         self.defaults = settings
         self.param_groups: list[Group] = []
-        given: Any = params if isinstance(params, Tensor) else list(params)
-        grouped = not isinstance(given, Tensor) and given and isinstance(given[0], Mapping)
+        given = listed(params)
+        grouped = given and isinstance(given[0], Mapping)
         for group in given if grouped else [{"params": given}]:
             self.add_param_group(group)
 
@@ -79,13 +87,12 @@ class Optimizer:
         """Refuses settings out of range.
 
         Raises:
-            ValueError: with the setting, its value and its range.
+            TypeError: a setting is no number,
+            ValueError: or out of range; with its name, its value and its range.
         """
         for name, value in settings.items():
-            if name in NOT_NEGATIVE and not holds(lambda x: x >= 0, value):
-                raise ValueError(f"{name} should be 0 or more, got {value}")
-            if name == "betas" and not (len(value) == 2 and all(0 <= beta < 1 for beta in value)):
-                raise ValueError(f"betas should be two numbers from 0 to below 1, got {value}")
+            if name in RANGES:
+                in_range(name, value, *RANGES[name])
 
     @property
     def params(self) -> list[Tensor]:
@@ -111,12 +118,19 @@ class Optimizer:
         for group in self.param_groups:
             forget(group.params, set_to_none)
 
-    def step(self) -> None:
-        """Updates every parameter that has a gradient."""
+    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
+        """Updates every parameter that has a gradient.
+
+        Args:
+            closure: is called before, and what it returns is returned: a loop written for `LBFGS`
+                serves all optimizers.
+        """
+        loss = None if closure is None else closure()
         for group in self.param_groups:
             lr = group.lr
             for cohort in group.cohorts:
                 self.update(group, cohort, lr)
+        return loss
 
     def update(self, group: Group, cohort: Cohort, *numbers: Any) -> None:
         """One step of the rule for each of these parameters, given the numbers of this step."""
@@ -181,7 +195,13 @@ class Optimizer:
         for group, new in zip(self.param_groups, given, strict=True):
             self.refuse_others("a group", new, set(group.keys()))
             self.check({name: value for name, value in new.items() if name != "params"})
-        loaded = [self.loaded(k, p, state["state"].get(k, {})) for k, p in enumerate(self.params)]
+        saved = {str(k): x for k, x in state["state"].items()}  # JSON makes texts of numbers
+        if others := sorted(saved.keys() - set(map(str, range(len(self.params))))):
+            raise ValueError(
+                f"the state is of parameters {', '.join(others)}, here are {len(self.params)}, "
+                "numbered from 0"
+            )
+        loaded = [self.loaded(k, p, saved.get(str(k), {})) for k, p in enumerate(self.params)]
         for group, new in zip(self.param_groups, given, strict=True):
             for name, value in new.items():
                 if name in group.settings:
@@ -196,10 +216,13 @@ class Optimizer:
 
     def loaded(self, k: int, p: Tensor, state: Mapping[str, Any]) -> tuple[Slot, dict[str, Any]]:
         """The parameter with its state, and what is counted for it."""
-        if unknown := set(state) - {*self.state_names, *self.counts}:
+        started = dict(zip(self.state_names, self.start(p.array), strict=True))
+        needed = [*self.counts, *(name for name, x in started.items() if x is not None)]
+        perhaps = [name for name, x in started.items() if x is None]
+        if not set(needed) <= set(state) <= {*needed, *perhaps}:
             raise ValueError(
-                f"the state of parameter {k} has {sorted(unknown)}, "
-                f"expected {[*self.counts, *self.state_names]}"
+                f"the state of parameter {k} has {sorted(state)}, expected {needed}"
+                + (f" and perhaps {perhaps}" if perhaps else "")
             )
         arrays: list[Tensor | None] = []
         for name in self.state_names:
@@ -210,7 +233,7 @@ class Optimizer:
                     f"{array.shape}, the parameter {p.shape}"
                 )
             arrays.append(None if array is None else leaf(Tensor, array))
-        counts = {name: float(state.get(name, start)) for name, start in self.counts.items()}
+        counts = {name: float(state[name]) for name in self.counts}
         return (p, arrays), counts
 
     def together(self, loaded: list[tuple[Slot, dict[str, Any]]]) -> list[Cohort]:

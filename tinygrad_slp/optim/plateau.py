@@ -5,7 +5,7 @@ from math import inf
 from typing import Any
 
 from .optimizer import Optimizer
-from .schedules import one_each, refuse_others
+from .schedules import one_each, refuse_others, with_groups
 
 
 class ReduceLROnPlateau:
@@ -41,8 +41,8 @@ class ReduceLROnPlateau:
                 "mode is 'min' or 'max', threshold_mode 'rel' or 'abs'; "
                 f"got {mode!r} and {threshold_mode!r}"
             )
-        if not factor < 1:
-            raise ValueError(f"factor should be below 1, got {factor}")
+        if not 0 <= factor < 1:
+            raise ValueError(f"factor should be from 0 to below 1, got {factor}")
         self.optimizer = optimizer
         self.sign = 1 if mode == "min" else -1
         self.factor = factor
@@ -79,7 +79,7 @@ class ReduceLROnPlateau:
         return self.sign * value < self.sign * limit
 
     def reduce(self) -> None:
-        for group, lowest in zip(self.optimizer.param_groups, self.min_lrs, strict=True):
+        for group, lowest in with_groups(self.optimizer, self.min_lrs):
             lr = max(group.lr * self.factor, lowest)
             if group.lr - lr > self.eps:
                 group["lr"] = lr
@@ -102,3 +102,6 @@ class ReduceLROnPlateau:
         refuse_others(state, self.state_dict())
         for name, value in state.items():
             setattr(self, name, value)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(best {self.best}: lr {self.get_last_lr()})"

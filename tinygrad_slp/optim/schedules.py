@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import cos, pi
 from typing import Any
 
+from .group import Group, in_range
 from .optimizer import Optimizer
 
 
@@ -30,10 +31,11 @@ class Schedule:
     """
 
     def __init__(self, optimizer: Optimizer, base_lrs: list[Any] | None = None) -> None:
+        groups = groups_of(optimizer)
         self.optimizer = optimizer
-        for group in optimizer.param_groups:
+        for group in groups:
             group.initial_lr = group.lr if group.initial_lr is None else group.initial_lr
-        self.base_lrs = base_lrs or [group.initial_lr for group in optimizer.param_groups]
+        self.base_lrs = base_lrs or [group.initial_lr for group in groups]
         self.last_epoch = 0
         self.set()
 
@@ -50,8 +52,7 @@ class Schedule:
         self.set()
 
     def set(self) -> None:
-        rates = self.rates(self.last_epoch)
-        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+        for group, rate in with_groups(self.optimizer, self.rates(self.last_epoch)):
             group["lr"] = rate
 
     def get_last_lr(self) -> list[float]:
@@ -79,14 +80,42 @@ class Schedule:
         return f"{type(self).__name__}(step {self.last_epoch}: lr {self.get_last_lr()})"
 
 
+def groups_of(optimizer: Any) -> list[Group]:
+    """The groups of parameters of an optimizer.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(
+            "a schedule is of an optimizer with learning rates, which comes first, as in "
+            f"StepLR(optimizer, 3); got {type(optimizer).__name__}: {optimizer!r:.60}"
+        )
+    return optimizer.param_groups
+
+
+def with_groups(optimizer: Optimizer, values: list[float]) -> list[tuple[Group, float]]:
+    """The groups, each with its value.
+
+    Raises:
+        ValueError: there are other groups than there were.
+    """
+    groups = optimizer.param_groups
+    if len(groups) != len(values):
+        raise ValueError(
+            f"the optimizer has {len(groups)} groups, this schedule was made for {len(values)}: "
+            "make the schedule after add_param_group"
+        )
+    return list(zip(groups, values, strict=True))
+
+
 def refuse_others(state: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
     if set(state) != set(expected):
         raise ValueError(f"the state has {sorted(state)}, expected {sorted(expected)}")
 
 
 def positive(name: str, value: float) -> float:
-    if not value > 0:
-        raise ValueError(f"{name} should be above 0, got {value}")
+    in_range(name, value, lambda x: x > 0, "above 0")
     return value
 
 
@@ -222,14 +251,15 @@ class OneCycleLR(Schedule):
         levels = [low, base, *([low] * (len(self.ends) - 2)), low / self.final_div_factor]
         k = min(sum(end < t for end in self.ends), len(self.ends) - 1)
         start = self.ends[k - 1] if k else 0
+        span = self.ends[k] - start
         # PyTorch goes on beyond the last step, with linear annealing to below 0.
-        part = min((t - start) / (self.ends[k] - start), 1)
+        part = min((t - start) / span, 1) if span else 1
         return self.anneal(levels[k], levels[k + 1], part)
 
 
 def one_each(optimizer: Optimizer, name: str, value: float | Sequence[float]) -> list[float]:
     """A number for each group, from one for all or one for each."""
-    count = len(optimizer.param_groups)
+    count = len(groups_of(optimizer))
     if not isinstance(value, list | tuple):
         return [value] * count  # type: ignore[list-item]
     if len(value) != count:

@@ -6,7 +6,7 @@ import operator
 
 import numpy as np
 
-from ..graph import differentiable, whole
+from ..graph import Node, differentiable, whole
 from ..rule import REAL, Each, composite, declare, linear
 from ..tensor import cast
 
@@ -25,6 +25,11 @@ def axis_of(axis, ndim):
 def shaped(x):
     """x, or the array of a number or a list."""
     return x if hasattr(x, "ndim") else np.asarray(x)
+
+
+def setting(value):
+    """A setting, or its array: NumPy would call the rule again for a Tensor, without end."""
+    return value.array if isinstance(value, Node) else value
 
 
 # --- reading and writing by index ---
@@ -235,7 +240,7 @@ def array_split(x, indices_or_sections, axis=0):
 def parts(function, x, indices_or_sections, axis):
     """The slices that np.split makes, found by splitting the positions along the axis."""
     before = (slice(None),) * axis_of(axis, x.ndim)
-    groups = function(np.arange(x.shape[axis]), indices_or_sections)
+    groups = function(np.arange(x.shape[axis]), setting(indices_or_sections))
     starts = [int(group[0]) if len(group) else 0 for group in groups]
     return [
         x[(*before, slice(start, start + len(group)))]
@@ -272,6 +277,8 @@ def moves(function, formula, examples):
 
     def definition(x, *args, **settings):
         positions = np.arange(x.size).reshape(x.shape)
+        args = tuple(map(setting, args))
+        settings = {name: setting(value) for name, value in settings.items()}
         return np.reshape(x, -1)[function(positions, *args, **settings)]
 
     composite(function, formula, definition, domain=REAL, examples=examples)

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..nn import Module
-from ..nn.module import walk
-from ..tensor import Tensor
+from ..nn.module import held, walk
 from .description import Builder, Describer
 from .files import read, write
 
@@ -149,14 +148,11 @@ def made(data: dict[str, Any], state: dict[str, np.ndarray], classes: Iterable[t
     model = Builder(state, classes).value(data["model"])
     if not isinstance(model, Module):
         raise ValueError(f"it describes a {type(model).__name__}, expected a Module")
-    if names(model) != state.keys():
-        wrong = ", ".join(sorted(names(model) ^ state.keys()))
-        raise ValueError(f"its arrays are not those of the model it describes: {wrong}")
+    if wrong := held(model).keys() ^ state.keys():
+        raise ValueError(
+            f"its arrays are not those of the model it describes: {', '.join(sorted(wrong))}"
+        )
     return model
-
-
-def names(model: Module) -> set[str]:
-    return {path for path, x in walk(model) if isinstance(x, Tensor | np.ndarray)}
 
 
 def fill(model: Module, state: dict[str, np.ndarray]) -> None:
@@ -165,10 +161,9 @@ def fill(model: Module, state: dict[str, np.ndarray]) -> None:
     Raises:
         ValueError: every problem found, one a line.
     """
-    here = {path: x for path, x in walk(model) if isinstance(x, Tensor | np.ndarray)}
     other = [
         f"{path}: {state[path].dtype}, expected {x.dtype}"
-        for path, x in here.items()
+        for path, x in held(model).items()
         if path in state and state[path].dtype != x.dtype
     ]
     if other:

@@ -48,8 +48,6 @@ class Rows:
     """
 
     def __init__(self, data: tuple[Any, ...], size: int, what: str) -> None:
-        if size < 1:
-            raise ValueError(f"batch_size should be 1 or more, got {size}")
         self.arrays = numeric(data, what)
         lengths = [len(x) for x in self.arrays]
         if len(set(lengths)) > 1:

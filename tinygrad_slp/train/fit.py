@@ -140,36 +140,13 @@ def prepared(
     Raises:
         ValueError, TypeError: it cannot be.
     """
-    if isinstance(step.loss, str):
-        raise TypeError(
-            "loss should be a function of prediction and targets, such as nn.mse_loss; "
-            f"got {step.loss!r}"
-        )
-    if not callable(step.loss):
-        raise TypeError(
-            f"loss should be a function, got {type(step.loss).__name__}; data is one pair: "
-            "fit(model, (X, y), loss, optimizer, epochs)"
-        )
-    if not isinstance(step.optimizer, Optimizer):
-        raise TypeError(
-            f"fit takes an optimizer that goes by steps, such as optim.Adam(model.parameters()); "
-            f"got {type(step.optimizer).__name__}"
-        )
-    mine = {id(p) for p in step.model.parameters()}
-    if mine and mine.isdisjoint(map(id, step.optimizer.params)):
-        raise ValueError(
-            "the optimizer has no parameter of this model, which would stay as it is: write "
-            f"{type(step.optimizer).__name__}(model.parameters())"
-        )
-    if "loss" in metrics:
-        raise ValueError('a metric called "loss" would take the place of val_loss: rename it')
-    if isinstance(epochs, bool) or not isinstance(epochs, Integral) or epochs < 0:
-        raise ValueError(f"epochs should be a whole number, 0 or more; got {epochs!r}")
+    refuse_step(step)
+    refuse_metrics(metrics, validation)
+    whole_number("epochs", epochs, 0)
+    whole_number("batch_size", batch_size, 1)
     if isinstance(shuffle, bool):
         right = "a seed, as in shuffle=0" if shuffle else "shuffle=None"
         raise TypeError(f"shuffle is a seed or a Generator, not {shuffle}: write {right}")
-    if metrics and validation is None:
-        raise ValueError("metrics are of the validation data: give fit validation=(X, y) too")
     columns = ["loss", "lr", "seconds"]
     if validation is not None:
         columns[1:1] = ["val_loss", *(f"val_{name}" for name in metrics)]
@@ -183,6 +160,66 @@ def prepared(
         epochs,
         given.generator(shuffle),
     )
+
+
+def refuse_step(step: Step) -> None:
+    """Refuses what no step can be made of.
+
+    Raises:
+        ValueError, TypeError: model, loss or optimizer are of the wrong kind, or do not fit.
+    """
+    model, loss, optimizer = step.model, step.loss, step.optimizer
+    if not isinstance(model, Module):
+        raise TypeError(
+            "model should be a Module, such as nn.Linear(3, 1) or a class Net(nn.Module) of yours, "
+            f"called: Net(); got {type(model).__name__}: {model!r:.60}"
+        )
+    if isinstance(loss, str):
+        raise TypeError(
+            "loss should be a function of prediction and targets, such as nn.mse_loss; "
+            f"got {loss!r}"
+        )
+    if isinstance(loss, type):
+        raise TypeError(f"loss is the class {loss.__name__}: write {loss.__name__}()")
+    if not callable(loss):
+        raise TypeError(
+            f"loss should be a function, got {type(loss).__name__}; data is one pair: "
+            "fit(model, (X, y), loss, optimizer, epochs)"
+        )
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(
+            f"fit takes an optimizer that goes by steps, such as optim.Adam(model.parameters()); "
+            f"got {type(optimizer).__name__}"
+        )
+    mine = {id(p) for p in model.parameters()}
+    if mine and mine.isdisjoint(map(id, optimizer.params)):
+        raise ValueError(
+            "the optimizer has no parameter of this model, which would stay as it is: write "
+            f"{type(optimizer).__name__}(model.parameters())"
+        )
+
+
+def refuse_metrics(metrics: Any, validation: Any) -> None:
+    if not isinstance(metrics, Mapping):
+        raise TypeError(
+            "metrics are functions by name, as in metrics={'accuracy': accuracy}; "
+            f"got {type(metrics).__name__}: {metrics!r:.60}"
+        )
+    for name, metric in metrics.items():
+        if not callable(metric):
+            raise TypeError(
+                f"metrics[{name!r}] should be a function of y and prediction, such as "
+                f"metrics.accuracy; got {type(metric).__name__}: {metric!r:.60}"
+            )
+    if "loss" in metrics:
+        raise ValueError('a metric called "loss" would take the place of val_loss: rename it')
+    if metrics and validation is None:
+        raise ValueError("metrics are of the validation data: give fit validation=(X, y) too")
+
+
+def whole_number(name: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise ValueError(f"{name} should be a whole number, {least} or more; got {value!r}")
 
 
 def backend_of(jit: bool | str) -> str | None:

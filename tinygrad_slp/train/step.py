@@ -38,6 +38,11 @@ class Step:
         """One step for all parameters; returns the loss before."""
         self.optimizer.zero_grad()
         loss = self.loss(self.model(x), *targets)
+        if not isinstance(loss, Tensor):
+            raise TypeError(
+                "loss should return one number as a Tensor, computed from the prediction without "
+                f"float(), .item() or .data; it returned {type(loss).__name__}: {loss!r:.60}"
+            )
         loss.backward()
         self.update()
         return loss

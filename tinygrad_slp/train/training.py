@@ -205,9 +205,7 @@ class Training:
         for stream, saved in zip(drawing, state["streams"], strict=True):
             stream.state.data = saved
         hooks.load_states(self.callbacks, state["callbacks"])
-        optimizer = state["optimizer"]  # after the schedules, which set learning rates
-        numbered = {int(k): saved for k, saved in optimizer["state"].items()}
-        self.optimizer.load_state_dict({**optimizer, "state": numbered})
+        self.optimizer.load_state_dict(state["optimizer"])  # after schedules, which set its rates
         if self.rng is not None:
             self.rng.bit_generator.state = state["shuffle"]
         self.history = History.from_dict(state["history"])
