@@ -380,12 +380,13 @@ class Tensor(Node):
                     "or reduce it to one number first, with .sum() or .mean()"
                 )
             gradient = np.ones_like(self.array) if self.array.ndim else self.array.dtype.type(1)
-        elif isinstance(gradient, Node):
-            gradient = gradient if create_graph else gradient.array
         else:
-            gradient = owned(gradient, self.dtype)
-        if gradient.shape != self.array.shape:
-            raise ValueError(f"gradient of shape {gradient.shape} for output of {self.shape}")
+            if not isinstance(gradient, Node):
+                gradient = owned(gradient, self.dtype)
+            elif not create_graph:
+                gradient = gradient.array
+            if gradient.shape != self.array.shape:
+                raise ValueError(f"gradient of shape {gradient.shape} for output of {self.shape}")
         if not create_graph:
             for x, g in pull([(self, gradient)], retain=retain_graph, create=False):
                 accumulate(x, g)
