@@ -21,7 +21,7 @@ from ...graph import clock
 from ...tensor import Tensor
 from .engine import Code
 from .kernels import counting
-from .lanes import FLAG, INDEX, NOTHING, POINTER, Builder, Value, at, index, room
+from .lanes import FLAG, INDEX, NOTHING, POINTER, Builder, Value, at, index, room, times
 
 HEADER = (
     "open", "given", "run", "table", "strides", "order", "result", "nothing", "tensor", "clock",
@@ -186,7 +186,7 @@ class Emitter:
         """Their forms; and takes where they stand."""
         b = self.b
         with self.each("arguments") as row:
-            argument = self.pointer(self.args, b.mul(row["number"], index(8)))
+            argument = self.pointer(self.args, times(b, row["number"], 8))
             self.demand(self.pointer(argument, TYPE), row["type"])
             self.demand(self.pointer(argument, row["field"]), row["value"])
             is_array = b.icmp_signed("==", row["array_at"], index(0))
@@ -232,7 +232,7 @@ class Emitter:
                 b.store(self.null, key)
                 b.store(self.null, value)
                 self.call("PyDict_Next", row["dict"], position, key, value)
-                content = at(b, row["content"], b.mul(i, index(16)))
+                content = at(b, row["content"], times(b, i, 16))
                 self.demand(self.pointer(key, 0), self.pointer(content, 0))
                 self.demand(self.pointer(value, 0), self.pointer(content, 8))
 
@@ -291,7 +291,7 @@ class Emitter:
         where = 8 * len(HEADER) + 16 * list(SECTIONS).index(section)
         start = self.pointer(self.table, where + 8)
         with self.until(self.word(self.table, where)) as i:
-            row = at(b, start, b.mul(i, index(8 * len(names))))
+            row = at(b, start, times(b, i, 8 * len(names)))
             yield {
                 name: b.load(at(b, row, 8 * k), typ=INDEX if name in NUMBERS else POINTER)
                 for k, name in enumerate(names)

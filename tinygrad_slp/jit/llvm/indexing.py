@@ -10,7 +10,7 @@ from ..dtypes import dtype_of, shape_of
 from ..memory import view
 from ..program import is_move
 from .kernels import Pointer, counting, in_chunks
-from .lanes import Builder, Value, at, cast, constant, index, load, store
+from .lanes import Builder, Value, at, cast, constant, index, load, store, times
 from .operation import NotLowered, combine, is_index
 
 INT = np.dtype(np.int64)
@@ -30,11 +30,11 @@ def emit_gather(b: Builder, node: Node, array_of: ArrayOf, pointer_of: Pointer, 
 
     def act(element: Value, e: Value) -> None:
         def row(b: Builder, i: Value, n: int) -> None:
-            value = load(b, at(b, element, b.mul(i, index(size))), x.dtype, n)
+            value = load(b, at(b, element, times(b, i, size)), x.dtype, n)
             store(
                 b,
                 value,
-                at(b, target, b.mul(b.add(b.mul(e, index(rest)), i), index(size))),
+                at(b, target, times(b, b.add(b.mul(e, index(rest)), i), size)),
                 x.dtype,
             )
 
@@ -55,7 +55,7 @@ def emit_scatter(
     target, source, size = pointer_of(out), pointer_of(x), dtype.itemsize
 
     def clear(b: Builder, i: Value, n: int) -> None:
-        store(b, constant(dtype, 0, n), at(b, target, b.mul(i, index(size))), dtype)
+        store(b, constant(dtype, 0, n), at(b, target, times(b, i, size)), dtype)
 
     in_chunks(b, out.size, lanes, clear)
     parts = indices_of(node.settings["index"], out)
@@ -63,9 +63,9 @@ def emit_scatter(
 
     def act(element: Value, e: Value) -> None:
         def row(b: Builder, i: Value, n: int) -> None:
-            pointer = at(b, element, b.mul(i, index(size)))
+            pointer = at(b, element, times(b, i, size))
             added = load(
-                b, at(b, source, b.mul(b.add(b.mul(e, index(rest)), i), index(size))), dtype, n
+                b, at(b, source, times(b, b.add(b.mul(e, index(rest)), i), size)), dtype, n
             )
             store(b, combine(b, np.add, dtype, load(b, pointer, dtype, n), added), pointer, dtype)
 
@@ -79,9 +79,9 @@ def emit_move(
 ) -> None:
     source, target, size = pointer_of(x), pointer_of(out), x.itemsize
     with counting(b, n) as i:
-        offset = load(b, at(b, table, b.mul(i, index(8))), INT, 1)
+        offset = load(b, at(b, table, times(b, i, 8)), INT, 1)
         value = load(b, at(b, source, offset), x.dtype, 1)
-        store(b, value, at(b, target, b.mul(i, index(size))), x.dtype)
+        store(b, value, at(b, target, times(b, i, size)), x.dtype)
 
 
 def offsets(x: np.ndarray) -> np.ndarray:
@@ -122,7 +122,7 @@ def each(
         if axis < len(shape):
             with counting(b, shape[axis]) as i:
                 moved = [
-                    at(b, p, b.mul(i, index(strides[axis])))
+                    at(b, p, times(b, i, strides[axis]))
                     for p, (_, strides, _) in zip(pointers, tables, strict=True)
                 ]
                 walk(axis + 1, moved, b.add(b.mul(e, index(shape[axis])), i))

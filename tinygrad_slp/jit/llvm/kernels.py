@@ -36,9 +36,11 @@ from .lanes import (
     memcpy,
     parted,
     room,
+    shuffle,
     shuffled,
     splat,
     store,
+    times,
 )  # fmt: skip
 from .operation import combine, emit, identity
 
@@ -157,9 +159,7 @@ class Kernel:
         pointer = self.accesses[node.order].pointer
 
         def put(b: Builder, i: Value, n: int) -> None:
-            store(
-                b, constant(dtype, value, n), at(b, pointer, b.mul(i, index(dtype.itemsize))), dtype
-            )
+            store(b, constant(dtype, value, n), at(b, pointer, times(b, i, dtype.itemsize)), dtype)
 
         in_chunks(self.b, array.size, self.lanes, put)
 
@@ -179,7 +179,7 @@ class Kernel:
     def moved(self, pointers: dict[int, Value], axis: int, i: Value) -> dict[int, Value]:
         b = self.b
         return {
-            key: at(b, p, b.mul(i, index(stride)))
+            key: at(b, p, times(b, i, stride))
             if (stride := self.accesses[key].strides[axis])
             else p
             for key, p in pointers.items()
@@ -297,8 +297,7 @@ def across(b: Builder, ufunc: Any, dtype: np.dtype, x: Value) -> Value:
     whole = 1 << (n - 1).bit_length()
     if whole > n:
         filler = constant(dtype, identity(ufunc, dtype), n)
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), whole), [*range(n), *[n] * (whole - n)])
-        x = b.shuffle_vector(x, filler, mask)
+        x = shuffle(b, x, filler, [*range(n), *[n] * (whole - n)])
     if dtype.kind == "f" and ufunc in ORDER:  # NaN is looked for once, not in each comparison
         sign = ORDER[ufunc]
         found = halved(b, x, lambda x, y: b.select(b.fcmp_ordered(sign, x, y), x, y))

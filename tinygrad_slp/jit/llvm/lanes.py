@@ -4,6 +4,7 @@ A vector of one lane is a number. A boolean is one bit in a register and one byt
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -42,10 +43,32 @@ def count(x: Value) -> int:
     return x.type.count if isinstance(x.type, ir.VectorType) else 1
 
 
+class Word(ir.Constant):  # type: ignore[misc]
+    """A constant vector in one word, which costs less than to write all lanes: undef, splat(1)."""
+
+    constant = ()
+
+    def __init__(self, type: Any, word: str) -> None:
+        self.type, self.word = type, word
+
+    def _get_reference(self) -> str:
+        return self.word
+
+
+def undefined(type: Any) -> Value:
+    return Word(type, "undef")
+
+
 def constant(dtype: np.dtype, value: Any, n: int = 1) -> Value:
     """A constant in every lane."""
     python = {"f": float, "b": int}.get(dtype.kind, int)(dtype.type(value))
-    return ir.Constant(lanes(number(dtype), n), python)
+    one = ir.Constant(number(dtype), python)
+    return one if n == 1 else Word(lanes(one.type, n), f"splat ({one})")
+
+
+@cache
+def mask(*positions: int) -> Value:
+    return ir.Constant(ir.VectorType(FLAG, len(positions)), positions)
 
 
 def index(value: int) -> Value:
@@ -90,6 +113,16 @@ def at(b: Builder, pointer: Value, offset: Value | int) -> Value:
     return b.gep(pointer, [offset], source_etype=BYTE)
 
 
+def times(b: Builder, i: Value, n: int) -> Value | int:
+    """i·n, as an offset; computed now if i is known."""
+    return i.constant * n if isinstance(i, ir.Constant) else b.mul(i, index(n))
+
+
+def shuffle(b: Builder, x: Value, y: Value, positions: Iterable[int]) -> Value:
+    """The lanes at these positions, of x and then y."""
+    return b.shuffle_vector(x, y, mask(*positions))
+
+
 def shuffled(b: Builder, x: Value, positions: Iterable[Any]) -> Value:
     """The lanes of x at these positions."""
     n = count(x)
@@ -97,11 +130,10 @@ def shuffled(b: Builder, x: Value, positions: Iterable[Any]) -> Value:
     if len(positions) == n and positions == list(range(n)):
         return x
     if len(positions) == 1:
-        return b.extract_element(x, ir.Constant(ir.IntType(32), positions[0]))
+        return b.extract_element(x, ir.Constant(FLAG, positions[0]))
     if n == 1:
         return splat(b, x, len(positions))
-    mask = ir.Constant(ir.VectorType(ir.IntType(32), len(positions)), positions)
-    return b.shuffle_vector(x, ir.Constant(x.type, ir.Undefined), mask)
+    return shuffle(b, x, undefined(x.type), positions)
 
 
 def splat(b: Builder, x: Value, n: int) -> Value:
@@ -109,18 +141,17 @@ def splat(b: Builder, x: Value, n: int) -> Value:
     if n == 1:
         return x
     type = ir.VectorType(x.type, n)
-    first = b.insert_element(ir.Constant(type, ir.Undefined), x, ir.Constant(ir.IntType(32), 0))
-    mask = ir.Constant(ir.VectorType(ir.IntType(32), n), None)  # zeros, written as one word
-    return b.shuffle_vector(first, ir.Constant(type, ir.Undefined), mask)
+    first = b.insert_element(undefined(type), x, ir.Constant(FLAG, 0))
+    return shuffle(b, first, undefined(type), [0] * n)
 
 
 def joined(b: Builder, numbers: Sequence[Value]) -> Value:
     """A vector of these numbers."""
     if len(numbers) == 1:
         return numbers[0]
-    x = ir.Constant(ir.VectorType(numbers[0].type, len(numbers)), ir.Undefined)
+    x = undefined(ir.VectorType(numbers[0].type, len(numbers)))
     for k, part in enumerate(numbers):
-        x = b.insert_element(x, part, ir.Constant(ir.IntType(32), k))
+        x = b.insert_element(x, part, ir.Constant(FLAG, k))
     return x
 
 
@@ -129,7 +160,7 @@ def parted(b: Builder, x: Value) -> list[Value]:
     n = count(x)
     if n == 1:
         return [x]
-    return [b.extract_element(x, ir.Constant(ir.IntType(32), k)) for k in range(n)]
+    return [b.extract_element(x, ir.Constant(FLAG, k)) for k in range(n)]
 
 
 def any_of(b: Builder, x: Value) -> Value:

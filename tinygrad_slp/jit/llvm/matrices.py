@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
 from .kernels import counting, in_chunks
 from .lanes import (
@@ -18,8 +17,11 @@ from .lanes import (
     load,
     parted,
     prefetch,
+    shuffle,
     shuffled,
     store,
+    times,
+    undefined,
 )  # fmt: skip
 
 LINE = 64
@@ -53,7 +55,9 @@ class Matrix:
 
     def rows(self, b: Builder, first: Value, n: int) -> "Matrix":
         """n rows, from the first on."""
-        start = at(b, self.start, b.mul(first, known(self.strides[0])))
+        down = self.strides[0]
+        offset = times(b, first, down) if isinstance(down, int) else b.mul(first, down)
+        start = at(b, self.start, offset)
         return replace(self, start=start, shape=(n, self.shape[1]))
 
     def columns(self, b: Builder, first: Value, n: int) -> "Matrix":
@@ -65,7 +69,7 @@ class Matrix:
         for n, stride in zip((i, j), self.strides, strict=True):
             if isinstance(stride, int):
                 offset += n * stride
-            else:
+            elif n:
                 start = at(b, start, b.mul(index(n), stride))
         return at(b, start, offset)
 
@@ -149,7 +153,7 @@ def turned(b: Builder, lines: list[Value], lanes: int) -> list[Value]:
     if 1 in (height, width):
         return parted(b, lines[0]) if width == 1 else [joined(b, lines)]
     full = [widened(b, x, lanes) for x in lines]
-    full += [ir.Constant(full[0].type, ir.Undefined)] * (lanes - width)
+    full += [undefined(full[0].type)] * (lanes - width)
     bit = 1
     while bit < lanes:
         low = [k if not k & bit else lanes + k - bit for k in range(lanes)]
@@ -167,10 +171,4 @@ def widened(b: Builder, x: Value, lanes: int) -> Value:
     n = count(x)
     if n == lanes:
         return x
-    return shuffle(b, x, ir.Constant(x.type, ir.Undefined), [*range(n), *[0] * (lanes - n)])
-
-
-def shuffle(b: Builder, x: Value, y: Value, positions: list[int]) -> Value:
-    """The lanes at these positions, of x and then y."""
-    mask = ir.Constant(ir.VectorType(ir.IntType(32), len(positions)), positions)
-    return b.shuffle_vector(x, y, mask)
+    return shuffle(b, x, undefined(x.type), [*range(n), *[0] * (lanes - n)])

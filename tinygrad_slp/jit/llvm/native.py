@@ -20,7 +20,7 @@ from ..trace import Place
 from . import registers
 from .engine import Code, register_bytes
 from .kernels import counting
-from .lanes import INDEX, POINTER, Builder, Value, at, index, is_lowered, memcpy
+from .lanes import INDEX, POINTER, Builder, Value, at, is_lowered, memcpy, times
 from .loops import Blocks, Loops
 from .operation import NotLowered
 from .rewriting import rewritten
@@ -97,7 +97,7 @@ class Native:
             pointers = [loops.pointer(b, blocks, source) for source in sources]
             for k, (source, pointer) in enumerate(zip(sources, pointers, strict=True)):
                 start = self.entry(b, table, len(loops.blocks) + k)
-                target = at(b, start, b.mul(i, index(source.nbytes)))
+                target = at(b, start, times(b, i, source.nbytes))
                 memcpy(b, target, pointer, source.nbytes)
         b.ret_void()
         alias(module, "loop", "scan")

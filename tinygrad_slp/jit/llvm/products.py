@@ -18,10 +18,10 @@ from .lanes import (
     at,
     cast,
     constant,
-    index,
     load,
     memcpy,
     store,
+    times,
 )  # fmt: skip
 from .matrices import Matrix
 from .operation import NotLowered
@@ -81,7 +81,7 @@ def not_zero(b: Builder, beta: Value, start: Value, dtype: np.dtype, n: int, wid
     is_zero = b.fcmp_ordered("==", beta, zero)
 
     def scale(b: Builder, i: Value, lanes: int) -> None:
-        place = at(b, start, b.mul(i, index(dtype.itemsize)))
+        place = at(b, start, times(b, i, dtype.itemsize))
         store(b, b.fmul(load(b, place, dtype, lanes), constant(dtype, 0, lanes)), place, dtype)
 
     with b.if_then(is_zero, likely=False):

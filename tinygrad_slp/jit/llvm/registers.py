@@ -35,6 +35,7 @@ from .lanes import (
     shuffled,
     splat,
     store,
+    times,
 )  # fmt: skip
 from .operation import NotLowered, combine, emit, is_elementwise, is_index
 
@@ -180,7 +181,7 @@ class Registers:
             at_axis = cast(self.b, self.broadcast(part, wide), dtype_of(part), np.dtype(np.int64))
             total = self.b.add(total, scaled(self.b, wrapped(self.b, at_axis, n), stride))
         size = dtype.itemsize
-        return [at(self.b, base, self.b.mul(i, index(size))) for i in parted(self.b, total)]
+        return [at(self.b, base, times(self.b, i, size)) for i in parted(self.b, total)]
 
 
 def paired(parts: list[Value], combine: Callable[[Value, Value], Value]) -> Value:
@@ -267,7 +268,7 @@ def emit_loop(
     step.compute(program.nodes)
     for pointer, x in zip(results, program.outputs, strict=True):
         size = int(np.size(x.array if isinstance(x, Node) else x)) * dtype_of(x).itemsize
-        store(b, step.value(x), at(b, pointer, b.mul(i, index(size))), dtype_of(x))
+        store(b, step.value(x), at(b, pointer, times(b, i, size)), dtype_of(x))
     following = b.add(i, index(1))
     last = b.block
     i.add_incoming(index(0), before)
