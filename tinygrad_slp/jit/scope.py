@@ -17,6 +17,7 @@ import numpy as np
 
 from ..graph import Live, clock
 from ..tensor import Tensor
+from .program import exact_text
 from .sight import (
     FACETS,
     SIMPLE,
@@ -195,9 +196,9 @@ class Scope:
             for path, x in {"random": random, **self.of_type(random.Random)}.items()
         }
         found = self.of_type(np.random.Generator).items()
-        states |= {path: repr(x.bit_generator.state) for path, x in found}
+        states |= {path: exact_text(x.bit_generator.state) for path, x in found}
         found = {"np.random": np.random, **self.of_type(np.random.RandomState)}.items()
-        states |= {path: repr(x.get_state()) for path, x in found}
+        states |= {path: exact_text(x.get_state()) for path, x in found}
         return states
 
     def names(self) -> dict[Place, str]:
