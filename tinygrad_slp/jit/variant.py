@@ -109,7 +109,7 @@ class Variant:
         self.arguments = [p.holder for p in arguments]
         self.engine = self.engine_for(self.program, arguments)
         self.state.settle()
-        for program in (self.program, self.engine.program):
+        for program in {self.program, self.engine.program}:
             program.forget_values()
 
     def engine_for(self, program: Program, arguments: list[Place]) -> Any:

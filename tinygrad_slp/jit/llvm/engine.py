@@ -29,9 +29,10 @@ DIGEST = 32
 
 
 @cache
-def prepare() -> None:
+def target() -> Any:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
+    return llvm.Target.from_default_triple()
 
 
 @cache
@@ -42,10 +43,13 @@ def find_blas() -> None:
 
 
 def machine() -> Any:
-    """The processor that this runs on, as LLVM knows it; an engine takes it as its own."""
-    prepare()
-    target = llvm.Target.from_default_triple()
-    return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features(), opt=3)
+    """The processor that this runs on, as LLVM knows it."""
+    return target().create_target_machine(cpu=processor(), features=features(), opt=3)
+
+
+@cache
+def processor() -> str:
+    return str(llvm.get_host_cpu_name())
 
 
 @cache
@@ -78,9 +82,11 @@ class Code:
             keep(path, compiled)
         if blas.OURS.encode() in compiled:
             find_blas()
+        # The engine only loads. It takes the machine as its own, and has to be given a module,
+        # which would take it a millisecond to compile.
         nothing = llvm.parse_assembly("")
-        self.engine = llvm.create_mcjit_compiler(nothing, machine())
-        self.engine.remove_module(nothing)  # which would take LLVM a millisecond to compile
+        self.engine = llvm.create_mcjit_compiler(nothing, target().create_target_machine())
+        self.engine.remove_module(nothing)
         self.engine.add_object_file(llvm.ObjectFileRef.from_data(compiled))
         self.engine.finalize_object()
 
@@ -137,8 +143,7 @@ def place_of(key: str) -> Path | None:
         return None
     llvm_version = ".".join(map(str, llvm.llvm_version_info))
     versions = np.__version__, llvmlite.__version__, llvm_version
-    processor = llvm.get_host_cpu_name(), features()
-    text = "\n".join((*versions, *processor, ourselves(), key))
+    text = "\n".join((*versions, processor(), features(), ourselves(), key))
     return where / hashlib.sha256(text.encode()).hexdigest()
 
 
