@@ -144,10 +144,10 @@ def exact_text(x: Any, number: Mapping[int, int] | None = None) -> str:
     """
     if isinstance(x, Node):
         return f"%{x.order if number is None else number[x.order]}"
-    if isinstance(x, np.ndarray | np.generic):
+    if isinstance(x, (np.ndarray, np.generic)):
         content = x.tobytes().hex() if x.size <= 64 else sha256(x.tobytes()).hexdigest()
         return f"{x.dtype.str}{np.shape(x)}{content}"
-    if isinstance(x, tuple | list):
+    if isinstance(x, (tuple, list)):
         return f"{type(x).__name__}({', '.join([exact_text(part, number) for part in x])})"
     if isinstance(x, dict):
         return ", ".join([f"{k}={exact_text(v, number)}" for k, v in sorted(x.items())])

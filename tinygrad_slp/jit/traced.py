@@ -331,7 +331,7 @@ def masks(index: Any) -> bool:
 
 def mapped(f: Function, x: Any) -> Any:
     """f of everything in nested tuples, lists, dicts and slices."""
-    if isinstance(x, tuple | list):
+    if isinstance(x, (tuple, list)):
         parts = [mapped(f, part) for part in x]
         return type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
     if isinstance(x, dict):
@@ -360,7 +360,7 @@ def nodes_in(parts: Iterable[Any]) -> list[Node]:
     for x in parts:
         if isinstance(x, Node):
             found.append(x)
-        elif isinstance(x, tuple | list):
+        elif isinstance(x, (tuple, list)):
             found += nodes_in(x)
         elif isinstance(x, dict):
             found += nodes_in(x.values())
