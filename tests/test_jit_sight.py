@@ -14,6 +14,7 @@ from steps import X, each_backend, never_stale
 import tinygrad_slp as tg
 from tinygrad_slp import Tensor, nn, optim
 from tinygrad_slp.jit import TraceError, jit
+from tinygrad_slp.rule import RULES
 
 CALLS = 30
 """Enough for a gate."""
@@ -84,12 +85,6 @@ class Detours:
         return n * factor
 
 
-@tg.differentiable(lambda g, y, x: -factor * g, form="elementwise", domain=tg.REAL)
-def reverse(x):
-    """x"""
-    return x * 1.0
-
-
 def by_with(x):
     with Entered() as by:
         return x * by
@@ -107,7 +102,6 @@ DETOURS = {
     "partial method": lambda x: Detours().doubled(x),
     "single dispatch": lambda x: x * Detours().chosen(2),
     "partial": partial(lambda y, x: x * y * factor, 2.0),
-    "rule": lambda x: tg.grad(lambda x: np.sum(reverse(x)))(x),
 }
 
 
@@ -117,6 +111,21 @@ def test_a_global_is_seen_through(name, backend):
     step = DETOURS[name]
     compiled = jit(step, backend=backend)
     assert never_stale(compiled, step, factor_changes, X, calls=CALLS) == "seen"
+
+
+@each_backend
+def test_a_global_is_seen_through_a_rule(backend):
+    @tg.differentiable(lambda g, y, x: -factor * g, form="elementwise", domain=tg.REAL)
+    def reverse(x):
+        """x"""
+        return x * 1.0
+
+    step = lambda x: tg.grad(lambda x: np.sum(reverse(x)))(x)
+    try:
+        compiled = jit(step, backend=backend)
+        assert never_stale(compiled, step, factor_changes, X, calls=CALLS) == "seen"
+    finally:
+        del RULES[reverse]  # which is no derivative, as other tests would find
 
 
 # --- modules ---
@@ -258,6 +267,58 @@ def test_an_iterator_that_no_code_names_is_no_matter(backend):
     held = types.SimpleNamespace(factor=2.0, batches=itertools.count())
     compiled = jit(lambda x: x * held.factor, backend=backend)
     np.testing.assert_array_equal(compiled(X), 2 * X)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        self.items = iter([1.0, 2.0])
+
+    def forward(self, x):
+        return x * next(self.items)
+
+
+class Trainer:
+    def __init__(self):
+        self.factor, self.batches = 2.0, iter([1.0, 2.0])
+
+    def step(self, x):
+        return x * self.factor
+
+    def next_step(self, x):
+        return self.advance() * x
+
+    def advance(self):
+        return next(self.batches)
+
+
+@each_backend
+def test_an_iterator_is_refused_only_in_code_that_the_step_may_run(backend):
+    trainer = Trainer()
+    np.testing.assert_array_equal(jit(trainer.step, backend=backend)(X), 2 * X)
+    with pytest.raises(TraceError, match=r"reads self\.batches, a list_iterator"):
+        jit(trainer.next_step, backend=backend)(X)
+    net = Net()
+    with pytest.raises(TraceError, match=r"reads net\.items, a list_iterator"):
+        jit(lambda x: net(x), backend=backend)(X)
+
+
+class Anything:
+    def __init__(self):
+        self.factor = 2.0
+
+    def __getattr__(self, name):
+        return 1.0
+
+
+@each_backend
+def test_an_object_that_has_all_attributes_is_seen(backend):
+    held = Anything()
+
+    def change():
+        held.factor += 1
+
+    step = lambda x: x * held.factor * held.other
+    assert never_stale(jit(step, backend=backend), step, change, X, calls=CALLS) == "seen"
 
 
 # --- shapes that follow from values ---

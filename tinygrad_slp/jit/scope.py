@@ -21,6 +21,7 @@ from .program import exact_text
 from .sight import (
     FACETS,
     SIMPLE,
+    all_names,
     changes,
     has_fields,
     has_value,
@@ -32,6 +33,7 @@ from .sight import (
     names_in,
     parts,
     slots,
+    wrapped,
 )  # fmt: skip
 from .trace import Place
 from .traced import TraceError
@@ -60,7 +62,7 @@ class Scope:
         self.cells: list[CellType] = []
         self.attributes: list[tuple[Any, str]] = []
         self.shadows: list[tuple[dict[str, Any], str]] = []
-        self.words: set[str] = set()  # names in all code
+        self.overridden: set[str] = set()
         self.mappings: list[Any] = []
         known: set[int] = set()
         todo = [*reversed(given.items()), ("", step)]
@@ -85,8 +87,10 @@ class Scope:
     def in_modules(self) -> list[tuple[str, Any]]:
         """What the code that was seen names of the modules that hang on objects: what is new."""
         found = []
-        for path, x in self.of_type(ModuleType).items():
-            for variables, name, prefix in in_module(path, x, self.words):
+        modules = self.of_type(ModuleType)
+        names = {name for _, f in self.code() for name in all_names(f)} if modules else ()
+        for path, x in modules.items():
+            for variables, name, prefix in in_module(path, x, names):
                 if f"{prefix}{name}" not in self.seen:
                     self.variables.append((variables, name))
                     found.append((f"{prefix}{name}", variables[name]))
@@ -97,8 +101,9 @@ class Scope:
         Raises:
             TraceError: the step names an object in which a replay could not see what changes.
         """
+        names = self.names_in_reach()
         for path, x in self.seen.items():
-            named = path in self.given or path.rpartition(".")[2] in self.words
+            named = path in self.given or path.rpartition(".")[2] in names
             if named and is_unseen(x):
                 raise TraceError(
                     f"the step reads {path}, a {type(x).__name__}, which a replay would not see "
@@ -106,12 +111,24 @@ class Scope:
                     "df.to_numpy()"
                 )
 
+    def code(self) -> Iterator[tuple[str, FunctionType]]:
+        """All functions that users wrote, each with the last word of each path to it."""
+        functions = ((path, x) for path, x in self.seen.items() if isinstance(x, FunctionType))
+        return ((path.rpartition(".")[2], x) for path, x in functions if is_users(x))
+
+    def names_in_reach(self) -> set[str]:
+        """The names in the code that the step may run: not in methods that nobody names."""
+        names, code = self.overridden, list(self.code())
+        while run := [pair for pair in code if may_run(*pair, names)]:
+            names = names.union(*(all_names(f) for _, f in run))
+            code = [pair for pair in code if pair not in run]
+        return names
+
     def watch(self, x: Any) -> None:
         """Keeps hold of what can be changed in a value, for a look at all of it at once."""
         if isinstance(x, FunctionType):
             if is_users(x):
                 names = names_in(x.__code__)
-                self.words.update(names, x.__code__.co_freevars)
                 self.variables += ((where, name) for where, name, _ in named(x))
                 self.attributes += ((x, facet) for facet in (*FACETS, "__dict__"))
                 self.shadows += ((x.__globals__, name) for name in hidden(names, x.__globals__))
@@ -120,7 +137,9 @@ class Scope:
         elif isinstance(x, type):
             if is_users(x):
                 self.live.append(vars(x))
-        elif not hasattr(x, "__wrapped__"):
+                bases = [cls for cls in x.__mro__ if cls is not object and not is_users(cls)]
+                self.overridden.update(*map(vars, bases))
+        elif wrapped(x) is None:
             if isinstance(x, list | set | deque | Mapping):
                 self.live.append(x)
                 self.mappings += [x] if isinstance(x, Mapping) else []
@@ -215,6 +234,17 @@ class Scope:
                     if isinstance(getattr(type(x), name, None), Live):
                         names[Place("number", cell)] = f"{path}.{name}"
         return {place: path.lstrip(".") for place, path in names.items()}
+
+
+def may_run(name: str, function: FunctionType, names: set[str]) -> bool:
+    """Whether code with these names may run a function, which it finds under a name.
+
+    A special method, or what has no name, as an item of a list, may run anyway.
+    """
+    if name == "__init__":
+        return function.__qualname__.split(".")[-2] in names
+    special = name.startswith("__") or not name.isidentifier()
+    return special or name in names or function.__name__ in names
 
 
 def copied(x: Any) -> Any:

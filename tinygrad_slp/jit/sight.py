@@ -1,6 +1,7 @@
 """What hangs on a Python value: the variables of functions, fields of objects, items of containers.
 
-Code of the standard library, of NumPy and of this package is taken to do what it did before.
+Code of the standard library, of this package and of all that is installed is taken to do what it
+did before.
 """
 
 import builtins
@@ -8,8 +9,9 @@ import sys
 from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property, partial, partialmethod, singledispatchmethod
+from functools import cache, cached_property, partial, partialmethod, singledispatchmethod
 from io import IOBase
+from pathlib import Path
 from types import BuiltinMethodType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -21,6 +23,7 @@ from ..tensor import Tensor
 
 HERE = __name__.partition(".")[0]
 LIBRARIES = {"numpy", HERE, *sys.stdlib_module_names} - {"__main__"}
+INSTALLED = {"site-packages", "dist-packages"}
 SIMPLE = int, float, complex, str, bytes, bool, type(None), np.dtype, np.generic, slice, range
 CONTAINERS = list, tuple, deque, set, frozenset
 INSIDE: dict[type, tuple[str, ...]] = {
@@ -65,10 +68,16 @@ def parts(path: str, x: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(x, type):
         if is_users(x):
             yield from ((f"{path}.{name}", v) for name, v in fields(x).items())
-    elif hasattr(x, "__wrapped__"):  # a compiled step within another
-        yield f"{path}", x.__wrapped__
+    elif (function := wrapped(x)) is not None:
+        yield path, function
     else:
         yield from of_object(path, x)
+
+
+def wrapped(x: Any) -> Any:
+    """The function in a compiled step, or in another object made by `functools.update_wrapper`."""
+    own = vars(x) if type(x).__dictoffset__ else {}  # not getattr: some objects have all attributes
+    return own.get("__wrapped__")
 
 
 def of_object(path: str, x: Any) -> Iterator[tuple[str, Any]]:
@@ -123,7 +132,15 @@ def slots(x: Any) -> list[str]:
 
 def is_users(x: Any) -> bool:
     """Whether a function or class was written by a user."""
-    return root(getattr(x, "__module__", None)) not in LIBRARIES
+    return not is_installed(root(getattr(x, "__module__", None)))
+
+
+@cache
+def is_installed(package: str) -> bool:
+    """Whether a package is a library: came with Python, or was installed."""
+    module = sys.modules.get(package)
+    where = getattr(module, "__file__", None) or ""
+    return package in LIBRARIES or not INSTALLED.isdisjoint(Path(where).parts)
 
 
 def variables(path: str, function: FunctionType) -> Iterator[tuple[str, Any]]:
@@ -167,7 +184,7 @@ def in_module(path: str, x: Any, names: Iterable[str]) -> Iterator[Variable]:
     todo, known = [(path, x)], set()
     while todo:
         path, x = todo.pop()
-        if isinstance(x, ModuleType) and x not in known and root(x.__name__) not in LIBRARIES:
+        if isinstance(x, ModuleType) and x not in known and not is_installed(root(x.__name__)):
             known.add(x)
             found = [name for name in names if name in vars(x)]
             yield from ((vars(x), name, f"{path}.") for name in found)
@@ -183,6 +200,11 @@ def names_in(code: CodeType) -> tuple[str, ...]:
     """The global names and attributes in a piece of code and the functions defined in it."""
     inner = [names_in(c) for c in code.co_consts if isinstance(c, CodeType)]
     return tuple(dict.fromkeys([*code.co_names, *(name for names in inner for name in names)]))
+
+
+def all_names(function: FunctionType) -> set[str]:
+    """The names in the code of a function, and of what it closes over."""
+    return {*names_in(function.__code__), *function.__code__.co_freevars}
 
 
 def root(module: str | None) -> str:
