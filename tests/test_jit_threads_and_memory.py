@@ -193,6 +193,27 @@ def test_a_dropped_model_and_its_step_are_freed(backend):
 
 
 @each_backend
+def test_a_first_step_that_is_traced_but_never_replayed_keeps_no_values(backend):
+    def held(momentum):
+        x, y = np.ones((100, 4)), np.ones((100, 1))
+        model = nn.Sequential(nn.Linear(4, 2000, rng=0), nn.Tanh(), nn.Linear(2000, 1, rng=0))
+        training = Training(model, momentum=momentum)
+        step = jit(training.step, backend=backend)
+        tracemalloc.start()
+        for _ in range(3):
+            step(x, y)
+        size = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        return size, step.traces
+
+    held(0)  # what is kept for good
+    (one, once), (two, twice) = held(0), held(0.9)
+    assert (once, twice) == (1, 2)
+    activations = 100 * 2000 * 8
+    assert two < one + activations / 2
+
+
+@each_backend
 def test_big_arguments_are_not_kept(backend):
     step = jit(lambda x: x.sum(), backend=backend)
     x = np.ones(1000)

@@ -400,6 +400,8 @@ class Compiled:
                     f"what it reads changes: {'; '.join(changed[:3])}. Give it as an argument, or "
                     "hold it in a Tensor"
                 )
+        for other in alike:
+            other.let_go()
         self.variants[found.key] = [variant, *alike[: ALIKE - 1]]
         self.latest = variant
         if len(self.variants) > MOST_VARIANTS:

@@ -31,7 +31,7 @@ class Variant:
     """What one trace serves.
 
     The program is made when it is first needed: a step that is traced once and never again, as the
-    first one of an optimizer that makes its momentum, costs nothing more.
+    first one of an optimizer that makes its momentum, costs little more.
     """
 
     def __init__(self, seen: Recording, scope: Scope, found: Signature, backend: str) -> None:
@@ -60,6 +60,7 @@ class Variant:
         self.forms = list(map(FORM, found.leaves)) if found.is_flat else None
         self.tracked = {k: x.tracked for k, x in enumerate(found.leaves) if isinstance(x, Tensor)}
         self.program: Program | None = None
+        self.engine: Any = None
         self.reason = ""
         self.gate: Any = None
         self.calls, self.patience = 0, PATIENCE
@@ -81,7 +82,7 @@ class Variant:
             return False
         if self.looked_at and self.were_empty != [x.grad is None for x in self.looked_at]:
             return False
-        if self.program is None:
+        if self.engine is None:
             self.build()
         if self.small and not all(same_content(x, old) for x, old in self.small):
             return False
@@ -101,16 +102,22 @@ class Variant:
 
     # --- run ---
 
+    def let_go(self) -> None:
+        """Keeps the program of the run that was traced, and nothing of its values."""
+        if self.seen is not None:
+            self.program = read_off(self.seen)
+            self.program.forget_values()
+            self.seen = None
+
     def build(self) -> None:
-        assert self.seen is not None
-        self.program = read_off(self.seen)
-        self.seen = None
+        self.let_go()
+        assert self.program is not None
         arguments = [p for p in self.program.inputs if p.kind == "argument"]
         self.arguments = [p.holder for p in arguments]
         self.engine = self.engine_for(self.program, arguments)
         self.state.settle()
-        for program in {self.program, self.engine.program}:
-            program.forget_values()
+        if self.engine.program is not self.program:
+            self.engine.program.forget_values()
 
     def engine_for(self, program: Program, arguments: list[Place]) -> Any:
         """The back end that was asked for; NumPy, if it has no code for an operation.
@@ -197,9 +204,8 @@ class Variant:
 
     def described(self) -> "Described":
         """The program, with what its user calls things."""
-        if self.program is None:
+        if self.engine is None:
             self.build()
-        assert self.program is not None
         names = self.scope.names()
         names |= {place: self.paths[place.holder] for place in self.given}
         for place in self.engine.program.inputs | self.engine.program.stores:
