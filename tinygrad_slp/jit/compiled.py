@@ -151,7 +151,7 @@ class Compiled:
             and not kwargs
             and latest.is_like(args)
             and latest.scope.is_apart(args)
-            and latest.holds()
+            and latest.holds(quickly=True)
         ):
             return latest.run(args) if latest.accepts(args) else self.step(*args)
         args, kwargs = self.in_order(args, kwargs)
@@ -248,9 +248,11 @@ class Compiled:
 
     def find(self, found: Signature, leaves: Sequence[Any]) -> Variant | None:
         """The variant that does now what the step would do with arguments of this kind."""
-        for variant in self.variants.get(found.key, ()):
-            if variant.scope.is_apart(leaves) and variant.holds():
-                return variant
+        variants = [v for v in self.variants.get(found.key, ()) if v.scope.is_apart(leaves)]
+        for quickly in (True, False):
+            for variant in variants:
+                if variant.holds(quickly):
+                    return variant
         return None
 
     def ready(self, found: Signature, leaves: Sequence[Any]) -> Variant | None:
