@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, cached_property, partial, partialmethod, singledispatchmethod
 from io import IOBase
-from pathlib import Path
+from os import sep
 from types import BuiltinMethodType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -140,7 +140,7 @@ def is_installed(package: str) -> bool:
     """Whether a package is a library: came with Python, or was installed."""
     module = sys.modules.get(package)
     where = getattr(module, "__file__", None) or ""
-    return package in LIBRARIES or not INSTALLED.isdisjoint(Path(where).parts)
+    return package in LIBRARIES or not INSTALLED.isdisjoint(where.split(sep))
 
 
 def variables(path: str, function: FunctionType) -> Iterator[tuple[str, Any]]:
