@@ -1,13 +1,14 @@
 """Eager code may stand between compiled steps: it sees and changes what it would without jit."""
 
 import copy
+from functools import partial
 
 import numpy as np
 import pytest
 from steps import batch, each_backend, network, pair, perceptron, same
 
 import tinygrad_slp as tg
-from tinygrad_slp import Tensor, nn, tutorial
+from tinygrad_slp import Tensor, nn, optim, tutorial
 from tinygrad_slp.jit import jit
 
 
@@ -149,3 +150,22 @@ def test_train_and_eval_have_programs_of_their_own(backend):
         for training in (eager, compiled):
             training.model.train(mode)
         same(step(x, y), eager.step(x, y), backend)
+
+
+@each_backend
+def test_gradients_that_are_added_to_are_kept_as_in_eager(backend):
+    def losses(compile_):
+        w = Tensor(np.ones((4, 3)), requires_grad=True)
+        optimizer = optim.SGD([w], lr=0.01)
+
+        def step(x, y):  # which forgets zero_grad()
+            loss = nn.mse_loss(x @ w, y)
+            loss.backward()
+            optimizer.step()
+            return loss.detach()
+
+        step = compile_(step)
+        return [step(np.ones((6, 4)), np.zeros((6, 3))).item() for _ in range(30)]
+
+    found = losses(partial(jit, backend=backend))
+    np.testing.assert_allclose(found, losses(lambda step: step), rtol=1e-12, atol=0)

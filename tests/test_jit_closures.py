@@ -1,7 +1,7 @@
 """What a step closes over may change: a compiled step sees it, or refuses; it is never stale."""
 
 import types
-from collections import Counter, OrderedDict, defaultdict, deque
+from collections import Counter, OrderedDict, UserList, defaultdict, deque
 
 import numpy as np
 import pytest
@@ -285,8 +285,9 @@ def test_an_item_of_a_container_is_seen(name, backend):
 
 
 @each_backend
-def test_a_deque_is_seen(backend):
-    container = deque([2.0])
+@pytest.mark.parametrize("kind", [deque, UserList])
+def test_an_item_of_another_list_is_seen(kind, backend):
+    container = kind([2.0])
 
     def change():
         container[0] += 1

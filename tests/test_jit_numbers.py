@@ -237,3 +237,18 @@ def test_extremes_hand_on_what_is_not_a_number(n, dtype, backend):
     for _ in range(3):
         for found, expected in zip(step(x), f(x), strict=True):
             np.testing.assert_array_equal(found, expected)
+
+
+@each_backend
+def test_a_number_may_be_added_to_in_place(backend):
+    def total(x, n):
+        s = 0.0
+        for row in x:
+            s += np.sum(row**2)
+        n *= 2
+        return s * n
+
+    x = np.arange(6.0).reshape(2, 3)
+    compiled = jit(total, backend=backend)
+    for n in (1.0, 3.0, 4.0):
+        np.testing.assert_allclose(compiled(x, n), total(x, n), rtol=1e-15)

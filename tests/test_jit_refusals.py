@@ -341,3 +341,13 @@ def test_an_array_that_the_step_writes_into_is_refused(backend):
     compiled = jit(step, backend=backend)
     with pytest.raises(TraceError, match="writes into the array count"):
         compiled(np.ones(2))
+
+
+def test_an_array_added_to_in_place_is_refused():
+    def step(x):
+        y = x * 2
+        y += 1
+        return y
+
+    with pytest.raises(TraceError, match="iadd writes into an array"):
+        jit(step)(X)

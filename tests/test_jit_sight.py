@@ -1,10 +1,10 @@
-"""What a step reaches by detours (properties, rules, modules) is never stale either."""
+"""What a step reaches by detours is seen; what cannot be seen is refused; what it costs is told."""
 
 import itertools
 import sys
 import types
 from array import array
-from collections import OrderedDict, UserList
+from collections import OrderedDict
 from functools import cached_property, partial, partialmethod, singledispatchmethod
 
 import numpy as np
@@ -12,7 +12,7 @@ import pytest
 from steps import X, each_backend, never_stale
 
 import tinygrad_slp as tg
-from tinygrad_slp import Tensor, nn, optim
+from tinygrad_slp import Tensor, nn
 from tinygrad_slp.jit import TraceError, jit
 from tinygrad_slp.rule import RULES
 
@@ -212,17 +212,6 @@ def test_the_order_of_a_dict_is_seen(kind, backend):
 
 
 @each_backend
-def test_an_item_of_a_user_list_is_seen(backend):
-    factors = UserList([2.0])
-
-    def change():
-        factors[0] += 1
-
-    step = lambda x: x * factors[0]
-    assert never_stale(jit(step, backend=backend), step, change, X, calls=CALLS) == "seen"
-
-
-@each_backend
 def test_an_array_that_is_given_another_shape_is_seen(backend):
     data = np.arange(6.0).reshape(2, 3)
 
@@ -351,25 +340,6 @@ def test_an_array_of_objects_is_refused():
 
 
 @each_backend
-def test_gradients_that_are_added_to_are_kept_as_in_eager(backend):
-    def losses(compile_):
-        w = Tensor(np.ones((4, 3)), requires_grad=True)
-        optimizer = optim.SGD([w], lr=0.01)
-
-        def step(x, y):  # which forgets zero_grad()
-            loss = nn.mse_loss(x @ w, y)
-            loss.backward()
-            optimizer.step()
-            return loss.detach()
-
-        step = compile_(step)
-        return [step(np.ones((6, 4)), np.zeros((6, 3))).item() for _ in range(CALLS)]
-
-    found = losses(partial(jit, backend=backend))
-    np.testing.assert_allclose(found, losses(lambda step: step), rtol=1e-12, atol=0)
-
-
-@each_backend
 def test_modes_in_turns_are_traced_once_each(backend):
     model = nn.Sequential(nn.Linear(2, 3, rng=0), nn.BatchNorm1d(3))
     compiled = jit(lambda x: model(x).detach(), backend=backend)
@@ -413,28 +383,3 @@ def test_a_partial_has_the_name_of_its_function_in_messages():
     with pytest.warns(UserWarning, match="scaled was traced 8 times"):
         for n in range(8):
             compiled(np.ones(n))
-
-
-@each_backend
-def test_a_number_may_be_added_to_in_place(backend):
-    def total(x, n):
-        s = 0.0
-        for row in x:
-            s += np.sum(row**2)
-        n *= 2
-        return s * n
-
-    x = np.arange(6.0).reshape(2, 3)
-    compiled = jit(total, backend=backend)
-    for n in (1.0, 3.0, 4.0):
-        np.testing.assert_allclose(compiled(x, n), total(x, n), rtol=1e-15)
-
-
-def test_an_array_added_to_in_place_is_refused():
-    def step(x):
-        y = x * 2
-        y += 1
-        return y
-
-    with pytest.raises(TraceError, match="iadd writes into an array"):
-        jit(step)(X)

@@ -62,7 +62,8 @@ def jit(
 
     The first call runs the step as it stands and records what it computes; later calls replay the
     record. Parameters, momentum and gradients are where they would be without jit, but for the
-    gradients of parameters that the step itself updates, which end as None. Python runs while
+    gradients of parameters that the step itself updates, which end as None unless it adds to old
+    ones. Python runs while
     tracing only: prints and other side effects are not replayed.
 
     Args:
@@ -380,8 +381,8 @@ class Compiled:
                     f"Give it as an argument, or make Tensor({path}) once, outside of the step"
                 )
 
-    def warn(self, why: str) -> None:
-        warnings.warn(f"{self.name} was traced {self.traces} times, as {why}", stacklevel=5)
+    def warn(self, times: int, why: str) -> None:
+        warnings.warn(f"{self.name} was traced {times} times, as {why}", stacklevel=5)
 
     def remember(self, found: Signature, variant: Variant) -> None:
         """Keeps a variant, and warns of what is of another kind again and again."""
@@ -392,15 +393,17 @@ class Compiled:
             self.kinds += 1
             if self.kinds % MANY == 0:
                 self.warn(
+                    self.kinds,
                     f"its arguments change: {difference(old, found.key)}. Pad batches to one "
-                    "shape, or make numbers arrays"
+                    "shape, or make numbers arrays",
                 )
         elif changed := changes(alike[0].scope.seen, variant.scope.seen):
             self.again += 1
             if self.again % MANY == 0:
                 self.warn(
+                    self.again,
                     f"what it reads changes: {'; '.join(changed[:3])}. Give it as an argument, or "
-                    "hold it in a Tensor"
+                    "hold it in a Tensor",
                 )
         for other in alike:
             other.let_go()

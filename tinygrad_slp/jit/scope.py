@@ -50,6 +50,7 @@ class Scope:
         tensors: all Tensors, by path.
         arrays: all plain arrays, by path.
         written: the ids of the Tensors to which the step gives new data.
+        overridden: the names of methods that library code may call, such as forward.
     """
 
     def __init__(self, step: Callable[..., Any], given: dict[str, Any]) -> None:

@@ -88,7 +88,7 @@ def huber_loss(prediction: Any, target: Any, reduction: str = "mean", delta: flo
 
 
 def clamped_log(p: Any) -> Any:
-    """log p, no lower than −100."""
+    """log p, no lower than −100; NaN where p is negative or NaN."""
     return np.where(p == 0, -100.0, np.log(np.where(p == 0, 1, p)).clip(-100))
 
 

@@ -220,6 +220,7 @@ def once(named: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
 
 
 UNWALKED = {set, frozenset, deque, np.ndarray}
+"""Collections in which no module is looked for."""
 
 
 def walk(

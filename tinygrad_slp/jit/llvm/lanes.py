@@ -44,12 +44,14 @@ def count(x: Value) -> int:
 
 
 class Word(ir.Constant):  # type: ignore[misc]
-    """A constant vector in one word, which costs less than to write all lanes: undef, splat(1)."""
+    """A constant vector in one word, which costs less than to write all lanes: undef, splat(1).
 
-    constant = ()
+    Attributes:
+        constant: the number in every lane; None: any.
+    """
 
-    def __init__(self, type: Any, word: str) -> None:
-        self.type, self.word = type, word
+    def __init__(self, type: Any, word: str, constant: Any = None) -> None:
+        self.type, self.word, self.constant = type, word, constant
 
     def _get_reference(self) -> str:
         return self.word
@@ -63,11 +65,12 @@ def constant(dtype: np.dtype, value: Any, n: int = 1) -> Value:
     """A constant in every lane."""
     python = {"f": float, "b": int}.get(dtype.kind, int)(dtype.type(value))
     one = ir.Constant(number(dtype), python)
-    return one if n == 1 else Word(lanes(one.type, n), f"splat ({one})")
+    return one if n == 1 else Word(lanes(one.type, n), f"splat ({one})", python)
 
 
 @cache
 def mask(*positions: int) -> Value:
+    """Which lanes of two vectors, one behind the other, a shuffle takes."""
     return ir.Constant(ir.VectorType(FLAG, len(positions)), positions)
 
 
@@ -113,9 +116,15 @@ def at(b: Builder, pointer: Value, offset: Value | int) -> Value:
     return b.gep(pointer, [offset], source_etype=BYTE)
 
 
-def times(b: Builder, i: Value, n: int) -> Value | int:
-    """i·n, as an offset; computed now if i is known."""
-    return i.constant * n if isinstance(i, ir.Constant) else b.mul(i, index(n))
+def known(n: Value | int) -> Value:
+    return index(n) if isinstance(n, int) else n
+
+
+def times(b: Builder, i: Value, n: Value | int) -> Value | int:
+    """i·n, as an offset; computed now if both are known."""
+    if isinstance(i, ir.Constant) and isinstance(n, int):
+        return int(i.constant * n)
+    return b.mul(i, known(n))
 
 
 def shuffle(b: Builder, x: Value, y: Value, positions: Iterable[int]) -> Value:

@@ -14,6 +14,7 @@ from .lanes import (
     count,
     index,
     joined,
+    known,
     load,
     parted,
     prefetch,
@@ -55,9 +56,7 @@ class Matrix:
 
     def rows(self, b: Builder, first: Value, n: int) -> "Matrix":
         """n rows, from the first on."""
-        down = self.strides[0]
-        offset = times(b, first, down) if isinstance(down, int) else b.mul(first, down)
-        start = at(b, self.start, offset)
+        start = at(b, self.start, times(b, first, self.strides[0]))
         return replace(self, start=start, shape=(n, self.shape[1]))
 
     def columns(self, b: Builder, first: Value, n: int) -> "Matrix":
@@ -78,10 +77,6 @@ class Matrix:
         for i in range(self.shape[0]):
             for j in range(0, self.shape[1], LINE // self.dtype.itemsize):
                 prefetch(b, self.at(b, i, j))
-
-
-def known(n: Value | int) -> Value:
-    return index(n) if isinstance(n, int) else n
 
 
 def in_c_order(start: Value, shape: tuple[Any, int], dtype: np.dtype) -> Matrix:
