@@ -214,3 +214,16 @@ def test_has_no_branches_but_for_extremes_and_no_fast_math(ufunc: np.ufunc) -> N
     assert text.count("br i1") == 1 + (ufunc is np.exp), "the loop's own"
     for word in ("fast", "reassoc", "nnan", "ninf", "nsz", "arcp", "contract", "afn", "fptosi"):
         assert f" {word} " not in text
+
+
+@pytest.mark.parametrize("width", [1, 16])
+def test_small_powers_are_products(width: int) -> None:
+    from tinygrad_slp.jit.llvm import elementwise, lanes
+
+    module, dtype = ir.Module(), np.dtype(np.float32)
+    number = lanes.lanes(lanes.number(dtype), width)
+    f = ir.Function(module, ir.FunctionType(number, [number, number]), "f")
+    b = ir.IRBuilder(f.append_basic_block("entry"))
+    b.ret(elementwise.power(b, "f", f.args[0], lanes.constant(dtype, 3.0, width)))
+    assert str(module).count("fmul") == 2
+    assert "pow" not in str(module)
