@@ -261,6 +261,74 @@ def test_a_change_is_seen(name, untouched):
     same([x.data for x in compiled.tensors()], [x.data for x in eager.tensors()], "llvm")
 
 
+class Settings:
+    def __init__(self):
+        self.a, self.b, self.more = 2.0, 3.0, 5.0
+
+
+def with_a_hole():
+    found = {"gone": 7.0, "a": 2.0, "b": 3.0}
+    del found["gone"]
+    return found
+
+
+def swap(x):
+    """The first two values change places."""
+    (a, first), (b, second), *_ = x.items()
+    x.update({a: second, b: first})
+
+
+DICTS = {
+    "of text": lambda: {"a": 2.0, "b": 3.0},
+    "of other keys": lambda: {1: 2.0, "b": 3.0},
+    "with a key deleted": with_a_hole,
+    "of many": lambda: {f"a{k}": 1.0 + k / 1024 for k in range(100)},
+    "of fields": lambda: vars(Settings()),
+}
+EDITS = {
+    "one more": lambda x: x.update(new=4.0),
+    "one less": lambda x: x.popitem(),
+    "none": lambda x: x.clear(),
+    "another value": lambda x: x.update({next(iter(x)): 9.0}),
+    "values changed places": swap,
+    "another key": lambda x: x.update(renamed=x.popitem()[1]),
+    "another order": lambda x: x.update([(key := next(iter(x)), x.pop(key))]),
+}
+
+
+def weighted(weights):
+    """A step that sees all of a dict, in its order; and the same compiled, with its gate open."""
+
+    def plain(x):
+        total = x.sum()
+        for key, weight in weights.items():
+            total = total * weight + len(str(key))
+        return total
+
+    step = native(plain)
+    opened(step, Tensor(X))
+    assert is_through(step, Tensor(X))
+    return plain, step
+
+
+@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.parametrize("kind", DICTS)
+def test_an_edit_of_a_dict_is_seen(kind, edit):
+    weights = DICTS[kind]()
+    plain, step = weighted(weights)
+    before = plain(Tensor(X))
+    EDITS[edit](weights)
+    assert float(plain(Tensor(X))) != float(before)
+    same(step(Tensor(X)), plain(Tensor(X)), "llvm")
+
+
+def test_the_first_in_a_dict_is_seen():
+    weights: dict[str, float] = {}
+    plain, step = weighted(weights)
+    weights["a"] = 2.0
+    same(step(Tensor(X)), plain(Tensor(X)), "llvm")
+
+
 def test_a_function_with_other_code():
     def step(x):
         return (x * 2).sum()

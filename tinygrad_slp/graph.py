@@ -26,7 +26,8 @@ Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
 NOTHING: dict[str, Any] = {}
 
-clock = count(1).__next__
+ticks = count(1)
+clock = ticks.__next__
 recording: ContextVar[bool] = ContextVar("recording", default=True)
 is_recording = recording.get
 before: ContextVar[tuple[Any, ...]] = ContextVar("before", default=())

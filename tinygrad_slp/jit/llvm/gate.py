@@ -16,15 +16,16 @@ from typing import Any
 import numpy as np
 from llvmlite import binding as llvm
 from llvmlite import ir
+from numpy._core._multiarray_umath import _ARRAY_API  # type: ignore[import-not-found]
 
-from ...graph import clock
+from ...graph import ticks
 from ...tensor import Tensor
 from .engine import Code
 from .kernels import counting
 from .lanes import FLAG, INDEX, NOTHING, POINTER, Builder, Value, at, index, room, times
 
 HEADER = (
-    "open", "given", "run", "table", "strides", "order", "result", "nothing", "tensor", "clock",
+    "open", "given", "run", "table", "strides", "order", "result", "tensor", "ticks",
     "array_at", "order_at", "array", "true", "slow",
 )  # fmt: skip
 """The words that the table of a gate begins with."""
@@ -34,24 +35,25 @@ SECTIONS = {
     "written": ["array"],
     "contexts": ["variable", "value"],
     "items": ["dict", "key", "value"],
-    "dicts": ["dict", "count", "content"],
     "words": ["address", "value"],
     "fields": ["at", "value"],
 }
 """The words in the rows of each section. After the header the table has, of each, how many rows
 there are and where they begin."""
-NUMBERS = {"open", "given", "array_at", "order_at", "number", "field", "count", "at"}
+NUMBERS = {"open", "given", "array_at", "order_at", "number", "field", "at"}
 """The words that are numbers; all others are pointers."""
 API = {
+    "PyArray_Scalar": (POINTER, [POINTER] * 3),
     "PyContextVar_Get": (FLAG, [POINTER] * 3),
     "PyDict_GetItem": (POINTER, [POINTER] * 2),
-    "PyDict_Next": (FLAG, [POINTER] * 4),
-    "PyObject_GetItem": (POINTER, [POINTER] * 2),
+    "PyIter_Next": (POINTER, [POINTER]),
     "PyObject_Vectorcall": (POINTER, [POINTER, POINTER, INDEX, POINTER]),
     "PyType_GenericAlloc": (POINTER, [POINTER, INDEX]),
     "Py_IncRef": (NOTHING, [POINTER]),
     "Py_DecRef": (NOTHING, [POINTER]),
 }
+NUMPY = {"PyArray_Scalar": 60}
+"""Which of these are NumPy's, and their numbers in the table that its C API is."""
 STEP = ir.FunctionType(NOTHING, [POINTER, POINTER, INDEX, POINTER])
 """The type of a compiled step: see `Native`."""
 TYPE = 8
@@ -78,9 +80,8 @@ class Gate:
         self, header: dict[str, int], sections: dict[str, list[list[int]]], kept: list[Any]
     ) -> None:
         constants = {
-            "nothing": (),
             "tensor": Tensor,
-            "clock": clock,
+            "ticks": ticks,
             "array": np.ndarray,
             "true": True,
         }
@@ -112,6 +113,9 @@ FASTCALL_WITH_KEYWORDS = 0x80 | 0x02
 NEW_FUNCTION = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, *[ctypes.py_object] * 2)(
     ("PyCFunction_NewEx", ctypes.pythonapi)
 )
+CAPSULE_POINTER = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
+    ("PyCapsule_GetPointer", ctypes.pythonapi)
+)
 
 
 def builtin(table: np.ndarray, kept: list[Any]) -> Any:
@@ -127,10 +131,17 @@ def builtin(table: np.ndarray, kept: list[Any]) -> Any:
 def compiled() -> tuple[Method, Code]:
     """The code of all gates; both must stay where they are."""
     for name in API:
-        address = ctypes.cast(ctypes.pythonapi[name], ctypes.c_void_p).value
-        llvm.add_symbol(name, address)
+        llvm.add_symbol(name, address_of(name))
     code = Code("gate", lambda: str(instructions()))
     return Method(b"step", code.address("gate"), FASTCALL_WITH_KEYWORDS, None), code
+
+
+def address_of(name: str) -> Any:
+    """Where a function of the C API of Python or NumPy is."""
+    if name not in NUMPY:
+        return ctypes.cast(ctypes.pythonapi[name], ctypes.c_void_p).value
+    table = CAPSULE_POINTER(_ARRAY_API, None)
+    return ctypes.c_void_p.from_address(table + 8 * NUMPY[name]).value
 
 
 def instructions() -> Any:
@@ -166,7 +177,6 @@ class Emitter:
         self.demand(self.head("open"), index(1))
         self.compare_contexts()
         self.compare_items()
-        self.compare_dicts()
         self.compare_words()
         self.run()
         b.position_at_end(self.otherwise)
@@ -222,20 +232,6 @@ class Emitter:
         with self.each("items") as row:
             self.demand(self.call("PyDict_GetItem", row["dict"], row["key"]), row["value"])
 
-    def compare_dicts(self) -> None:
-        """Key by key and value by value; after the last there must be none, as in `content`."""
-        b = self.b
-        position, key, value = room(b, INDEX), room(b, POINTER), room(b, POINTER)
-        with self.each("dicts") as row:
-            b.store(index(0), position)
-            with self.until(row["count"]) as i:
-                b.store(self.null, key)
-                b.store(self.null, value)
-                self.call("PyDict_Next", row["dict"], position, key, value)
-                content = at(b, row["content"], times(b, i, 16))
-                self.demand(self.pointer(key, 0), self.pointer(content, 0))
-                self.demand(self.pointer(value, 0), self.pointer(content, 8))
-
     def compare_words(self) -> None:
         with self.each("words") as row:
             self.demand(self.pointer(row["address"], 0), row["value"])
@@ -245,8 +241,10 @@ class Emitter:
         b = self.b
         step = self.head("run", STEP.as_pointer())
         b.call(step, [self.head("table"), self.head("strides"), index(1), self.head("order")])
-        number = self.made("PyObject_GetItem", self.head("result"), self.head("nothing"))
-        order = self.made("PyObject_Vectorcall", self.head("clock"), self.null, index(0), self.null)
+        result = self.head("result")
+        data, descr = self.pointer(result, DATA), self.pointer(result, DESCR)
+        number = self.made("PyArray_Scalar", data, descr, result)
+        order = self.made("PyIter_Next", self.head("ticks"))
         tensor = self.made("PyType_GenericAlloc", self.head("tensor"), index(0))
         b.store(number, at(b, tensor, self.head("array_at")))
         b.store(order, at(b, tensor, self.head("order_at")))

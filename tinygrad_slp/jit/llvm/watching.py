@@ -27,6 +27,11 @@ BEFORE = 32
 """Bytes that CPython has before an object that is collected and has fields."""
 HOLDERS, SIZE, ITEMS = 0, 16, 24
 """Where an object has how many hold it; where a list has its length, and where its items stand."""
+USED, KEYS, VALUES = 16, 32, 40
+"""Where a dict has its length, and where its keys stand, and its values, if not beside them."""
+INDICES_SIZE, KIND, LENGTH, INDICES = 9, 10, 24, 32
+"""Where keys have the size of a table, the kind of entries, how many there are, and the table,
+behind which they stand."""
 
 
 class Unseen(Exception):
@@ -168,17 +173,16 @@ class Rows:
             self.sections["words"].append([x + HOLDERS, holders - 1])  # but for who counted
 
     def look_into(self, x: Any) -> None:
-        """At all that stands in a list or dict."""
+        """At all that stands in a list or dict: first at where it stands, which may be no more."""
         if type(x) is list:
             start = word(id(x) + ITEMS)
             for address in id(x) + SIZE, id(x) + ITEMS, *range(start, start + 8 * len(x), 8):
                 self.add(address)
             self.kept += x, list(x)
         elif type(x) is dict:
-            parts = [part for item in x.items() for part in item]
-            content = np.array([*map(id, parts), 0, 0], dtype=np.int64)
-            self.sections["dicts"].append([id(x), len(x) + 1, content.ctypes.data])
-            self.kept += x, parts, content
+            for address in *(id(x) + at for at in (USED, KEYS, VALUES)), *entries(x):
+                self.add(address)
+            self.kept += x, x.copy()
         else:
             raise Unseen
 
@@ -198,6 +202,10 @@ def word(address: int) -> int:
     return ctypes.c_int64.from_address(address).value
 
 
+def byte(address: int) -> int:
+    return ctypes.c_uint8.from_address(address).value
+
+
 def offset(x: Any, part: int) -> int:
     """Where in the memory of an object a word stands, such as the address of what it holds.
 
@@ -209,6 +217,24 @@ def offset(x: Any, part: int) -> int:
     if words.count(part) != 1:
         raise ValueError(f"{part} stands {words.count(part)} times in a {type(x).__name__}")
     return 8 * words.index(part)
+
+
+def entries(x: dict[Any, Any]) -> range:
+    """The words with the keys and values of a dict; with the values and their order, if its keys
+    are shared.
+
+    Entries are only added, until the keys stand elsewhere: that of a deleted key stays, empty.
+    """
+    keys, values = word(id(x) + KEYS), word(id(x) + VALUES)
+    n = word(keys + LENGTH)
+    if values and sys.version_info >= (3, 13):  # from there: sizes, the values, their order
+        n = byte(values)
+        return range(values, values + 8 * (1 + n + -(-n // 8)), 8)
+    if values:  # before there: their order, and how long all that is
+        return range(values - byte(values - 1), values + 8 * n, 8)
+    start = keys + INDICES + (1 << byte(keys + INDICES_SIZE))
+    with_hashes = byte(keys + KIND) == 0
+    return range(start, start + (24 if with_hashes else 16) * n, 8)
 
 
 def place_of_fields(x: Any) -> int:
@@ -246,7 +272,10 @@ def layout_is_known() -> bool:
     """Whether objects look in memory as the gate expects, and one thread runs at a time."""
     if sys.implementation.name != "cpython" or not getattr(sys, "_is_gil_enabled", lambda: True)():
         return False
+    if sys.version_info >= (3, 15):  # of which nobody has looked at the source
+        return False
     array, items = np.zeros((3, 5, 7)), [object(), object()]
+    dicts: Any = {"x": array}, {1: array, "x": items}, vars(Fields(items))
     lengths = word(id(array) + DIMENSIONS)
     try:
         offsets()
@@ -260,6 +289,20 @@ def layout_is_known() -> bool:
             and word(id(items) + SIZE) == 2
             and [word(word(id(items) + ITEMS) + 8 * k) for k in range(2)] == [*map(id, items)]
             and word(id(items[0]) + HOLDERS) == next(map(getrefcount, items)) - 1
+            and all(map(has_entries, dicts))
         )
     except ValueError:
         return False
+
+
+class Fields:
+    """Something whose fields stand in a dict that shares its keys."""
+
+    def __init__(self, x: Any) -> None:
+        self.x = x
+
+
+def has_entries(x: dict[Any, Any]) -> bool:
+    """Whether what a dict holds stands where it should."""
+    words = [*map(word, entries(x))]
+    return word(id(x) + USED) == len(x) and all(id(part) in words for part in x.values())
