@@ -1,6 +1,9 @@
 """Matrices in memory: parts of them, and copies in the order in which products read them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import accumulate, repeat
 from typing import Any
 
 import numpy as np
@@ -12,7 +15,6 @@ from .lanes import (
     at,
     called,
     count,
-    index,
     joined,
     known,
     load,
@@ -62,21 +64,24 @@ class Matrix:
     def columns(self, b: Builder, first: Value, n: int) -> "Matrix":
         return self.T.rows(b, first, n).T
 
-    def at(self, b: Builder, i: int, j: int) -> Value:
-        """A pointer to a number."""
-        start, offset = self.start, 0
-        for n, stride in zip((i, j), self.strides, strict=True):
-            if isinstance(stride, int):
-                offset += n * stride
-            elif n:
-                start = at(b, start, b.mul(index(n), stride))
-        return at(b, start, offset)
+    def lines(self, b: Builder) -> list[Value]:
+        """Where its rows begin."""
+        down = self.strides[0]
+        if isinstance(down, int):
+            return [at(b, self.start, i * down) for i in range(self.shape[0])]
+        further = repeat(down, self.shape[0] - 1)
+        return list(accumulate(further, partial(at, b), initial=self.start))
+
+    def places(self, b: Builder, widths: Sequence[int]) -> list[Value]:
+        """Where vectors of these widths, of which each row has some side by side, begin."""
+        bytes = (n * self.dtype.itemsize for n in widths[:-1])
+        offsets = list(accumulate(bytes, initial=0))
+        return [at(b, line, offset) for line in self.lines(b) for offset in offsets]
 
     def prefetch(self, b: Builder) -> None:
         """Has the caches bring all of it, to be written."""
-        for i in range(self.shape[0]):
-            for j in range(0, self.shape[1], LINE // self.dtype.itemsize):
-                prefetch(b, self.at(b, i, j))
+        for place in self.places(b, parts(self.shape[1], LINE // self.dtype.itemsize)):
+            prefetch(b, place)
 
 
 def in_c_order(start: Value, shape: tuple[Any, int], dtype: np.dtype) -> Matrix:
@@ -109,34 +114,38 @@ def copied(b: Builder, x: Matrix, start: Value, lanes: int) -> Matrix:
 
 
 def copy_row(b: Builder, x: Matrix, copy: Matrix, lanes: int) -> None:
-    for k, width in enumerate(parts(x.shape[1], lanes)):
-        row = load(b, x.at(b, 0, k * lanes), x.dtype, width)
-        store(b, row, copy.at(b, 0, k * lanes), x.dtype)
+    widths = parts(x.shape[1], lanes)
+    for n, source, target in zip(widths, *(z.places(b, widths) for z in (x, copy)), strict=True):
+        store(b, load(b, source, x.dtype, n), target, x.dtype)
 
 
-def turn(b: Builder, x: Matrix, copy: Matrix, lanes: int) -> None:
+def turn(b: Builder, given: Matrix, copy: Matrix, lanes: int) -> None:
     """Copies a square, or part of one, with its columns in registers."""
-    (height, width), dtype = x.shape, x.dtype
-    together = x.T.has_rows
+    (height, width), dtype = given.shape, given.dtype
+    together = given.T.has_rows
 
     def emit(
         b: Builder, source: Value, down: Value, right: Value, target: Value, row: Value
     ) -> None:
-        old = replace(x, start=source, strides=(down, right))
+        old = replace(given, start=source, strides=(down, right))
         new = replace(copy, start=target, strides=(row, dtype.itemsize))
-        columns = [loaded(b, old, j, together) for j in range(width)]
-        for i, line in enumerate(turned(b, columns, lanes)):
-            store(b, line, new.at(b, i, 0), dtype)
+        rows = turned(b, loaded(b, old, together), lanes)
+        for x, place in zip(rows, new.lines(b), strict=True):
+            store(b, x, place, dtype)
 
     name = f"turn_{height}_{width}_{dtype}_{together}"
-    called(b, name, [x.start, *map(known, x.strides), copy.start, known(copy.strides[0])], emit)
+    called(
+        b, name, [given.start, *map(known, given.strides), copy.start, known(copy.strides[0])], emit
+    )
 
 
-def loaded(b: Builder, x: Matrix, j: int, together: bool) -> Value:
-    """A column, of which the numbers are side by side or not."""
+def loaded(b: Builder, x: Matrix, together: bool) -> list[Value]:
+    """The columns, of which the numbers are side by side or not."""
     if together:
-        return load(b, x.at(b, 0, j), x.dtype, x.shape[0])
-    return joined(b, [load(b, x.at(b, i, j), x.dtype, 1) for i in range(x.shape[0])])
+        return [load(b, place, x.dtype, x.shape[0]) for place in x.T.lines(b)]
+    rows = [replace(x, start=line).T.lines(b) for line in x.lines(b)]
+    columns = zip(*rows, strict=True)
+    return [joined(b, [load(b, place, x.dtype, 1) for place in column]) for column in columns]
 
 
 def turned(b: Builder, lines: list[Value], lanes: int) -> list[Value]:

@@ -9,7 +9,7 @@ multiplication, 2008, have more, for matrices that are too large for the second 
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import cycle
 
 from .elementwise import fma
 from .kernels import counting, in_chunks
@@ -68,13 +68,19 @@ class Result:
 
         return replace(self, c=here(self.c), d=here(self.d) if self.d else None)
 
-    def keep(self, b: Builder, i: int, j: int, total: Value) -> None:
-        """Stores a vector of sums, from this row and column on."""
-        if self.d is not None:
-            alpha, beta = (splat(b, x, count(total)) for x in (self.alpha, self.beta))
-            old = load(b, self.d.at(b, i, j), self.d.dtype, count(total))
-            total = fma(b, alpha, total, b.fmul(beta, old))
-        store(b, total, self.c.at(b, i, j), self.c.dtype)
+    def keep(self, b: Builder, sums: list[Value], widths: list[int]) -> None:
+        """Stores the product of a and b, of which these are the vectors, row by row."""
+        dtype = self.c.dtype
+        places = self.c.places(b, widths)
+        if self.d is None:
+            for total, place in zip(sums, places, strict=True):
+                store(b, total, place, dtype)
+            return
+        scales = zip(*(splats(b, x, widths) for x in (self.alpha, self.beta)), strict=True)
+        before = self.d.places(b, widths)
+        for total, place, old, (alpha, beta) in zip(sums, places, before, cycle(scales)):
+            kept = b.fmul(beta, load(b, old, dtype, count(total)))
+            store(b, fma(b, alpha, total, kept), place, dtype)
 
 
 def emit_tiles(
@@ -157,24 +163,28 @@ def call_tile(b: Builder, x: Matrix, y: Matrix, result: Result, lanes: int, larg
 
 def emit_tile(b: Builder, x: Matrix, y: Matrix, result: Result, lanes: int, large: bool) -> None:
     """Emits a product that is one tile."""
+    widths = parts(y.shape[1], lanes)
     if large:
         result.c.prefetch(b)
-    sums = emit_sums(b, x, y, lanes)
-    firsts = product(range(x.shape[0]), range(0, y.shape[1], lanes))
-    for (i, j), total in zip(firsts, sums, strict=True):
-        result.keep(b, i, j, total)
+    result.keep(b, emit_sums(b, x, y, widths), widths)
 
 
-def emit_sums(b: Builder, x: Matrix, y: Matrix, lanes: int) -> list[Value]:
+def emit_sums(b: Builder, x: Matrix, y: Matrix, widths: list[int]) -> list[Value]:
     """Emits x·y; returns its rows, vector by vector."""
     (rows, k), dtype = x.shape, y.dtype
-    widths = parts(y.shape[1], lanes)
-    zeros = [constant(dtype, 0, width) for _ in range(rows) for width in widths]
+    zeros = [constant(dtype, 0, n) for _ in range(rows) for n in widths]
     with counting(b, k, 1, zeros) as (i, sums, ends):
         column, row = x.columns(b, i, 1), y.rows(b, i, 1)
-        line = [load(b, row.at(b, 0, c * lanes), dtype, w) for c, w in enumerate(widths)]
+        line = [load(b, p, dtype, n) for p, n in zip(row.places(b, widths), widths, strict=True)]
         old = iter(sums)
-        for r in range(rows):
-            number = load(b, column.at(b, r, 0), dtype, 1)
-            ends += [fma(b, splat(b, number, count(v)), v, next(old)) for v in line]
+        for place in column.lines(b):
+            number = load(b, place, dtype, 1)
+            factors = splats(b, number, widths)
+            ends += [fma(b, u, v, next(old)) for u, v in zip(factors, line, strict=True)]
     return list(ends)
+
+
+def splats(b: Builder, x: Value, widths: list[int]) -> list[Value]:
+    """Vectors of these widths, which have one number in every lane."""
+    made = {n: splat(b, x, n) for n in widths}
+    return [made[n] for n in widths]
