@@ -56,7 +56,7 @@ def test_loops_and_scans_take_other_arguments_each_time():
 def test_a_loop_of_no_steps_computes_nothing():
     _, _, w, compiled, _ = both()
     before = w.data.copy()
-    assert compiled.loop(0, X).shape == (0,)
+    assert compiled.loop(0, X).shape == (0, 2)
     np.testing.assert_array_equal(w.data, before)
 
 

@@ -167,7 +167,8 @@ def owned(data: Any, dtype: Any = None) -> Any:
             )
         data = data.array
     if hasattr(data, "__array_function__") and not isinstance(data, np.ndarray):
-        return data.copy()  # another library's array stays what it is
+        # Another library's array stays what it is.
+        return data.copy() if dtype in (None, data.dtype) else data.astype(dtype)
     try:
         # In C order, as gradients and momentum are, which an optimizer reads beside it.
         array = np.array(data, dtype=dtype, order="C")

@@ -3,7 +3,7 @@
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial, update_wrapper
 from importlib.util import find_spec
 from inspect import (
@@ -213,12 +213,13 @@ class Compiled:
         args, kwargs = self.in_order(args, kwargs)
         with self.lock:
             first: list[Any] = []
-            while len(first) < n:
+            while True:
                 found = self.signed(args, kwargs)
                 if variant := self.ready(found, found.leaves):
                     return joined(first, variant.loop(n - len(first), found.leaves))
+                if len(first) == n:
+                    return stacked(first)
                 first.append(self(*args, **kwargs))
-            return stacked(first)
 
     def scan(self, *args: Any, epochs: int | None = None, shuffle: Any = None) -> Any:
         """One step for each index along the first axis of all arguments, as `jax.lax.scan` does.
@@ -234,13 +235,12 @@ class Compiled:
         Raises:
             ValueError: the arguments have different lengths.
         """
-        leaves = sign(dict(enumerate(args)), frozenset()).leaves  # type: ignore[arg-type]
+        leaves = self.signed(args, {}).leaves
         n, order = order_of(leaves, epochs, shuffle)
         with self.lock:
             first: list[Any] = []
             while len(first) < len(order):
-                parts = iter([x[int(order[len(first)])] for x in leaves])
-                slices = [filled(x, parts) for x in args]
+                slices = self.filled(args, (x[int(order[len(first)])] for x in leaves))
                 if variant := self.ready(self.signed(slices, {}), leaves):
                     rest = variant.scan(order[len(first) :], leaves)
                     return reshaped(joined(first, rest), epochs, n)
@@ -282,10 +282,19 @@ class Compiled:
             return self
         name = f"_jit_{self.step.__qualname__}"
         method = self.step.__get__(instance, cls)
-        bound = vars(instance).get(name)
+        own = getattr(instance, "__dict__", None)
+        if own is None:
+            raise TypeError(
+                f"{self.name} keeps its programs in the objects that have it, and a "
+                f"{type(instance).__name__} has __slots__: add '__dict__' to them"
+            )
+        bound = own.get(name)
         if bound is None or bound.step != method:  # another's, in a copy
             bound = Compiled(method, tuple(self.static), self.backend)
-            vars(instance)[name] = bound
+            if isinstance(instance, type):  # of a class method, and its dict is only read
+                setattr(instance, name, bound)
+            else:
+                own[name] = bound
         return bound
 
     # --- tracing ---
@@ -303,18 +312,20 @@ class Compiled:
         names = [k for k, p in self.signature.parameters.items() if p.kind in plain][: len(args)]
         return [*names, *(f"argument {k}" for k in range(len(names), len(args)))]
 
+    def filled(self, args: Sequence[Any], leaves: Iterator[Any]) -> list[Any]:
+        """The same positional arguments with other leaves."""
+        names = self.names_of(args)
+        return [filled(x, leaves, k in self.static) for x, k in zip(args, names, strict=True)]
+
     def trace(self, found: Signature, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """Runs the step as it stands, and keeps what it computes."""
         scope = Scope(self.step, found.static)
         scope.refuse_unseen()
         before = {path: checksum(x) for path, x in scope.arrays.items()}
-        names = self.names_of(args)
 
         def call(leaves: list[Any]) -> Any:
             new = iter(leaves)
-            given = [
-                filled(x, new, name in self.static) for x, name in zip(args, names, strict=True)
-            ]
+            given = self.filled(args, new)
             named = {k: filled(v, new, k in self.static) for k, v in kwargs.items()}
             before = contents([given, named])
             result = self.step(*given, **named)

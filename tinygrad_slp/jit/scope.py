@@ -33,7 +33,6 @@ from .sight import (
     names_in,
     parts,
     slots,
-    wrapped,
 )  # fmt: skip
 from .trace import Place
 from .traced import TraceError
@@ -70,7 +69,8 @@ class Scope:
         while todo:
             path, x = todo.pop()
             self.seen[path] = x
-            if id(x) not in known and not isinstance(x, (*SIMPLE, ModuleType)):
+            is_plain = isinstance(x, (*SIMPLE, ModuleType)) and not has_fields(x)
+            if id(x) not in known and not is_plain:
                 known.add(id(x))
                 self.watch(x)
                 todo += reversed(list(parts(path, x)))
@@ -140,7 +140,7 @@ class Scope:
                 self.live.append(vars(x))
                 bases = [cls for cls in x.__mro__ if cls is not object and not is_users(cls)]
                 self.overridden.update(*map(vars, bases))
-        elif wrapped(x) is None:
+        else:
             if isinstance(x, list | set | deque | Mapping):
                 self.live.append(x)
                 self.mappings += [x] if isinstance(x, Mapping) else []

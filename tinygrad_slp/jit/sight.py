@@ -25,6 +25,8 @@ HERE = __name__.partition(".")[0]
 LIBRARIES = {"numpy", HERE, *sys.stdlib_module_names} - {"__main__"}
 INSTALLED = {"site-packages", "dist-packages"}
 SIMPLE = int, float, complex, str, bytes, bool, type(None), np.dtype, np.generic, slice, range
+HEAP_TYPE = 1 << 9
+"""The flag of classes that are not written in C: Py_TPFLAGS_HEAPTYPE."""
 CONTAINERS = list, tuple, deque, set, frozenset
 INSIDE: dict[type, tuple[str, ...]] = {
     partial: ("func", "args", "keywords"),
@@ -44,8 +46,9 @@ FACETS = "__code__", "__defaults__", "__kwdefaults__"
 
 def parts(path: str, x: Any) -> Iterator[tuple[str, Any]]:
     """What hangs on a value, with paths."""
-    if type(x) in INSIDE:
-        yield from ((f"{path}.{name}", getattr(x, name)) for name in INSIDE[type(x)])
+    if names := inside(x):
+        yield from ((f"{path}.{name}", getattr(x, name)) for name in names)
+        yield from of_object(path, x)
     elif isinstance(x, MethodType):
         yield f"{path}.self" if path else "self", x.__self__
         yield f"{path}.", x.__func__
@@ -68,10 +71,18 @@ def parts(path: str, x: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(x, type):
         if is_users(x):
             yield from ((f"{path}.{name}", v) for name, v in fields(x).items())
-    elif (function := wrapped(x)) is not None:
-        yield path, function
+            yield f"type({path})", type(x)
     else:
+        if (function := wrapped(x)) is not None:
+            yield path, function
+        if isinstance(x, np.ndarray) and x.dtype.hasobject:
+            yield from ((f"{path}.flat[{i}]", part) for i, part in enumerate(x.flat))
         yield from of_object(path, x)
+
+
+def inside(x: Any) -> tuple[str, ...]:
+    """The names of what stands in an object that stands before functions."""
+    return next((INSIDE[cls] for cls in type(x).__mro__ if cls in INSIDE), ())
 
 
 def wrapped(x: Any) -> Any:
@@ -107,7 +118,11 @@ def has_fields(x: Any) -> bool:
     if type(x).__dictoffset__ == 0 or isinstance(x, ModuleType | np.ndarray | np.ufunc):
         return False
     module = root(type(x).__module__)
-    holders = HERE, "types", "argparse", "collections"  # namespaces, UserList
+    if module == HERE:
+        return wrapped(x) is None  # a compiled step is the function in it
+    if module == "numpy":
+        return bool(type(x).__flags__ & HEAP_TYPE)  # of a class in Python, such as Polynomial
+    holders = "types", "argparse", "collections"  # namespaces, UserList
     return module in holders or module not in LIBRARIES
 
 
@@ -207,8 +222,9 @@ def all_names(function: FunctionType) -> set[str]:
     return {*names_in(function.__code__), *function.__code__.co_freevars}
 
 
-def root(module: str | None) -> str:
-    return (module or "").partition(".")[0]
+def root(module: Any) -> str:
+    """The package of a module; none of what objects of C have for its name."""
+    return module.partition(".")[0] if isinstance(module, str) else ""
 
 
 # --- what changed, in words ---

@@ -6,6 +6,7 @@ static: a step is traced for each.
 """
 
 from collections.abc import Iterator
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ import numpy as np
 from ..graph import is_recording
 from ..tensor import Tensor
 from .sight import SIMPLE, is_unseen
+
+KINDS = Tensor, np.ndarray, np.generic
+"""What is given anew each time, beside Python numbers."""
 
 
 class Signature:
@@ -61,20 +65,25 @@ def sign(arguments: dict[str, Any], static_names: frozenset[str]) -> Signature:
 def key_of(path: str, x: Any, found: Signature) -> Any:
     """What is the same for all arguments that one trace serves; adds the leaves of this one."""
     if isinstance(x, tuple | list):
+        if type(x) not in (tuple, list) and not hasattr(x, "_fields"):
+            raise TypeError(
+                f"{path} is a {type(x).__name__}, which jit could not make anew of other items: "
+                "give a tuple, a list, or a NamedTuple"
+            )
         return type(x), tuple(key_of(f"{path}[{i}]", part, found) for i, part in enumerate(x))
     if isinstance(x, dict):
-        return dict, tuple((k, key_of(f"{path}[{k!r}]", v, found)) for k, v in x.items())
+        return type(x), tuple((k, key_of(f"{path}[{k!r}]", v, found)) for k, v in x.items())
     if isinstance(x, np.ndarray) and type(x) is not np.ndarray:
         raise TypeError(
             f"jit computes with plain arrays, and {path} is a {type(x).__name__}, which may "
             "compute otherwise: write np.asarray(x)"
         )
-    if isinstance(x, np.ndarray | np.generic | Tensor):
+    if isinstance(x, KINDS):
         if x.dtype.hasobject:
             raise TypeError(f"{path} is an array of Python objects: give numbers, x.astype(float)")
-        kind: Any = Tensor if isinstance(x, Tensor) else np.ndarray
+        kind: Any = next(cls for cls in KINDS if isinstance(x, cls))
         key: Any = (kind, x.shape, x.dtype, getattr(x, "tracked", False))
-    elif type(x) in (int, float):
+    elif is_number(x):
         key = type(x)
     else:
         return static(path, x, found)
@@ -107,10 +116,17 @@ def filled(x: Any, leaves: Iterator[Any], static: bool = False) -> Any:
         parts = [filled(part, leaves) for part in x]
         return type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
     if isinstance(x, dict):
-        return {k: filled(v, leaves) for k, v in x.items()}
-    if isinstance(x, np.ndarray | np.generic | Tensor) or type(x) in (int, float):
+        new = copy(x)  # which is of the same class
+        new.update((k, filled(v, leaves)) for k, v in x.items())
+        return new
+    if isinstance(x, KINDS) or is_number(x):
         return next(leaves)
     return x
+
+
+def is_number(x: Any) -> bool:
+    """Whether x is a Python number that a replay can be given: whole ones have 64 bits."""
+    return type(x) is float or (type(x) is int and -(2**63) <= x < 2**63)
 
 
 def contents(x: Any) -> Any:
@@ -133,7 +149,7 @@ def difference(old: Any, new: Any) -> str:
 
 
 def in_words(key: Any) -> str:
-    if isinstance(key, tuple) and key[0] in (np.ndarray, Tensor) and len(key) == 4:
+    if isinstance(key, tuple) and key[0] in KINDS and len(key) == 4:
         return f"{key[2]} {key[1]}"
     if isinstance(key, tuple) and len(key) == 2 and isinstance(key[1], str):
         return key[1]

@@ -56,7 +56,7 @@ def keeping(settings: Any) -> dict[str, bool]:
 def axes(axis: Any, x: Any) -> tuple[int, ...]:
     """The axes that a reduction takes away, counted from the front."""
     ndim = np.ndim(x.array if isinstance(x, Node) else x)
-    if axis is None:
+    if axis is None or not ndim:  # a number counts as one of one axis
         return tuple(range(ndim))
     return tuple(sorted(int(a) % ndim for a in (axis if isinstance(axis, tuple) else (axis,))))
 

@@ -171,7 +171,7 @@ class Trace:
     def read_array(self, x: np.ndarray) -> Any:
         """The node of an array in the scope of the step; any other is a constant."""
         if id(x) not in self.shared:
-            return x.copy()  # the step may write into it yet
+            return kept(x)
         return self.input(Place("array", x), x).node
 
     def require(self, condition: Condition, x: Any) -> bool:
@@ -242,6 +242,13 @@ class Trace:
                 "y.detach(), or no_grad() around the call, or backward() or grad() inside the step",
             )
         return self.read(x, ARRAY.__get__(x))
+
+
+def kept(x: np.ndarray) -> np.ndarray:
+    """A copy, as the step may write into an array yet; with elements that stand in one place where
+    they do, since a BLAS adds up in another order if they do not."""
+    once = x[tuple(slice(None) if stride else slice(1) for stride in x.strides)]
+    return np.broadcast_to(once.copy(), x.shape) if 0 in x.strides else x.copy()
 
 
 def node_of(value: Any) -> Any:

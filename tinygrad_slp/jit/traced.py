@@ -24,8 +24,9 @@ Function = Callable[..., Any]
 STATIC = {
     np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj, np.isrealobj,
     np.shares_memory, np.may_share_memory, np.zeros_like, np.ones_like, np.empty_like,
-    np.array_repr, np.array_str, np.array2string,
 }  # fmt: skip
+
+TEXTS = {np.array_repr, np.array_str, np.array2string}
 
 # The shape of what these return follows from values.
 SHAPED_BY_VALUES = {
@@ -59,7 +60,7 @@ class TraceError(TypeError):
 
 
 def astype(x: Any, dtype: Any) -> Any:
-    return x.astype(dtype)
+    return x.astype(dtype) if hasattr(x, "astype") else np.asarray(x, dtype=dtype)
 
 
 def updated(operation: Function) -> Function:
@@ -95,6 +96,12 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     dtype = property(lambda self: np.result_type(self.now))
     __hash__ = object.__hash__
 
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """What it stands for, so that a step's own `isinstance(x, np.ndarray)` is true as ever."""
+        ours = sys._getframe(1).f_code.co_filename.startswith(PACKAGE)
+        return Traced if ours else type(self.now)
+
     nbytes = property(lambda self: self.size * self.dtype.itemsize)
     itemsize = property(lambda self: self.dtype.itemsize)
 
@@ -126,8 +133,11 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
         # the operator has a shorter way, which newer versions of the ufunc take too.
         if not isinstance(self.now, np.ndarray) and np.ndim(known_values(exponent)) == 0:
             return record(operator.pow, (self, exponent), {})
-        if self.dtype.kind == "f" and type(exponent) in (int, float) and exponent in SHORTER:
-            return record(SHORTER[exponent], (self,), {})
+        if type(exponent) in (int, float):
+            if self.dtype.kind == "f" and exponent in SHORTER:
+                return record(SHORTER[exponent], (self,), {})
+            if self.dtype.kind in "bc":
+                return record(operator.pow, (self, exponent), {})
         return record(np.power, (self, exponent), {})
 
     __iadd__, __isub__, __imul__ = map(updated, (operator.add, operator.sub, operator.mul))
@@ -189,6 +199,14 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
 
     # --- what would bake a value of this one run into all replays ---
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or not hasattr(self.now, name):
+            raise AttributeError(f"'{type(self.now).__name__}' object has no attribute '{name}'")
+        refuse(f".{name} may ask for a value", "np functions of the value")
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        refuse("round() asks for a value", "np.round(x, decimals)")
+
     def __bool__(self) -> bool:
         refuse(
             "an `if`, `while`, `and`, `or` or bool() asks for the truth of a value",
@@ -240,8 +258,10 @@ def record(function: Function, args: tuple[Any, ...], settings: dict[str, Any]) 
         require_in_range(args[1], np.shape(known[0]))
     elif "index" in settings and "shape" in settings:
         require_in_range(settings["index"], settings["shape"])
-    if function in PYTHON and all(type(x) in (int, float) for x in known):
-        function = PYTHON[function]
+    if all(type(x) in (int, float) for x in known):
+        function = PYTHON.get(function, function)
+        if function is operator.pow:
+            require_same_kind(*args)
     y = function(*known, **known_settings)
     if function in STATIC:
         return y
@@ -296,6 +316,8 @@ def refuse_unrepeatable(function: Function, args: tuple[Any, ...], settings: Any
         )
     if settings.get("out") is not None or function in WRITERS:
         refuse(f"{name(function)} writes into an array", "y = f(x), or np.where(mask, new, y)")
+    if function in TEXTS:
+        refuse(f"{name(function)} writes a value as text", RETURN_IT)
     by_mask = function is operator.getitem and masks(args[1])
     if by_mask or function in SHAPED_BY_VALUES or (function is np.where and len(args) == 1):
         what = "x[mask]" if by_mask else name(function)
@@ -318,6 +340,21 @@ def require_in_range(index: Any, shape: tuple[int, ...]) -> None:
         n = 1 if part is None else next(axes)
         if isinstance(part, Traced):
             tracing.get().require(partial(is_within, n=n), part)
+
+
+def require_same_kind(x: Any, exponent: Any) -> None:
+    """Lets replays begin only with Python numbers whose power is of the kind that it is now.
+
+    Whole numbers have a whole power unless the exponent is below 0; below 0 a float has a complex
+    one unless the exponent is whole.
+    """
+    base, now = known_values((x, exponent))
+    whole = type(base) is type(now) is int
+    if whole and isinstance(exponent, Traced) and exponent.node.function is not None:
+        refuse("a power of whole numbers is a float if the exponent is below 0", "2.0 ** n")
+    if whole or isinstance(exponent, Traced) or now % 1:
+        decides, below = (exponent, now < 0) if whole else (x, base < 0)
+        tracing.get().require(lambda value: (value < 0) is below, decides)
 
 
 def is_within(i: Any, n: int) -> bool:

@@ -78,7 +78,7 @@ def extremum(sign: str, ignores_nan: bool) -> Lowering:
 
 def clip(b: Builder, kind: str, x: Value, low: Value, high: Value) -> Value:
     """No lower than low, then no higher than high, as NumPy has it; NaN is handed on."""
-    return extremum("<", False)(b, kind, extremum(">", False)(b, kind, x, low), high)
+    return extremum("<=", False)(b, kind, extremum(">=", False)(b, kind, x, low), high)
 
 
 def negative(b: Builder, kind: str, x: Value) -> Value:
@@ -103,6 +103,11 @@ def sign(b: Builder, kind: str, x: Value) -> Value:
     return b.select(is_nan(b, x), x, y)
 
 
+with np.errstate(invalid="ignore"):
+    ROOT_OF_INFINITY = np.power([-np.inf], 0.5)[0]
+    """∞, as C has it, or NaN where NumPy takes the square root for a power of ½."""
+
+
 def power(b: Builder, kind: str, x: Value, y: Value) -> Value:
     """xʸ, by multiplication for the small whole exponents that are most of them."""
     if kind != "f":
@@ -114,6 +119,8 @@ def power(b: Builder, kind: str, x: Value, y: Value) -> Value:
             return square if whole == 2.0 else b.fmul(square, x)
         if whole == 1.0:
             return x
+        if whole == 0.5 and np.inf != ROOT_OF_INFINITY:
+            return intrinsic(b, "sqrt", x)
     return by_libm("pow")(b, kind, x, y)
 
 
@@ -213,7 +220,7 @@ ELEMENTWISE: dict[Any, Lowering] = {
     np.reciprocal: floats_only(lambda b, x: b.fdiv(const(x, 1.0), x)),
     np.sqrt: floats_only(lambda b, x: intrinsic(b, "sqrt", x)),
     np.power: power,
-    np.float_power: power,
+    np.float_power: by_libm("pow"),
     np.remainder: floats_only(remainder),
     np.maximum: extremum(">", False),
     np.minimum: extremum("<", False),

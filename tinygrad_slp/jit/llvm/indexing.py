@@ -115,7 +115,7 @@ def each(
     shape = np.broadcast_shapes(*[shape_of(part) for part in parts])
     tables = []
     for part in parts:
-        array = np.asarray(part) if isinstance(part, int) else array_of(part)
+        array = array_of(part) if isinstance(part, Node) or np.ndim(part) else np.asarray(part)
         tables.append((pointer_of(array), np.broadcast_to(array, shape).strides, array.dtype))
 
     def walk(axis: int, pointers: list[Value], e: Value) -> None:
