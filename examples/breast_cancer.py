@@ -2,7 +2,7 @@
 
 569 tumours, 30 measures of cell nuclei each; benign or malignant (needs scikit-learn, which has the
 table). What to look at: one straight cut through 30 dimensions is right for about 98 of 100; the
-measures must be standardised first, or σ saturates and nothing is learned.
+measures must be standardized first, or σ saturates and nothing is learned.
 """
 
 from importlib.util import find_spec
@@ -28,7 +28,7 @@ def train(X, y, rng):
 
 def main():
     X, y = load_breast_cancer()
-    print(f"{len(y)} tumours, {np.mean(y):.1%} of them benign: to guess that always is the least.")
+    print(f"{len(y)} tumours, {np.mean(y):.1%} of them benign: to always say so is right as often.")
     found = []
     for split in range(5):
         X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, rng=split)
@@ -44,7 +44,7 @@ def main():
     print(f"mean test accuracy over 5 splits: {np.mean(found):.4f} ± {np.std(found):.4f}")
 
     raw = train(X_train, y_train, rng=0)(X_test).data
-    print(f"the same without standardising:   {accuracy(y_test, raw >= 0.5):.4f}")
+    print(f"the same without standardizing:   {accuracy(y_test, raw >= 0.5):.4f}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""An own differentiable function: its formula, its hand-derived rule, and a check of the rule."""
+"""A differentiable function of your own: its formula, its hand-derived rule, and a check of it."""
 
 import numpy as np
 

@@ -1,7 +1,7 @@
 """Penguins: a table with words, numbers and gaps, from the file to the species of a new bird.
 
-What to look at: the encoder says what it did with gaps; and which columns the species is told by:
-to leave out the island costs nothing, to leave out the length of the bill as well costs much.
+What to look at: the encoder says what it did with gaps; and which columns tell the species:
+leaving out the island costs nothing, leaving out the length of the bill as well costs much.
 """
 
 import numpy as np

@@ -54,6 +54,30 @@ def test_argnums_and_keywords_and_aux():
         grad(np.sum, has_aux=True)(np.ones(2))
 
 
+def test_aux_is_handed_through_every_derivative():
+    def f(a, b):
+        return a**2 * b, {"seen": a + b, "name": "f"}
+
+    x, u = np.array([2.0, 3.0]), np.array([1.0, 10.0])
+    y, tangent, aux = jvp(f, (x, 4.0), (u, 0.0), has_aux=True)
+    np.testing.assert_array_equal(y, [16, 36])
+    np.testing.assert_array_equal(tangent, [16, 240])
+    (by_a, by_b), of_jacobian = jacobian(f, (0, 1), has_aux=True)(x, 4.0)
+    np.testing.assert_array_equal(by_a, [[16, 0], [0, 24]])
+    np.testing.assert_array_equal(by_b, [4, 9])
+    H, of_hessian = hessian(lambda a: f(a, 4.0), has_aux=True)(2.0)
+    assert (H, of_hessian["seen"]) == (8, 6)
+    for found in (aux, of_jacobian):
+        assert type(found["seen"]) is np.ndarray
+        np.testing.assert_array_equal(found["seen"], [6, 7])
+        assert found["name"] == "f"
+    for derivative in (jacobian, hessian):
+        with pytest.raises(TypeError, match="pair"):
+            derivative(np.sum, has_aux=True)(x)
+    with pytest.raises(TypeError, match="pair"):
+        jvp(np.sum, (x,), (u,), has_aux=True)
+
+
 def test_trees():
     tree = {"w": [np.array([1.0, 2.0]), 3.0], "p": Pair(4.0, (5.0, None))}
 

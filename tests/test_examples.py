@@ -107,23 +107,6 @@ def test_the_lines_in_the_tour_run_and_draw(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == drawn
 
 
-GIVEN = {
-    "jit.md": """
-import numpy as np
-from tinygrad_slp import nn, optim
-
-model = nn.Linear(3, 1, rng=0)
-optimizer = optim.SGD(model.parameters(), lr=0.1)
-X, Y = np.ones((4, 2, 3)), np.zeros((4, 2, 1))
-x, y = X[0], Y[0]
-""",
-    "checker.md": """
-import numpy as np
-
-f, x, my_gradient = lambda x: np.sum(np.sin(x)), np.array([0.5, 2.0]), np.cos
-""",
-}
-"""What the lines in a page are about: names that they take as given."""
 LEAVES = {
     "jit.md": "assert losses.shape == (4,); assert np.max(losses.data) < loss.item()",
     "checker.md": "assert report.ok; test_my_dw()",
@@ -132,16 +115,16 @@ LEAVES = {
 
 def test_the_lines_in_every_page_are_tested():
     pages = {path.name for path in (HERE / "docs").glob("*.md") if lines_in(path.name)}
-    assert pages == {"tour.md", *GIVEN}
+    assert pages == {"tour.md", *LEAVES}
 
 
-@pytest.mark.parametrize("page", GIVEN)
+@pytest.mark.parametrize("page", LEAVES)
 def test_the_lines_in_a_page_run(page, tmp_path):
-    run("-c", "\n".join([GIVEN[page], lines_in(page), LEAVES[page]]), cwd=tmp_path)
+    run("-c", "\n".join([lines_in(page), LEAVES[page]]), cwd=tmp_path)
 
 
 def test_the_command_in_the_page_of_the_checker_finds_the_gradient_right(tmp_path):
-    (tmp_path / "module.py").write_text(GIVEN["checker.md"] + lines_in("checker.md"), "utf-8")
+    (tmp_path / "module.py").write_text(lines_in("checker.md"), "utf-8")
     command = lines_in("checker.md", "sh").splitlines()[0]
     assert "RIGHT to" in run("-m", *shlex.split(command.replace("-", "_", 1)), cwd=tmp_path)
 

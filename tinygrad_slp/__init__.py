@@ -1,4 +1,4 @@
-"""A tiny deep-learning framework on NumPy: readable in an afternoon, every gradient proven."""
+"""A tiny deep-learning framework on NumPy: its core reads in an afternoon, each rule is checked."""
 
 from typing import TYPE_CHECKING
 

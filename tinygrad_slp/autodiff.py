@@ -1,4 +1,4 @@
-"""Derivatives of functions, as functions: grad, vjp, jvp, jacobian, hessian, with JAX's signatures.
+"""Derivatives of functions: grad, vjp, jvp, jacobian, hessian, called as in JAX; and hvp.
 
 Arguments and results are numbers, arrays, Tensors, or nested tuples, lists, dicts and Modules of
 them. The function sees Tensors. Given plain arrays these functions give plain arrays; given Tensors
@@ -190,6 +190,9 @@ def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -
 def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
     """f(*primals), and the pullback: cotangents of the output to a tuple of those of the primals.
 
+    Args:
+        has_aux: f returns a pair, the second of which is handed through, as a third result.
+
     Raises:
         ValueError: the pullback is given cotangents of other shapes than the output.
     """
@@ -202,8 +205,13 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
     return (at.value, pullback, at.aux) if has_aux else (at.value, pullback)
 
 
-def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+def jvp(
+    f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
+) -> tuple[Any, ...]:
     """f(*primals), and its derivative along the tangents: the Jacobian times them.
+
+    Args:
+        has_aux: f returns a pair, the second of which is handed through, as a third result.
 
     Raises:
         TypeError: primals or tangents are not tuples or lists.
@@ -211,35 +219,41 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     """
     if not isinstance(primals, tuple | list) or not isinstance(tangents, tuple | list):
         raise TypeError("jvp takes tuples: jvp(f, (x,), (t,)) for a function of one argument")
-    at = Linearized(f, primals, {}, range(len(primals)))
+    at = Linearized(f, primals, {}, range(len(primals)), has_aux)
     flow = fitting("tangent", tuple(tangents), tuple(primals), at.inputs)
-    return at.value, at.rebuild_output(at.push(flow))
+    out = at.value, at.rebuild_output(at.push(flow))
+    return (*out, at.aux) if has_aux else out
 
 
-def jacobian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
+def jacobian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
     """The function that returns ∂(output)/∂(argument), of shape (*output.shape, *argument.shape).
 
-    Where the output or the argument is a tree, the tree of arguments hangs on each output.
+    Where the output or the argument is a tree, the tree of arguments hangs on each output. With
+    has_aux, f returns a pair (output, aux), and the function a pair (Jacobian, aux).
     """
 
     @wraps(f)
     def derivative(*args: Any, **kwargs: Any) -> Any:
         many = np.ndim(argnums) > 0
-        at = Linearized(f, args, kwargs, positions(argnums, args))
+        at = Linearized(f, args, kwargs, positions(argnums, args), has_aux)
         blocks = []
         for i, y in enumerate(at.outputs):
             rows = [at.pull(one_hot(at.outputs, i, j)) for j in range(y.size)]
             columns = [joined([row[k] for row in rows], y, x) for k, x in enumerate(at.inputs)]
             trees = at.input_trees(columns)
             blocks.append(tuple(trees) if many else trees[0])
-        return at.rebuild_output(blocks)
+        found = at.rebuild_output(blocks)
+        return (found, at.aux) if has_aux else found
 
     return derivative
 
 
-def hessian(f: Function, argnums: int | Sequence[int] = 0) -> Function:
-    """The function that returns the matrix of second derivatives of a function to one number."""
-    return jacobian(grad(f, argnums), argnums)
+def hessian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
+    """The function that returns the matrix of second derivatives of a function to one number.
+
+    With has_aux, f returns a pair (number, aux), and the function a pair (Hessian, aux).
+    """
+    return jacobian(grad(f, argnums, has_aux), argnums, has_aux)
 
 
 def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:

@@ -1,4 +1,4 @@
-"""What PyTorch's names are called here: said where one is looked up that this package lacks.
+"""What names known from PyTorch or NumPy are called here, said where one is missing.
 
 Each such name of a class is a descriptor that raises. A `__getattr__` would be shorter, but of a
 class that has one, Python 3.11 reads all attributes slower, which every operation would feel.
@@ -89,7 +89,7 @@ class Absent:
 
 def absent(owner: str, name: str, instead: str, thing: Any) -> AttributeError:
     # With obj= and without name=, Python adds no "Did you mean" of its own.
-    return AttributeError(f"{owner} has no {name!r}, unlike PyTorch: write {instead}", obj=thing)
+    return AttributeError(f"{owner} has no {name!r}: write {instead}", obj=thing)
 
 
 def without(names: Mapping[str, str]) -> Callable[[C], C]:

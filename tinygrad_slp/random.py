@@ -19,7 +19,7 @@ GOLDEN = 0x9E3779B97F4A7C15  # 2⁶⁴/φ, made odd: its multiples visit every s
 
 
 def mixed(z: Any) -> Any:
-    """z with each bit made to depend on all bits: the finaliser of SplitMix64."""
+    """z with each bit made to depend on all bits: the finalizer of SplitMix64."""
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9
     z = (z ^ (z >> 27)) * 0x94D049BB133111EB
     return z ^ (z >> 31)

@@ -5,8 +5,9 @@ A rule stands beside the function it differentiates and is plain NumPy:
     declare(np.exp, "eˣ", lambda g, y, x: g * y, form="elementwise", domain=REAL)
 
 reads: y = np.exp(x) is eˣ; given the cotangent g = ∂L/∂y, the cotangent of x is g·y; the Jacobian
-is diagonal; it is smooth on REAL. Everything else (eager backward passes, higher derivatives,
-forward mode, the laws in the tests, the table in the manual) is a reading of these records.
+is diagonal; test inputs are drawn from REAL. Everything else (eager backward passes, higher
+derivatives, forward mode, the laws in the tests, the table in the manual) is a reading of these
+records.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +21,8 @@ F = TypeVar("F", bound=Function)
 Form = Literal["elementwise", "linear"]
 Interval = tuple[float, float]
 
-# Where a function is smooth, as the interval that its float inputs are drawn from in the tests.
+# Intervals that test inputs are drawn from. A function is smooth there, except at isolated points
+# such as the kink of |x| at 0.
 REAL: Interval = (-2.5, 3.0)
 POSITIVE: Interval = (0.2, 4.0)
 UNIT: Interval = (-0.9, 0.9)
@@ -47,7 +49,8 @@ class Rule:
             the cotangent g of the output y; None where no gradient flows (a condition).
         form: of the Jacobian: "elementwise" (diagonal, inputs broadcast), "linear" (linear in
             each input separately), or None (neither).
-        domain: the interval on which the function is smooth.
+        domain: the interval that test inputs are drawn from; the function is smooth there, except
+            at isolated points.
         examples: calls that every law is tried on: given the function and a drawer of arrays
             `x(*shape)`, a list of results.
         run: computes the function on plain arrays (`function` itself, unless a faster way exists).
@@ -76,8 +79,8 @@ class Rule:
     ) -> None:
         if domain is None:
             raise TypeError(
-                f"the rule of {name(function)} has no domain: say where it is smooth, as "
-                "domain=REAL, POSITIVE, UNIT or an interval (low, high)"
+                f"the rule of {name(function)} has no domain: give the interval that its test "
+                "inputs are drawn from, as domain=REAL, POSITIVE, UNIT, ABOVE_ONE or (low, high)"
             )
         self.function = function
         self.formula = formula
@@ -150,10 +153,11 @@ def name(function: Function) -> str:
 def declare(function: F, formula: str, *vjps: Function | Each | None, **facts: Any) -> F:
     """Adds the rule of a function that NumPy dispatches (np.exp) to the table; returns it.
 
-    Args: see `Rule`. `domain=` is required, `examples=` too unless the form is "elementwise".
+    Args: see `Rule`. `domain=` is required. Without `examples=`, which an "elementwise" function
+    need not give, the function can be used, but `check_rule` refuses to check it.
 
     Raises:
-        TypeError: domain or examples are missing, or the vjps do not fit the inputs.
+        TypeError: there is no domain, or the vjps do not fit the inputs.
     """
     RULES[function] = Rule(function, formula, vjps, **facts)
     return function

@@ -25,8 +25,8 @@ from .walk import accumulate, ancestors, hold_weakly, pull
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Functions whose result is discrete (no gradient flows): they get and give plain arrays.
-DISCRETE: set[Callable[..., Any]] = {
+# Functions that no gradient flows through: they get and give plain values.
+NO_GRADIENT: set[Callable[..., Any]] = {
     np.less, np.less_equal, np.equal, np.not_equal, np.greater, np.greater_equal, np.isclose,
     np.allclose, np.array_equal, np.array_equiv, np.isnan, np.isinf, np.isfinite, np.isposinf,
     np.isneginf, np.signbit, np.logical_and, np.logical_or, np.logical_not, np.logical_xor, np.any,
@@ -106,9 +106,10 @@ def compare(function: Callable[..., Any]) -> Callable[["Tensor", Any], Any]:
 
 
 def in_place(function: Callable[..., Any]) -> Callable[["Tensor", Any], Any]:
-    """w -= lr * w.grad: gives a leaf a new array under no_grad(); elsewhere w = w - lr * w.grad.
+    """The in-place operator of a function, such as -= of np.subtract.
 
-    Python takes that second way by itself, when told that this is not implemented.
+    On a leaf that requires grad, w -= lr * w.grad gives w a new array under no_grad(), and raises
+    elsewhere. For any other Tensor it returns NotImplemented, and Python computes w = w - ...
     """
 
     def operate(a: "Tensor", b: Any) -> Any:
@@ -129,7 +130,7 @@ def method(function: Callable[..., Any]) -> Callable[..., Any]:
     """t.sum(axis=0) for np.sum(t, axis=0), past NumPy's dispatch."""
 
     def call(self: "Tensor", *args: Any, **kwargs: Any) -> Any:
-        if function in DISCRETE:
+        if function in NO_GRADIENT:
             return function(self.array, *args, **kwargs)
         return apply(function, (self, *args), kwargs)
 
@@ -270,6 +271,7 @@ class Tensor(Node):
 
     @property
     def T(self) -> "Tensor":
+        """The transpose: all axes in reverse order."""
         return apply(np.transpose, (self,), NOTHING)  # type: ignore[no-any-return]
 
     @property
@@ -284,6 +286,7 @@ class Tensor(Node):
         return self.array.item()
 
     def tolist(self) -> Any:
+        """The values as nested lists of Python numbers."""
         return self.array.tolist()
 
     def detach(self) -> "Tensor":
@@ -369,6 +372,7 @@ class Tensor(Node):
         Raises:
             RuntimeError: this does not require grad; it is not a single number and no gradient is
                 given; the graph has been freed; or data in it has been changed.
+            ValueError: the gradient given has another shape than this.
         """
         if not self.tracked:
             raise RuntimeError(
@@ -421,7 +425,7 @@ class Tensor(Node):
                     "write y = f(x) for out= (and a = a + t for a += t), "
                     "np.where(condition, f(x), other) for where="
                 )
-        if function in DISCRETE:
+        if function in NO_GRADIENT:
             if function is np.full_like:  # np.asarray refuses values that a gradient flows to
                 np.asarray(kwargs["fill_value"] if "fill_value" in kwargs else args[1])
             return function(*unwrapped(args), **{k: unwrapped(v) for k, v in kwargs.items()})
@@ -517,7 +521,7 @@ class Tensor(Node):
         return apply(np.transpose, (self, order), NOTHING)  # type: ignore[no-any-return]
 
     def astype(self, dtype: Any) -> "Tensor":
-        """The same values in another dtype; if both are floats, the gradient comes back in this."""
+        """The same values in another dtype; between floats, gradients come back in the original."""
         if np.dtype(dtype).kind not in "fc":  # complex numbers are refused by the walk
             return leaf(Tensor, self.array.astype(dtype))
         return apply(cast, (self, dtype), NOTHING)  # type: ignore[no-any-return]

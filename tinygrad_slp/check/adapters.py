@@ -1,6 +1,6 @@
 """What the checker must know of each framework: its arrays, and how it differentiates.
 
-A framework is recognised by the type of what is given; nothing is imported that the caller has not
+A framework is recognized by the type of what is given; nothing is imported that the caller has not
 imported already.
 """
 

@@ -1,4 +1,4 @@
-"""A claimed gradient: given as arrays, as a function, or or left to a framework."""
+"""A claimed gradient: given as arrays, as a function, or left to a framework."""
 
 from typing import Any
 

@@ -28,7 +28,7 @@ def check_rule(function: Callable[..., Any], *, seed: int = 0) -> Report:
     """Whether the declared rule of a function is right, on the examples in its record.
 
     Raises:
-        TypeError: the function has no rule.
+        TypeError: the function has no rule, or its record no examples.
     """
     rule = RULES.get(function)
     if rule is None:

@@ -1,7 +1,7 @@
 """The slope of a function of one number at 0, measured with an error bar.
 
 Along a line t ↦ φ(t) the function is evaluated at steps h·2⁻ᵏ on both sides. Where the one-sided
-slopes approach each other as h does 0, φ is smooth, and Richardson's extrapolation (The deferred
+slopes approach each other as h → 0, φ is smooth, and Richardson's extrapolation (The deferred
 approach to the limit, 1927) of central differences gives the slope; where their difference stays,
 there is a kink; where it grows, a jump or a vertical tangent. The error bar adds what the table of
 differences shows of the truncation to the noise of φ divided by the step, and the slope has to

@@ -188,7 +188,7 @@ def pulled(place: Place) -> float:
 def settle(row: list[Place], wishes: Sequence[float]) -> None:
     """Moves the places of a row to their wishes, as near as they can without touching.
 
-    It minimises Σ (x − wish)², heavier for edges that pass: pool adjacent violators.
+    It minimizes Σ (x − wish)², heavier for edges that pass: pool adjacent violators.
     """
     offsets = [0.0]
     for left, right in pairwise(row):

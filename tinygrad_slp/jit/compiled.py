@@ -61,10 +61,9 @@ def jit(
         losses = step.scan(X, Y)            # a step for each x in X and y in Y
 
     The first call runs the step as it stands and records what it computes; later calls replay the
-    record. Parameters, momentum and gradients are where they would be without jit, but for the
-    gradients of parameters that the step itself updates, which end as None unless it adds to old
-    ones. Python runs while
-    tracing only: prints and other side effects are not replayed.
+    record. Parameters, momentum and gradients are what they would be without jit, except that the
+    gradients of parameters that the step itself updates end as None, unless it adds to old ones.
+    Python runs while tracing only: prints and other side effects are not replayed.
 
     Args:
         step: the function; its arrays, Tensors and numbers may change from call to call.

@@ -30,11 +30,11 @@ def lion(
 
 
 class Lion(Optimizer):
-    """w ← w − lr · sign(m), where m is a running mean of ∂L/∂w; a third to a tenth of Adam's lr.
+    """w ← w − lr · sign(β₁m + (1 − β₁)g), where g = ∂L/∂w and m is a running mean of it.
 
     Args:
         params: Tensors that require grad, such as `model.parameters()`; or groups: see `Optimizer`.
-        lr: the learning rate: how far every parameter moves in a step.
+        lr: how far every parameter moves in a step; a third to a tenth of Adam's does well.
         betas, weight_decay: see `lion`.
         maximize: go up instead of down.
 

@@ -9,7 +9,7 @@ from .schedules import one_each, refuse_others, with_groups
 
 
 class ReduceLROnPlateau:
-    """Times factor when a loss has not become better for more than patience steps.
+    """Multiplies the learning rates by factor when a loss has not improved for over patience steps.
 
     Args:
         mode: "min" for a loss, "max" for an accuracy.

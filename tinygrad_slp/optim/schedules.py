@@ -275,7 +275,7 @@ class SequentialLR(Schedule):
         milestones: where the second begins, the third, ...
 
     Raises:
-        ValueError: as many milestones as schedules, or schedules that do not follow from t alone.
+        ValueError: not one milestone fewer than schedules; or a part is not of this optimizer.
     """
 
     def __init__(

@@ -210,25 +210,25 @@ def two_layers_relu(X: Array, W1: Array, b1: Array, W2: Array, b2: Array, Y: Arr
     return np.mean((rules.relu(X @ W1 + b1) @ W2 + b2 - Y) ** 2)
 
 
-# --- normalisation, attention, similarity ---
+# --- normalization, attention, similarity ---
 
 ε = 1e-5
 
 
-def normalised(X: Array, axis: int) -> tuple[Array, Array]:
+def normalized(X: Array, axis: int) -> tuple[Array, Array]:
     """x̂ = (X − mean)/s and s = √(var + ε)"""
     s = np.sqrt(X.var(axis=axis, keepdims=True) + ε)
     return (X - X.mean(axis=axis, keepdims=True)) / s, s
 
 
-def normalisation(axis: int) -> Callable[..., dict[str, Array]]:
+def normalization(axis: int) -> Callable[..., dict[str, Array]]:
     """∂X = (g − mean g − x̂ mean(g ⊙ x̂))/s, with g = V ⊙ γ"""
 
     def mean(t: Array) -> Array:
         return t.mean(axis=axis, keepdims=True)
 
     def gradients(X: Array, γ: Array, β: Array, V: Array) -> dict[str, Array]:
-        x, s = normalised(X, axis)
+        x, s = normalized(X, axis)
         g = V * γ
         return {
             "X": (g - mean(g) - x * mean(g * x)) / s,
@@ -242,10 +242,10 @@ def normalisation(axis: int) -> Callable[..., dict[str, Array]]:
 @derivation(
     "X: n d; γ: d; β: d; V: n d",
     "Ioffe, Szegedy, Batch Normalization (2015), section 3",
-    each(normalisation(0), "X", "γ", "β"),
+    each(normalization(0), "X", "γ", "β"),
 )
 def batch_norm(X: Array, γ: Array, β: Array, V: Array) -> Any:
-    """L = Σ V ⊙ (γx̂ + β), x̂ normalised over the batch"""
+    """L = Σ V ⊙ (γx̂ + β), x̂ normalized over the batch"""
     centred = X - np.mean(X, axis=0)
     return np.sum(V * (γ * centred / np.sqrt(np.mean(centred**2, axis=0) + ε) + β))
 
@@ -253,10 +253,10 @@ def batch_norm(X: Array, γ: Array, β: Array, V: Array) -> Any:
 @derivation(
     "X: n d; γ: d; β: d; V: n d",
     "Ba, Kiros, Hinton, Layer Normalization (2016)",
-    each(normalisation(1), "X", "γ", "β"),
+    each(normalization(1), "X", "γ", "β"),
 )
 def layer_norm(X: Array, γ: Array, β: Array, V: Array) -> Any:
-    """L = Σ V ⊙ (γx̂ + β), x̂ normalised over the features"""
+    """L = Σ V ⊙ (γx̂ + β), x̂ normalized over the features"""
     centred = X - np.mean(X, axis=1, keepdims=True)
     scale = np.sqrt(np.mean(centred**2, axis=1, keepdims=True) + ε)
     return np.sum(V * (γ * centred / scale + β))
