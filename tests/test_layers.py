@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import tinygrad_slp as tg
 from tinygrad_slp import Tensor, nn, optim
-from tinygrad_slp.nn.normalization import standardize
+from tinygrad_slp.rules.networks import standardize
 
 
 def normal(*shape, seed=0):
@@ -97,6 +97,17 @@ def test_layer_norm_of_rows_is_batch_norm_of_columns(n, d, seed):
     by_row = nn.LayerNorm(n, elementwise_affine=False)(x)
     by_column = nn.BatchNorm1d(d, affine=False)(x.T)
     np.testing.assert_allclose(by_row, by_column.T, rtol=1e-12, atol=1e-14)
+
+
+def test_float16_is_added_up_where_it_does_not_end():
+    x = np.full((2, 4000), 100, dtype=np.float16)
+    x[:, ::2] = 90
+    for layer, features in ((nn.LayerNorm(4000), x), (nn.BatchNorm1d(2), x.T)):
+        t = Tensor(features, requires_grad=True)
+        y = layer(t)
+        np.testing.assert_allclose(np.abs(y.data), 1, rtol=1e-3)
+        (y**3).sum().backward()
+        assert np.isfinite(t.grad.data).all()
 
 
 def test_standardize_is_smooth_to_second_order():

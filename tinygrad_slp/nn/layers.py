@@ -8,26 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import differentiable, holds
+from ..graph import holds
 from ..random import Seed, Stream
-from ..rule import REAL
 from ..rules import sigmoid
 from ..rules.activations import real
+from ..rules.networks import linear
 from ..tensor import Tensor
 from . import init as starts
 from .module import Module
-
-
-@differentiable(
-    lambda g, y, x, W, b: np.dot(g, W),  # as @, with less overhead; g.dot knows no Tensor
-    lambda g, y, x, W, b: np.dot(g.T, x),
-    lambda g, y, x, W, b: np.add.reduce(g),
-    domain=REAL,
-    examples=lambda f, x: [f(x(4, 3), x(2, 3), x(2)), f(x(1, 3), x(1, 3), x(1))],
-)
-def linear(x: Any, W: Any, b: Any) -> Any:
-    """x·Wᵀ + b of a matrix x      ∂x = g·W, ∂W = gᵀ·x, ∂b = Σ g"""
-    return x.dot(W.T) + b
 
 
 def whole_number(name: str, value: Any) -> int:

@@ -11,10 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Node, differentiable, holds
-from ..rule import REAL
-from ..rules import log_softmax, relu, softplus
-from ..rules.activations import class_surprise
+from ..graph import Node, holds
+from ..rules import log_softmax, networks, relu, softplus
 from .module import Module
 
 
@@ -51,23 +49,11 @@ def reduce(losses: Any, reduction: str) -> Any:
     raise ValueError(f'reduction should be "mean", "sum" or "none", got {reduction!r}')
 
 
-@differentiable(
-    lambda g, y, p, t: (g * (2 / p.size)) * (p - t),
-    lambda g, y, p, t: (g * (2 / p.size)) * (t - p),
-    domain=REAL,
-    examples=lambda f, x: [f(x(4), x(4)), f(x(2, 3), x(2, 3))],
-)
-def mean_squared_error(p: Any, t: Any) -> Any:
-    """Σ (p − t)² / n      ∂p = g · 2(p − t)/n, ∂t = −∂p"""
-    d = (p - t).ravel()
-    return d.dot(d) / p.size
-
-
 def mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
     """(p − t)²"""
     p, t = arrays("mse_loss", prediction, target)
     if reduction == "mean":
-        return mean_squared_error(p, t)
+        return networks.mean_squared_error(p, t)
     return reduce(np.square(p - t), reduction)
 
 
@@ -87,22 +73,6 @@ def huber_loss(prediction: Any, target: Any, reduction: str = "mean", delta: flo
     return reduce(near * (size - 0.5 * near), reduction)
 
 
-def clamped_log(p: Any) -> Any:
-    """log p, no lower than −100; NaN where p is negative or NaN."""
-    return np.where(p == 0, -100.0, np.log(np.where(p == 0, 1, p)).clip(-100))
-
-
-@differentiable(
-    lambda g, y, p, t: g * ((1 - t) / np.maximum(1 - p, 1e-12) - t / np.maximum(p, 1e-12)),
-    lambda g, y, p, t: g * (clamped_log(1 - p) - clamped_log(p)),
-    form="elementwise",
-    domain=(0.05, 0.95),
-)
-def bernoulli_surprise(p: Any, t: Any) -> Any:
-    """−t log p − (1 − t) log(1 − p)     ∂p = g ((1 − t)/(1 − p) − t/p), ∂t = g log((1 − p)/p)"""
-    return -(t * clamped_log(p) + (1 - t) * clamped_log(1 - p))
-
-
 def binary_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") -> Any:
     """−(t log p + (1 − t) log(1 − p)), of probabilities p; logs end at −100, as in PyTorch
 
@@ -117,7 +87,7 @@ def binary_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") 
             f"{np.min(values)} to {np.max(values)}; for logits use "
             "binary_cross_entropy_with_logits"
         )
-    return reduce(bernoulli_surprise(p, t), reduction)
+    return reduce(networks.binary_cross_entropy(p, t), reduction)
 
 
 def binary_cross_entropy_with_logits(prediction: Any, target: Any, reduction: str = "mean") -> Any:
@@ -159,7 +129,9 @@ def cross_entropy(prediction: Any, target: Any, reduction: str = "mean") -> Any:
     t = target if hasattr(target, "shape") else np.asarray(target)
     if z.ndim == 2 and t.shape == z.shape and t.dtype.kind == "f":
         return reduce(-(t * log_softmax(z)).sum(axis=-1), reduction)
-    return reduce(class_surprise(z, class_indices("cross_entropy", z, t)), reduction)
+    return reduce(
+        networks.softmax_cross_entropy(z, class_indices("cross_entropy", z, t)), reduction
+    )
 
 
 def hinge_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:

@@ -1,47 +1,14 @@
 """Normalisation: layers that give their input mean 0 and variance 1, then a learned scale."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..graph import differentiable
-from ..rule import REAL
+from ..rules.networks import moments, standardize
 from ..tensor import Tensor
 from .layers import whole_number
 from .module import Buffer, Module
-
-Axis = tuple[int, ...]
-
-
-def mean(x: Any, axis: Axis) -> Any:
-    """Σ x / n, with the axes kept: np.mean without its overhead."""
-    n = math.prod([x.shape[a] for a in axis])
-    return np.add.reduce(x, axis=axis, keepdims=True) / n
-
-
-def moments(x: Any, axis: Axis) -> tuple[Any, Any]:
-    """The mean, and the mean square of the deviations from it."""
-    m = mean(x, axis)
-    return m, mean(np.square(x - m), axis)
-
-
-def standardize_slope(g: Any, y: Any, x: Any, axis: Axis = (0,), eps: float = 1e-5) -> Any:
-    """(g − mean g − y · mean(g ⊙ y)) / σ: what is left of g once it can move neither moment."""
-    _, variance = moments(x, axis)
-    return (g - mean(g, axis) - y * mean(g * y, axis)) / np.sqrt(variance + eps)
-
-
-@differentiable(
-    standardize_slope,
-    domain=REAL,
-    examples=lambda f, x: [f(x(5, 2)), f(x(2, 5), axis=(1,)), f(x(3, 2, 2), axis=(0, 2), eps=0.1)],
-)
-def standardize(x: Any, axis: Axis = (0,), eps: float = 1e-5) -> Any:
-    """(x − mean x) / √(var x + ε)      ∂x = (g − mean g − y · mean(g ⊙ y)) / √(var x + ε)"""
-    m, variance = moments(x, axis)
-    return (x - m) / np.sqrt(variance + eps)
 
 
 class BatchNorm1d(Module):

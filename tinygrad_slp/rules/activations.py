@@ -1,4 +1,4 @@
-"""The functions of neural networks that NumPy lacks, each with its rule, each stable everywhere.
+"""The activation functions that NumPy lacks, each with its rule, each stable everywhere.
 
 Far out, e^(−|x|) underflows to the 0 that is meant: overflow and underflow are not reported here.
 """
@@ -178,22 +178,3 @@ def top(x: Array, axis: int | tuple[int, ...] | None) -> Array:
     """max x, with the axes kept: e^(x − max x) does not overflow. 0 where it is infinite."""
     highest = np.max(real(x), axis=axis, keepdims=True)
     return np.where(np.isfinite(highest), highest, 0)
-
-
-def is_class(t: Array, z: Array) -> Array:
-    """Which of the scores z (B, C) is that of the target class t (B,), row by row."""
-    return t[:, np.newaxis] == np.arange(z.shape[-1])
-
-
-@differentiable(
-    lambda g, y, z, t: g[:, np.newaxis] * (softmax(z) - is_class(t, z)),
-    None,
-    domain=REAL,
-    examples=lambda f, x: [f(x(3, 4), np.array([0, 2, 2])), f(x(1, 2), np.array([1]))],
-)
-@silent
-def class_surprise(z: Array, t: Array) -> Array:
-    """log Σ eᶻ − z[t], of each row      ∂z = g · (softmax(z) − one-hot(t))"""
-    z = real(z) - top(z, -1)
-    own = np.add.reduce(np.where(is_class(t, z), z, 0), axis=-1)
-    return np.log(np.add.reduce(np.exp(z), axis=-1)) - own

@@ -39,7 +39,7 @@ def count(x, axis):
     if axis is None:
         return x.size
     axes = axis if isinstance(axis, tuple) else (axis,)
-    return math.prod(x.shape[axis_of(a, x.ndim)] for a in axes)
+    return math.prod([x.shape[a] for a in axes])
 
 
 linear(
@@ -51,7 +51,7 @@ linear(
 
 
 def mean(x, axis=None, *, keepdims=False):
-    """np.mean of an array, in a third of its time."""
+    """np.mean, of an array in a third of its time."""
     if x.dtype is FLOAT16:  # which ends at 65504: NumPy adds it up in float32
         return np.mean(x, axis=axis, keepdims=keepdims)
     return np.add.reduce(x, axis=axis, keepdims=keepdims) / count(x, axis)
