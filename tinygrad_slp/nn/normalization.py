@@ -5,10 +5,22 @@ from typing import Any
 
 import numpy as np
 
+from ..rules.arguments import shaped
 from ..rules.networks import moments, standardize
 from ..tensor import Tensor
 from .layers import whole_number
 from .module import Buffer, Module
+
+
+def at_least_0(name: str, value: float) -> float:
+    """A setting that is 0 or more.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not value >= 0:
+        raise ValueError(f"{name} should be 0 or more, got {value}")
+    return value
 
 
 class BatchNorm1d(Module):
@@ -26,7 +38,9 @@ class BatchNorm1d(Module):
         dtype: of parameters and averages.
 
     Raises:
-        ValueError: x has another shape, or a batch has fewer than two values of each feature.
+        TypeError: `num_features` is no whole number.
+        ValueError: x has another shape, a batch has fewer than two values of each feature, or a
+            setting is out of range.
     """
 
     running_mean: Any
@@ -47,7 +61,9 @@ class BatchNorm1d(Module):
         if num_features < 1:
             raise ValueError(f"BatchNorm1d needs at least one feature, got {num_features}")
         self.num_features = num_features
-        self.eps = eps
+        self.eps = at_least_0("eps", eps)
+        if momentum is not None and not 0 <= momentum <= 1:
+            raise ValueError(f"momentum is a weight from 0 to 1, or None; got {momentum}")
         self.momentum = momentum
         zeros, ones = np.zeros(num_features, dtype), np.ones(num_features, dtype)
         self.weight = Tensor(ones, requires_grad=True) if affine else None
@@ -57,7 +73,7 @@ class BatchNorm1d(Module):
         self.num_batches_tracked = Buffer(0) if track_running_stats else None
 
     def forward(self, x: Any) -> Any:
-        x = x if hasattr(x, "shape") else np.asarray(x, dtype=float)
+        x = shaped(x, float)
         if x.ndim not in (2, 3) or x.shape[1] != self.num_features:
             raise ValueError(
                 f"{self!r} got an input of shape {x.shape}, expected (batch, {self.num_features}) "
@@ -122,7 +138,8 @@ class LayerNorm(Module):
         dtype: of the parameters.
 
     Raises:
-        ValueError: x has another shape.
+        TypeError: a length in `normalized_shape` is no whole number.
+        ValueError: x has another shape, a length is below 1, or eps below 0.
     """
 
     def __init__(
@@ -140,13 +157,13 @@ class LayerNorm(Module):
         if not shape or min(shape) < 1:
             raise ValueError(f"LayerNorm needs axes of length 1 or more, got {shape}")
         self.normalized_shape = shape
-        self.eps = eps
+        self.eps = at_least_0("eps", eps)
         affine, bias = elementwise_affine, elementwise_affine and bias
         self.weight = Tensor(np.ones(shape, dtype), requires_grad=True) if affine else None
         self.bias = Tensor(np.zeros(shape, dtype), requires_grad=True) if bias else None
 
     def forward(self, x: Any) -> Any:
-        x = x if hasattr(x, "shape") else np.asarray(x, dtype=float)
+        x = shaped(x, float)
         axes = len(self.normalized_shape)
         if x.shape[-axes:] != self.normalized_shape:
             raise ValueError(
@@ -159,5 +176,6 @@ class LayerNorm(Module):
 
     def extra_repr(self) -> str:
         return (
-            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.weight is not None}"
+            f"{self.normalized_shape}, eps={self.eps}, "
+            f"elementwise_affine={self.weight is not None}, bias={self.bias is not None}"
         )

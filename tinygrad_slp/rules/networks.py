@@ -9,7 +9,8 @@ import numpy as np
 
 from ..graph import differentiable
 from ..rule import REAL
-from .activations import real, silent, softmax, top
+from .activations import silent, softmax, top
+from .arguments import floats
 from .reductions import mean
 
 Array = Any  # an array, or a Tensor: what goes in comes out
@@ -99,6 +100,6 @@ def is_class(t: Array, z: Array) -> Array:
 @silent
 def softmax_cross_entropy(z: Array, t: Array) -> Array:
     """log Σ eᶻ − z[t], of each row      ∂z = g · (softmax(z) − one-hot(t))"""
-    z = real(z) - top(z, -1)
+    z = floats(z) - top(z, -1)
     own = np.add.reduce(np.where(is_class(t, z), z, 0), axis=-1)
     return np.log(np.add.reduce(np.exp(z), axis=-1)) - own

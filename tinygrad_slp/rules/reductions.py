@@ -10,8 +10,8 @@ import numpy as np
 
 from ..graph import differentiable
 from ..rule import POSITIVE, REAL, aliases, composite, declare, linear
+from .arguments import axis_of
 from .calculus import over
-from .movement import axis_of
 
 FLOAT16 = np.dtype(np.float16)
 
