@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinygrad_slp import REAL, RULES, Tensor, data, elementwise, jit, nn, optim
+from tinygrad_slp import REAL, RULES, Tensor, data, declare, jit, nn, optim
 from tinygrad_slp.saving import files, load, save
 
 pytest.importorskip("safetensors")
@@ -173,7 +173,7 @@ def test_a_function_whose_rule_is_not_declared_is_named(tmp_path):
     def cube(x):
         return x**3
 
-    elementwise(cube, "x³", lambda g, y, x: g * 3 * x**2, domain=REAL)
+    declare(cube, "x³", lambda g, y, x: g * 3 * x**2, form="elementwise", domain=REAL)
     save(nn.Sequential(nn.Linear(4, 3), cube), tmp_path / "m")
     assert load(tmp_path / "m")[1] is cube
     del RULES[cube]
