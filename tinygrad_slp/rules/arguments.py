@@ -32,6 +32,16 @@ def axis_of(axis: Any, ndim: int) -> int:
     return int(axis) % ndim
 
 
+def axes_of(axis: Any, ndim: int) -> list[int]:
+    """The axes that a reduction goes over, counted from the front: all of them, if axis is None.
+
+    Raises:
+        AxisError: there is no such axis.
+    """
+    given = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    return [axis_of(a, ndim) for a in given]
+
+
 def setting(value: Any) -> Any:
     """A setting, or its array: NumPy would call the rule again for a Tensor, without end."""
     return value.array if isinstance(value, Node) else value

@@ -34,7 +34,7 @@ def basic(index):
 )
 @whole
 def scatter(x, index=(), shape=()):
-    """zeros, with x added at index"""
+    """zeros, with x added at index      ∂x = g[index]"""
     y = np.zeros_like(x, shape=shape)
     if basic(index):
         y[index] = x
