@@ -5,7 +5,6 @@ one that is given another shape says so when it is called.
 """
 
 import math
-import operator
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -20,18 +19,7 @@ from ..rules.networks import linear
 from ..tensor import Tensor
 from . import init as starts
 from .module import Module
-
-
-def whole_number(name: str, value: Any) -> int:
-    """A number of features, rows, ... as an int.
-
-    Raises:
-        TypeError: it is no whole number.
-    """
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} should be a whole number, got {value!r}") from None
+from .settings import whole_number
 
 
 def drawn(init: Callable[..., Any], rng: Any, shape: tuple[int, ...]) -> Any:

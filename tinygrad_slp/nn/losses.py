@@ -15,6 +15,7 @@ from ..graph import Node, holds
 from ..rules import log_softmax, networks, relu, softplus
 from ..rules.arguments import floats, shaped
 from .module import Module
+from .settings import positive
 
 
 def arrays(loss: str, prediction: Any, target: Any) -> tuple[Any, Any]:
@@ -51,17 +52,6 @@ def known(reduction: str) -> str:
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f'reduction should be "mean", "sum" or "none", got {reduction!r}')
     return reduction
-
-
-def positive(name: str, value: float) -> float:
-    """A setting that is above 0.
-
-    Raises:
-        ValueError: it is not.
-    """
-    if not value > 0:
-        raise ValueError(f"{name} should be above 0, got {value}")
-    return value
 
 
 def mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:

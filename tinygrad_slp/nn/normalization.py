@@ -8,19 +8,8 @@ import numpy as np
 from ..rules.arguments import shaped
 from ..rules.networks import moments, standardize
 from ..tensor import Tensor
-from .layers import whole_number
 from .module import Buffer, Module
-
-
-def at_least_0(name: str, value: float) -> float:
-    """A setting that is 0 or more.
-
-    Raises:
-        ValueError: it is not.
-    """
-    if not value >= 0:
-        raise ValueError(f"{name} should be 0 or more, got {value}")
-    return value
+from .settings import at_least_0, whole_number
 
 
 class BatchNorm1d(Module):
