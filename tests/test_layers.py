@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import tinygrad_slp as tg
 from tinygrad_slp import Tensor, nn, optim
-from tinygrad_slp.nn.normalization import standardize
+from tinygrad_slp.rules.networks import standardize
 
 
 def normal(*shape, seed=0):
@@ -97,6 +97,17 @@ def test_layer_norm_of_rows_is_batch_norm_of_columns(n, d, seed):
     by_row = nn.LayerNorm(n, elementwise_affine=False)(x)
     by_column = nn.BatchNorm1d(d, affine=False)(x.T)
     np.testing.assert_allclose(by_row, by_column.T, rtol=1e-12, atol=1e-14)
+
+
+def test_float16_is_added_up_where_it_does_not_end():
+    x = np.full((2, 4000), 100, dtype=np.float16)
+    x[:, ::2] = 90
+    for layer, features in ((nn.LayerNorm(4000), x), (nn.BatchNorm1d(2), x.T)):
+        t = Tensor(features, requires_grad=True)
+        y = layer(t)
+        np.testing.assert_allclose(np.abs(y.data), 1, rtol=1e-3)
+        (y**3).sum().backward()
+        assert np.isfinite(t.grad.data).all()
 
 
 def test_standardize_is_smooth_to_second_order():
@@ -354,6 +365,11 @@ def test_wrong_indices_and_variances():
         lambda: nn.MLP([3]),
         lambda: nn.MLP([3, 2, 1], norm="group"),
         lambda: nn.gaussian_nll_loss(np.ones(1), np.ones(1), np.ones(1), eps=0),
+        lambda: nn.GaussianNLLLoss(eps=0),
+        lambda: nn.HuberLoss(delta=-1),
+        lambda: nn.BatchNorm1d(2, eps=-1),
+        lambda: nn.BatchNorm1d(2, momentum=1.1),
+        lambda: nn.LayerNorm(2, eps=np.nan),
     ],
 )
 def test_bad_settings_are_refused(make):
@@ -372,6 +388,8 @@ def test_bad_settings_are_refused(make):
         (lambda: nn.BatchNorm1d(2.0), "num_features .* got 2"),
         (lambda: nn.LayerNorm((2, 3.0)), r"normalized_shape .* got 3\.0"),
         (lambda: nn.LayerNorm(3.0), r"normalized_shape .* got 3\.0"),
+        (lambda: nn.Embedding(2, 1, padding_idx=0.0), r"padding_idx .* got 0\.0"),
+        (lambda: nn.Flatten(1.0), r"start_dim .* got 1\.0"),
         (lambda: nn.MLP(2, 3), r"sizes should be a list .* MLP\(\[4, 8, 2\]\); got 2"),
         (lambda: nn.MLP([2, 3.5, 1]), r"sizes .* got \[2, 3\.5, 1\]"),
     ],
@@ -401,7 +419,7 @@ def test_repr():
         "  (0): Embedding(4, 2, padding_idx=0)\n"
         "  (1): Dropout(p=0.1)\n"
         "  (2): BatchNorm1d(2, eps=1e-05, momentum=0.1, affine=False, track_running_stats=True)\n"
-        "  (3): LayerNorm((2,), eps=1e-05, elementwise_affine=True)\n"
+        "  (3): LayerNorm((2,), eps=1e-05, elementwise_affine=True, bias=True)\n"
         "  (4): Flatten(start_dim=1, end_dim=-1)\n"
         "  (5): Residual(\n"
         "    (module): Identity()\n"
@@ -411,3 +429,15 @@ def test_repr():
         "  )\n"
         ")"
     )
+
+
+def test_every_setting_of_a_layer_shows():
+    for layer, shown in (
+        (nn.LayerNorm(3, bias=False), "elementwise_affine=True, bias=False"),
+        (nn.HuberLoss(delta=2.0), "reduction='mean', delta=2.0"),
+        (nn.LeakyReLU(0.1), "negative_slope=0.1"),
+        (nn.LogSoftmax(0), "dim=0"),
+        (nn.Linear(2, 1, bias=False), "bias=False"),
+        (nn.Perceptron(2), "features=2"),
+    ):
+        assert shown in repr(layer)

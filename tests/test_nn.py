@@ -260,7 +260,8 @@ def test_perceptron_starts_as_the_tutorial_does():
     ("module", "function"),
     [
         (nn.Sigmoid(), tg.sigmoid), (nn.Tanh(), np.tanh), (nn.ReLU(), tg.relu),
-        (nn.LeakyReLU(0.2), lambda x: tg.leaky_relu(x, slope=0.2)), (nn.Softplus(), tg.softplus),
+        (nn.LeakyReLU(0.2), lambda x: tg.leaky_relu(x, negative_slope=0.2)),
+        (nn.Softplus(), tg.softplus),
         (nn.SiLU(), tg.silu), (nn.GELU(), tg.gelu), (nn.ELU(0.3), lambda x: tg.elu(x, alpha=0.3)),
         (nn.Softmax(0), lambda x: tg.softmax(x, axis=0)), (nn.LogSoftmax(), tg.log_softmax),
     ],

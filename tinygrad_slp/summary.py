@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Any
 
 from .nn import Module
-from .nn.module import is_parameter, walk
+from .nn.module import is_parameter, named_parts
 from .tensor import Tensor, no_grad
 from .tree import flatten
 
@@ -180,7 +180,7 @@ def contents(model: Module) -> str:
 def unique(model: Module) -> dict[str, Module]:
     """The model and all modules within it, each under its first name only."""
     found = {id(model): ("", model)}
-    for path, x in walk(model):
+    for path, x in named_parts(model):
         if isinstance(x, Module):
             found.setdefault(id(x), (path, x))
     return dict(found.values())
@@ -190,7 +190,7 @@ def share_out(model: Module, modules: dict[str, Module]) -> dict[str, Row]:
     """A row for each module, with every parameter and buffer counted where it is first."""
     rows = {path: Row(path, type(module).__name__) for path, module in modules.items()}
     seen = set()
-    for path, x in walk(model):
+    for path, x in named_parts(model):
         if isinstance(x, Module) or id(x) in seen:
             continue
         seen.add(id(x))

@@ -12,7 +12,7 @@ import numpy as np
 from .. import autodiff
 from ..graph import Node, made, recorded
 from ..nn import Module
-from ..nn.module import walk
+from ..nn.module import named_parts
 from ..rule import RULES, name
 from ..tree import flatten
 from ..walk import ancestors, match
@@ -176,7 +176,7 @@ def place_of(frame: Any, model: Module | None) -> str:
 
 
 def layer_names(model: Module) -> list[tuple[str, Module]]:
-    return [(path, x) for path, x in walk(model) if isinstance(x, Module)]
+    return [(path, x) for path, x in named_parts(model) if isinstance(x, Module)]
 
 
 def wrong_in_itself(node: Node) -> bool:

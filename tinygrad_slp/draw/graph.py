@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..graph import Node
-from ..nn.module import walk
+from ..nn.module import named_parts
 from ..rule import name
 from ..tensor import Tensor
 from ..walk import ancestors
@@ -40,7 +40,7 @@ def labels(model: Any, named: Mapping[str, Any]) -> dict[Any, str]:
     """Names by Tensor and by array, see `key`."""
     found = dict(named)
     if model is not None:
-        found |= {path: x for path, x in walk(model) if isinstance(x, Tensor | np.ndarray)}
+        found |= {path: x for path, x in named_parts(model) if isinstance(x, Tensor | np.ndarray)}
     names: dict[Any, str] = {}
     for label, x in found.items():
         if isinstance(x, Node) and x.tracked:

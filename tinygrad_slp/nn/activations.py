@@ -1,4 +1,8 @@
-"""The activation functions as modules, for use in Sequential, and their names."""
+"""The activation functions as modules, for use in Sequential, and their names.
+
+Each takes x of any shape to y of the same shape, element by element, but for the two softmaxes,
+which need the axis that they normalize. The settings are plain numbers.
+"""
 
 from typing import Any
 
@@ -30,13 +34,13 @@ class ReLU(Module):
 
 
 class LeakyReLU(Module):
-    """x where x > 0, else negative_slope·x"""
+    """x where x > 0, else negative_slope·x (Maas, Hannun and Ng, 2013)"""
 
     def __init__(self, negative_slope: float = 0.01) -> None:
         self.negative_slope = negative_slope
 
     def forward(self, x: Any) -> Any:
-        return rules.leaky_relu(x, slope=self.negative_slope)
+        return rules.leaky_relu(x, self.negative_slope)
 
     def extra_repr(self) -> str:
         return f"negative_slope={self.negative_slope}"
@@ -50,21 +54,21 @@ class Softplus(Module):
 
 
 class SiLU(Module):
-    """x·σ(x)"""
+    """x·σ(x) (Elfwing, Uchibe and Doya, 2017)"""
 
     def forward(self, x: Any) -> Any:
         return rules.silu(x)
 
 
 class GELU(Module):
-    """x·Φ(x), exactly"""
+    """x·Φ(x), Φ the standard normal distribution, not the tanh form (Hendrycks and Gimpel, 2016)"""
 
     def forward(self, x: Any) -> Any:
         return rules.gelu(x)
 
 
 class ELU(Module):
-    """x where x > 0, else α(eˣ − 1)"""
+    """x where x > 0, else α(eˣ − 1) (Clevert, Unterthiner and Hochreiter, 2015)"""
 
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = alpha
@@ -77,7 +81,14 @@ class ELU(Module):
 
 
 class Softmax(Module):
-    """eˣ / Σ eˣ over one axis (PyTorch's dim), the last by default"""
+    """eˣ / Σ eˣ over one axis, the last by default; of the shape of x
+
+    Args:
+        dim: that axis, as PyTorch calls it.
+
+    Raises:
+        AxisError: x has no such axis.
+    """
 
     def __init__(self, dim: int = -1) -> None:
         self.dim = dim
@@ -90,7 +101,7 @@ class Softmax(Module):
 
 
 class LogSoftmax(Softmax):
-    """x − log Σ eˣ over one axis, the last by default"""
+    """x − log Σ eˣ, the logarithm of `Softmax`, with its settings and errors"""
 
     def forward(self, x: Any) -> Any:
         return rules.log_softmax(x, axis=self.dim)

@@ -83,7 +83,13 @@ class ModuleDict(Module):
 
 
 class Sequential(ModuleList):
-    """Layers one after the other; `model[0]` is the first, `model[1:]` the rest."""
+    """Layers one after the other: each is given what the one before it returns.
+
+    `model[0]` is the first, `model[1:]` a Sequential of the rest; layers are modules or functions.
+
+    Raises:
+        TypeError: a layer is not callable.
+    """
 
     def __init__(self, *layers: Any) -> None:
         for layer in layers:
@@ -101,7 +107,11 @@ class Sequential(ModuleList):
 
 
 class Residual(Module):
-    """x + f(x), of a module f that keeps the shape (He et al., Deep residual learning, 2015)."""
+    """x + f(x), of a module f that keeps the shape (He et al., Deep residual learning, 2015).
+
+    Raises:
+        ValueError: f(x) has another shape than x.
+    """
 
     def __init__(self, module: Any) -> None:
         self.module = module
@@ -122,7 +132,8 @@ NORMS: dict[Any, Callable[..., Any]] = {"batch": BatchNorm1d, "layer": LayerNorm
 class MLP(Sequential):
     """A multi-layer perceptron: Linear layers of these sizes, with activations between them.
 
-    Each hidden layer is Linear, norm, activation, dropout, of which the last three may be absent.
+    x of shape (..., sizes[0]) to y of shape (..., sizes[-1]). Each hidden layer is Linear, norm,
+    activation, dropout, of which norm and dropout may be absent.
 
     Args:
         sizes: features of the input, of each hidden layer, of the output.
@@ -132,6 +143,10 @@ class MLP(Sequential):
         init: of the weights, see `Linear`.
         dtype: of the parameters.
         rng: a Generator, or a seed, for all layers.
+
+    Raises:
+        TypeError: sizes that are no whole numbers, or an activation that is no class.
+        ValueError: fewer than two sizes, one below 1, no such norm, or dropout is no probability.
     """
 
     def __init__(

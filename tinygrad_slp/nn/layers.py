@@ -1,49 +1,33 @@
-"""Layers: modules that each compute one thing."""
+"""Layers: modules that each compute one thing, of an array, a Tensor or a list.
+
+Sizes are whole numbers of 1 or more. A layer that is made with other settings says so at once, and
+one that is given another shape says so when it is called.
+"""
 
 import math
-import operator
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..graph import differentiable, holds
+from ..graph import holds
 from ..random import Seed, Stream
-from ..rule import REAL
 from ..rules import sigmoid
-from ..rules.activations import real
+from ..rules.arguments import floats, shaped
+from ..rules.networks import linear
 from ..tensor import Tensor
 from . import init as starts
 from .module import Module
-
-
-@differentiable(
-    lambda g, y, x, W, b: np.dot(g, W),  # as @, with less overhead; g.dot knows no Tensor
-    lambda g, y, x, W, b: np.dot(g.T, x),
-    lambda g, y, x, W, b: np.add.reduce(g),
-    domain=REAL,
-    examples=lambda f, x: [f(x(4, 3), x(2, 3), x(2)), f(x(1, 3), x(1, 3), x(1))],
-)
-def linear(x: Any, W: Any, b: Any) -> Any:
-    """x·Wᵀ + b of a matrix x      ∂x = g·W, ∂W = gᵀ·x, ∂b = Σ g"""
-    return x.dot(W.T) + b
-
-
-def whole_number(name: str, value: Any) -> int:
-    """A number of features, rows, ... as an int.
-
-    Raises:
-        TypeError: it is no whole number.
-    """
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} should be a whole number, got {value!r}") from None
+from .settings import whole_number
 
 
 def drawn(init: Callable[..., Any], rng: Any, shape: tuple[int, ...]) -> Any:
-    """What an init draws, of the shape that was asked for."""
+    """What an init draws, of the shape that was asked for.
+
+    Raises:
+        ValueError: it draws another shape.
+    """
     weight = init(rng, shape)
     if np.shape(weight) != shape:
         raise ValueError(f"init gave a weight of shape {np.shape(weight)}, expected {shape}")
@@ -61,6 +45,10 @@ class Linear(Module):
         init: `init(rng, shape)` draws the weight instead.
         dtype: of the parameters.
         rng: a Generator, or a seed.
+
+    Raises:
+        TypeError: a size is no whole number.
+        ValueError: a size is below 1, or the last axis of x has another length.
     """
 
     def __init__(
@@ -91,19 +79,19 @@ class Linear(Module):
         )
 
     def forward(self, x: Any) -> Any:
-        weight = self.weight
-        if not hasattr(x, "shape"):
-            x = np.asarray(x, dtype=weight.dtype)
-        if x.shape[-1:] != weight.array.shape[1:]:
+        weight, bias = self.weight, self.bias
+        x = shaped(x, weight)
+        shape = x.shape
+        if shape[-1:] != weight.array.shape[1:]:
             raise ValueError(
-                f"{self!r} got an input of shape {x.shape}; its last axis should have "
+                f"{self!r} got an input of shape {shape}; its last axis should have "
                 f"{weight.shape[1]} features"
             )
-        bias = 0.0 if self.bias is None else self.bias
-        if x.ndim == 2:
-            return linear(x, weight, bias)
+        b = 0.0 if bias is None else bias
+        if len(shape) == 2:
+            return linear(x, weight, b)
         outputs, inputs = weight.shape
-        return linear(x.reshape(-1, inputs), weight, bias).reshape(*x.shape[:-1], outputs)
+        return linear(x.reshape(-1, inputs), weight, b).reshape(*shape[:-1], outputs)
 
     def extra_repr(self) -> str:
         outputs, inputs = self.weight.shape
@@ -116,6 +104,14 @@ class Perceptron(Module):
 
     `weight` (features,) is drawn uniformly from [0, 1); `bias` () is 0. One sample of shape
     (features,) gives one number.
+
+    Args:
+        dtype: of the parameters.
+        rng: a Generator, or a seed.
+
+    Raises:
+        TypeError: `features` is no whole number.
+        ValueError: it is below 1, or the last axis of X has another length.
     """
 
     def __init__(self, features: int, *, dtype: Any = np.float64, rng: Seed = None) -> None:
@@ -127,8 +123,7 @@ class Perceptron(Module):
         self.bias = Tensor(0.0, requires_grad=True, dtype=dtype)
 
     def forward(self, x: Any) -> Any:
-        if not hasattr(x, "shape"):
-            x = np.asarray(x, dtype=self.weight.dtype)
+        x = shaped(x, self.weight)
         if x.ndim < 1 or x.shape[-1] != self.weight.size:
             raise ValueError(
                 f"{self!r} got an input of shape {x.shape}; its last axis should have "
@@ -152,8 +147,8 @@ class Embedding(Module):
         rng: a Generator, or a seed.
 
     Raises:
-        TypeError: the indices are not integers.
-        ValueError: there is no such row.
+        TypeError: the indices are not integers, or a size is no whole number.
+        ValueError: there is no such row, or a size is below 1.
     """
 
     def __init__(
@@ -170,9 +165,12 @@ class Embedding(Module):
         shape = num_embeddings, whole_number("embedding_dim", embedding_dim)
         if min(shape) < 1:
             raise ValueError(f"Embedding needs at least one row and one column, got {shape}")
-        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
-            raise ValueError(f"padding_idx={padding_idx} of {num_embeddings} embeddings")
-        self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
+        if padding_idx is not None:
+            padding_idx = whole_number("padding_idx", padding_idx)
+            if not -num_embeddings <= padding_idx < num_embeddings:
+                raise ValueError(f"padding_idx={padding_idx} of {num_embeddings} embeddings")
+            padding_idx %= num_embeddings
+        self.padding_idx = padding_idx
         rng = np.random.default_rng(rng)
         weight = drawn(init or starts.normal, rng, shape)
         if self.padding_idx is not None:
@@ -180,8 +178,7 @@ class Embedding(Module):
         self.weight = Tensor(weight, requires_grad=True, dtype=dtype)
 
     def forward(self, indices: Any) -> Any:
-        i = indices.array if isinstance(indices, Tensor) else indices
-        i = i if hasattr(i, "shape") else np.asarray(i)
+        i = shaped(indices.array if isinstance(indices, Tensor) else indices)
         if i.dtype.kind not in "iu":
             raise TypeError(f"{self!r} takes integers, got {i.dtype} of shape {i.shape}")
         rows = len(self.weight)
@@ -204,11 +201,14 @@ class Embedding(Module):
 class Dropout(Module):
     """While training, each element 0 with probability p, and the others divided by 1 − p.
 
-    After `eval()`, the input itself (Srivastava et al., Dropout, 2014).
+    x of any shape to y of the same. After `eval()`, x itself (Srivastava et al., Dropout, 2014).
 
     Args:
         p: from 0 to 1.
         rng: a Generator, or a seed; the layer has a `Stream` of its own.
+
+    Raises:
+        ValueError: p is no probability.
     """
 
     def __init__(self, p: float = 0.5, *, rng: Seed = None) -> None:
@@ -220,7 +220,7 @@ class Dropout(Module):
     def forward(self, x: Any) -> Any:
         if not self.training or self.p == 0:
             return x
-        x = real(x if hasattr(x, "shape") else np.asarray(x, dtype=float))
+        x = floats(x)
         kept = self.stream.uniform(x.shape, x.dtype) >= self.p
         scale = 1 / (1 - self.p) if self.p < 1 else 0.0
         return x * (kept.astype(x.dtype) * scale)
@@ -230,14 +230,19 @@ class Dropout(Module):
 
 
 class Flatten(Module):
-    """Axes start_dim to end_dim made one: by default (B, ...) to (B, features)."""
+    """Axes start_dim to end_dim made one: by default (B, ...) to (B, features).
+
+    Raises:
+        TypeError: an axis is no whole number.
+        ValueError: x has not these axes, in this order.
+    """
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
-        self.start_dim = start_dim
-        self.end_dim = end_dim
+        self.start_dim = whole_number("start_dim", start_dim)
+        self.end_dim = whole_number("end_dim", end_dim)
 
     def forward(self, x: Any) -> Any:
-        x = x if hasattr(x, "shape") else np.asarray(x, dtype=float)
+        x = shaped(x, float)
         start, end = (d + x.ndim if d < 0 else d for d in (self.start_dim, self.end_dim))
         if not 0 <= start <= end < x.ndim:
             raise ValueError(f"{self!r} got an input of shape {x.shape}, without these axes")
@@ -249,7 +254,7 @@ class Flatten(Module):
 
 
 class Identity(Module):
-    """x"""
+    """x, of any shape, as it is."""
 
     def forward(self, x: Any) -> Any:
         return x

@@ -1,9 +1,9 @@
-"""Losses: how far predictions are from targets, as functions and as modules.
+"""Losses: how far predictions p are from targets t, as functions and as modules.
 
-Nothing is broadcast by accident: prediction and target have the same shape, but for class indices,
-of which there is one for each row of scores, and a variance may be given for a whole sample.
+Nothing is broadcast by accident: p and t have the same shape, any, unless a loss says otherwise.
 reduction="none" keeps all losses, one for each element, or one for each row of scores; "sum" adds
-them, "mean" averages them.
+them, "mean" averages them. Integers count as floats, lists as arrays. In the formulas, log is the
+natural logarithm.
 """
 
 import math
@@ -11,25 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Node, differentiable, holds
-from ..rule import REAL
-from ..rules import log_softmax, relu, softplus
-from ..rules.activations import class_surprise
+from ..graph import Node, holds
+from ..rules import log_softmax, networks, relu, softplus
+from ..rules.arguments import floats, shaped
 from .module import Module
-
-
-def floats(x: Any) -> Any:
-    """x as an array of floats, which do not wrap round as small integers do."""
-    dtype = getattr(x, "dtype", None)
-    if dtype is None:
-        return np.asarray(x, dtype=float)
-    return x.astype(float) if dtype.kind in "biu" else x
+from .settings import positive
 
 
 def arrays(loss: str, prediction: Any, target: Any) -> tuple[Any, Any]:
     """Prediction and target with shapes that are equal, or an error that shows both."""
     p = floats(prediction)
-    t = target if hasattr(target, "shape") else np.asarray(target, dtype=p.dtype)
+    t = shaped(target, p)
     if p.shape != t.shape:
         hint = "reshape one of them to the shape of the other"
         if p.size == t.size:
@@ -42,72 +34,71 @@ def arrays(loss: str, prediction: Any, target: Any) -> tuple[Any, Any]:
 
 
 def reduce(losses: Any, reduction: str) -> Any:
+    """The losses added up, averaged, or all of them."""
     if reduction == "mean":
         return losses.mean()
     if reduction == "sum":
         return losses.sum()
-    if reduction == "none":
-        return losses
-    raise ValueError(f'reduction should be "mean", "sum" or "none", got {reduction!r}')
+    known(reduction)
+    return losses
 
 
-@differentiable(
-    lambda g, y, p, t: (g * (2 / p.size)) * (p - t),
-    lambda g, y, p, t: (g * (2 / p.size)) * (t - p),
-    domain=REAL,
-    examples=lambda f, x: [f(x(4), x(4)), f(x(2, 3), x(2, 3))],
-)
-def mean_squared_error(p: Any, t: Any) -> Any:
-    """Σ (p − t)² / n      ∂p = g · 2(p − t)/n, ∂t = −∂p"""
-    d = (p - t).ravel()
-    return d.dot(d) / p.size
+def known(reduction: str) -> str:
+    """The name of a reduction.
+
+    Raises:
+        ValueError: there is no such reduction.
+    """
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f'reduction should be "mean", "sum" or "none", got {reduction!r}')
+    return reduction
 
 
 def mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
-    """(p − t)²"""
+    """(p − t)², the squared error, of p and t of one shape
+
+    Raises:
+        ValueError: p and t differ in shape, or another reduction.
+    """
     p, t = arrays("mse_loss", prediction, target)
     if reduction == "mean":
-        return mean_squared_error(p, t)
+        return networks.mean_squared_error(p, t)
     return reduce(np.square(p - t), reduction)
 
 
 def l1_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
-    """|p − t|, the absolute error; its slope is 0 where they are equal"""
+    """|p − t|, the absolute error, of p and t of one shape; its slope is 0 where they are equal
+
+    Raises:
+        ValueError: p and t differ in shape, or another reduction.
+    """
     p, t = arrays("l1_loss", prediction, target)
     return reduce(np.absolute(p - t), reduction)
 
 
 def huber_loss(prediction: Any, target: Any, reduction: str = "mean", delta: float = 1.0) -> Any:
-    """½d² where |d| ≤ δ, else δ(|d| − ½δ), of d = p − t; Huber 1964"""
-    if not delta > 0:
-        raise ValueError(f"delta should be above 0, got {delta}")
+    """½d² where |d| ≤ δ, else δ(|d| − ½δ), of d = p − t, p and t of one shape
+
+    Huber, Robust estimation of a location parameter, 1964.
+
+    Raises:
+        ValueError: p and t differ in shape, delta is not above 0, or another reduction.
+    """
+    positive("delta", delta)
     p, t = arrays("huber_loss", prediction, target)
     size = np.absolute(p - t)
     near = np.minimum(size, delta)
     return reduce(near * (size - 0.5 * near), reduction)
 
 
-def clamped_log(p: Any) -> Any:
-    """log p, no lower than −100; NaN where p is negative or NaN."""
-    return np.where(p == 0, -100.0, np.log(np.where(p == 0, 1, p)).clip(-100))
-
-
-@differentiable(
-    lambda g, y, p, t: g * ((1 - t) / np.maximum(1 - p, 1e-12) - t / np.maximum(p, 1e-12)),
-    lambda g, y, p, t: g * (clamped_log(1 - p) - clamped_log(p)),
-    form="elementwise",
-    domain=(0.05, 0.95),
-)
-def bernoulli_surprise(p: Any, t: Any) -> Any:
-    """−t log p − (1 − t) log(1 − p)     ∂p = g ((1 − t)/(1 − p) − t/p), ∂t = g log((1 − p)/p)"""
-    return -(t * clamped_log(p) + (1 - t) * clamped_log(1 - p))
-
-
 def binary_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") -> Any:
-    """−(t log p + (1 − t) log(1 − p)), of probabilities p; logs end at −100, as in PyTorch
+    """−(t log p + (1 − t) log(1 − p)), of probabilities p and t of one shape
+
+    Logarithms end at −100, as in PyTorch.
 
     Raises:
-        ValueError: a prediction outside [0, 1]: perhaps these are logits.
+        ValueError: p and t differ in shape, another reduction, or a prediction outside [0, 1]:
+            perhaps these are logits.
     """
     p, t = arrays("binary_cross_entropy", prediction, target)
     if not holds(lambda p: not np.any((p < 0) | (p > 1)), p):
@@ -117,20 +108,25 @@ def binary_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") 
             f"{np.min(values)} to {np.max(values)}; for logits use "
             "binary_cross_entropy_with_logits"
         )
-    return reduce(bernoulli_surprise(p, t), reduction)
+    return reduce(networks.binary_cross_entropy(p, t), reduction)
 
 
 def binary_cross_entropy_with_logits(prediction: Any, target: Any, reduction: str = "mean") -> Any:
-    """−(t log σ(z) + (1 − t) log(1 − σ(z))) = (1 − t)·z + softplus(−z), of logits z"""
+    """−(t log σ(z) + (1 − t) log(1 − σ(z))), of logits z and probabilities t of one shape
+
+    Computed as (1 − t)·z + softplus(−z), which is finite for all z.
+
+    Raises:
+        ValueError: z and t differ in shape, or another reduction.
+    """
     z, t = arrays("binary_cross_entropy_with_logits", prediction, target)
     # Not softplus(z) − t·z, which cancels where z is large and the target 1.
     return reduce((1 - t) * z + softplus(-z), reduction)
 
 
-def class_indices(loss: str, scores: Any, target: Any) -> np.ndarray:
+def class_indices(loss: str, scores: Any, target: Any) -> Any:
     """The target as class indices of shape (B,) that exist among the scores of shape (B, C)."""
-    t = target.array if isinstance(target, Node) else target
-    t = t if hasattr(t, "shape") else np.asarray(t)
+    t = shaped(target.array if isinstance(target, Node) else target)
     if scores.ndim != 2 or t.shape != scores.shape[:1] or t.dtype.kind not in "iu":
         raise ValueError(
             f"{loss} takes scores of shape (batch, classes) and integer class indices of shape "
@@ -147,26 +143,40 @@ def class_indices(loss: str, scores: Any, target: Any) -> np.ndarray:
 
 
 def nll_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
-    """−(log-probability of the target class): prediction (B, C), target class indices (B,)"""
+    """−p[t], of log-probabilities p (B, C) and class indices t (B,), row by row
+
+    Raises:
+        ValueError: other shapes, indices that are no integers, no such class, or another reduction.
+    """
     p = floats(prediction)
     t = class_indices("nll_loss", p, target)
     return reduce(-p[np.arange(len(t)), t], reduction)
 
 
 def cross_entropy(prediction: Any, target: Any, reduction: str = "mean") -> Any:
-    """−Σ t log softmax(z), of logits z (B, C); target class indices (B,) or probabilities (B, C)"""
+    """−Σ t log softmax(z) of each row of logits z (B, C)
+
+    t is the index of a class, from 0 to C − 1, for each row (B,), or probabilities (B, C).
+
+    Raises:
+        ValueError: other shapes, indices that are no integers, no such class, or another reduction.
+    """
     z = floats(prediction)
-    t = target if hasattr(target, "shape") else np.asarray(target)
+    t = shaped(target)
     if z.ndim == 2 and t.shape == z.shape and t.dtype.kind == "f":
         return reduce(-(t * log_softmax(z)).sum(axis=-1), reduction)
-    return reduce(class_surprise(z, class_indices("cross_entropy", z, t)), reduction)
+    return reduce(
+        networks.softmax_cross_entropy(z, class_indices("cross_entropy", z, t)), reduction
+    )
 
 
 def hinge_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
-    """max(0, 1 − t·p), with targets −1 and 1
+    """max(0, 1 − t·p), of scores p and targets t, −1 or 1, of one shape
+
+    Cortes and Vapnik, Support-vector networks, 1995.
 
     Raises:
-        ValueError: another target.
+        ValueError: p and t differ in shape, another target, or another reduction.
     """
     p, t = arrays("hinge_loss", prediction, target)
     if not holds(lambda t: bool(np.all(np.absolute(t) == 1)), t):
@@ -189,13 +199,13 @@ def gaussian_nll_loss(
     Estimating the mean and variance of the target probability distribution, 1994).
 
     Args:
-        var: of the shape of the prediction (..., n); or (..., 1) or (...,), one for each sample.
+        prediction, target: p and t, of one shape (..., n).
+        var: v, of that shape too; or (..., 1) or (...,), one for each sample.
 
     Raises:
-        ValueError: another shape, or a negative variance.
+        ValueError: other shapes, a negative variance, eps is not above 0, or another reduction.
     """
-    if not eps > 0:
-        raise ValueError(f"eps should be above 0, got {eps}")
+    positive("eps", eps)
     p, t = arrays("gaussian_nll_loss", prediction, target)
     v = variances(p, var)
     now = v.array if isinstance(v, Node) else v
@@ -206,7 +216,7 @@ def gaussian_nll_loss(
 
 def variances(p: Any, var: Any) -> Any:
     """The variances of a prediction, of a shape that broadcasts to its shape, none below 0."""
-    v = var if hasattr(var, "shape") else np.asarray(var, dtype=p.dtype)
+    v = shaped(var, p)
     if v.shape != p.shape and v.shape == p.shape[:-1]:
         v = v.reshape(*v.shape, 1)
     if v.shape not in (p.shape, (*p.shape[:-1], 1)):
@@ -220,14 +230,21 @@ def variances(p: Any, var: Any) -> Any:
 
 
 class Loss(Module):
-    """A loss as a module: the function below, with its reduction."""
+    """A loss as a module that keeps its settings, and is called with prediction and target.
+
+    Shapes, and errors when it is called, are those of the function that it names.
+
+    Args:
+        reduction: "mean", "sum" or "none".
+
+    Raises:
+        ValueError: another reduction.
+    """
 
     function: Any
 
     def __init__(self, reduction: str = "mean") -> None:
-        if reduction not in ("mean", "sum", "none"):
-            raise ValueError(f'reduction should be "mean", "sum" or "none", got {reduction!r}')
-        self.reduction = reduction
+        self.reduction = known(reduction)
 
     def forward(self, prediction: Any, target: Any) -> Any:
         return self.function(prediction, target, self.reduction)
@@ -237,59 +254,70 @@ class Loss(Module):
 
 
 class MSELoss(Loss):
-    """(p − t)²"""
+    """(p − t)²: see `mse_loss`."""
 
     function = staticmethod(mse_loss)
 
 
 class L1Loss(Loss):
-    """|p − t|"""
+    """|p − t|: see `l1_loss`."""
 
     function = staticmethod(l1_loss)
 
 
 class HuberLoss(Loss):
-    """½d² where |d| ≤ δ, else δ(|d| − ½δ), of d = p − t"""
+    """½d² where |d| ≤ δ, else δ(|d| − ½δ), of d = p − t: see `huber_loss`.
+
+    Raises:
+        ValueError: delta is not above 0, or another reduction.
+    """
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction)
-        self.delta = delta
+        self.delta = positive("delta", delta)
 
     def forward(self, prediction: Any, target: Any) -> Any:
         return huber_loss(prediction, target, self.reduction, self.delta)
 
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, delta={self.delta}"
+
 
 class BCELoss(Loss):
-    """−(t log p + (1 − t) log(1 − p))"""
+    """−(t log p + (1 − t) log(1 − p)): see `binary_cross_entropy`."""
 
     function = staticmethod(binary_cross_entropy)
 
 
 class BCEWithLogitsLoss(Loss):
-    """−(t log σ(z) + (1 − t) log(1 − σ(z)))"""
+    """−(t log σ(z) + (1 − t) log(1 − σ(z))): see `binary_cross_entropy_with_logits`."""
 
     function = staticmethod(binary_cross_entropy_with_logits)
 
 
 class CrossEntropyLoss(Loss):
-    """−Σ t log softmax(z)"""
+    """−Σ t log softmax(z): see `cross_entropy`."""
 
     function = staticmethod(cross_entropy)
 
 
 class NLLLoss(Loss):
-    """−(log-probability of the target class)"""
+    """−p[t], of log-probabilities p: see `nll_loss`."""
 
     function = staticmethod(nll_loss)
 
 
 class GaussianNLLLoss(Loss):
-    """½(log v + (p − t)²/v), called with prediction, target and variance"""
+    """½(log v + (p − t)²/v), called with prediction, target and variance: see `gaussian_nll_loss`.
+
+    Raises:
+        ValueError: eps is not above 0, or another reduction.
+    """
 
     def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
         super().__init__(reduction)
         self.full = full
-        self.eps = eps
+        self.eps = positive("eps", eps)
 
     def forward(self, prediction: Any, target: Any, var: Any) -> Any:  # type: ignore[override]
         return gaussian_nll_loss(prediction, target, var, self.full, self.eps, self.reduction)
@@ -299,6 +327,6 @@ class GaussianNLLLoss(Loss):
 
 
 class HingeLoss(Loss):
-    """max(0, 1 − t·p)"""
+    """max(0, 1 − t·p): see `hinge_loss`."""
 
     function = staticmethod(hinge_loss)

@@ -59,28 +59,28 @@ class Module:
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """The parameters with their dotted names; a shared one once, under its first name."""
-        return once((path, x) for path, x in walk(self) if is_parameter(x))
+        return once((path, x) for path, x in named_parts(self) if is_parameter(x))
 
     def parameters(self) -> Iterator[Tensor]:
         return (x for _, x in self.named_parameters())
 
     def named_buffers(self) -> Iterator[tuple[str, Any]]:
         """The buffers with their dotted names; a shared one once, under its first name."""
-        return once((path, x) for path, x in walk(self) if is_buffer(x))
+        return once((path, x) for path, x in named_parts(self) if is_buffer(x))
 
     def buffers(self) -> Iterator[Any]:
         return (x for _, x in self.named_buffers())
 
     def named_children(self) -> Iterator[tuple[str, "Module"]]:
         """The modules directly within this one, with their names; a shared one once."""
-        return once((path, x) for path, x in walk(self, into=False) if isinstance(x, Module))
+        return once((path, x) for path, x in named_parts(self, into=False) if isinstance(x, Module))
 
     def children(self) -> Iterator["Module"]:
         return (x for _, x in self.named_children())
 
     def named_modules(self) -> Iterator[tuple[str, "Module"]]:
         """This module, named "", and all within it, with their dotted names; a shared one once."""
-        within = ((path, x) for path, x in walk(self) if isinstance(x, Module))
+        within = ((path, x) for path, x in named_parts(self) if isinstance(x, Module))
         return once(chain([("", self)], within))
 
     def modules(self) -> Iterator["Module"]:
@@ -174,7 +174,7 @@ class Module:
         head = type(self).__name__
         lines = [
             f"  ({path}): " + repr(x).replace("\n", "\n  ")
-            for path, x in walk(self, into=False)
+            for path, x in named_parts(self, into=False)
             if isinstance(x, Module)
         ]
         if not lines:
@@ -202,7 +202,7 @@ def held(module: Module) -> dict[str, Any]:
         ValueError: two have the same name, as those in {"a.0": layer, "a": [layer]}.
     """
     found: dict[str, Any] = {}
-    for path, x in walk(module):
+    for path, x in named_parts(module):
         if isinstance(x, Tensor | np.ndarray):
             if path in found:
                 raise ValueError(f"two parameters are called {path}: use names without dots")
@@ -223,7 +223,7 @@ UNWALKED = {set, frozenset, deque, np.ndarray}
 """Collections in which no module is looked for."""
 
 
-def walk(
+def named_parts(
     x: Any,
     path: str = "",
     into: bool = True,
@@ -262,9 +262,9 @@ def walk(
         elif isinstance(part, Module):
             yield here, part
             if into:
-                yield from walk(part, here, into, above, leaves)
+                yield from named_parts(part, here, into, above, leaves)
         elif isinstance(part, Mapping | list | tuple):
-            yield from walk(part, here, into, above, leaves)
+            yield from named_parts(part, here, into, above, leaves)
 
 
 def refuse_within(path: str, x: Any) -> None:

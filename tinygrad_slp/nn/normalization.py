@@ -1,47 +1,15 @@
 """Normalisation: layers that give their input mean 0 and variance 1, then a learned scale."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..graph import differentiable
-from ..rule import REAL
+from ..rules.arguments import shaped
+from ..rules.networks import moments, standardize
 from ..tensor import Tensor
-from .layers import whole_number
 from .module import Buffer, Module
-
-Axis = tuple[int, ...]
-
-
-def mean(x: Any, axis: Axis) -> Any:
-    """Σ x / n, with the axes kept: np.mean without its overhead."""
-    n = math.prod([x.shape[a] for a in axis])
-    return np.add.reduce(x, axis=axis, keepdims=True) / n
-
-
-def moments(x: Any, axis: Axis) -> tuple[Any, Any]:
-    """The mean, and the mean square of the deviations from it."""
-    m = mean(x, axis)
-    return m, mean(np.square(x - m), axis)
-
-
-def standardize_slope(g: Any, y: Any, x: Any, axis: Axis = (0,), eps: float = 1e-5) -> Any:
-    """(g − mean g − y · mean(g ⊙ y)) / σ: what is left of g once it can move neither moment."""
-    _, variance = moments(x, axis)
-    return (g - mean(g, axis) - y * mean(g * y, axis)) / np.sqrt(variance + eps)
-
-
-@differentiable(
-    standardize_slope,
-    domain=REAL,
-    examples=lambda f, x: [f(x(5, 2)), f(x(2, 5), axis=(1,)), f(x(3, 2, 2), axis=(0, 2), eps=0.1)],
-)
-def standardize(x: Any, axis: Axis = (0,), eps: float = 1e-5) -> Any:
-    """(x − mean x) / √(var x + ε)      ∂x = (g − mean g − y · mean(g ⊙ y)) / √(var x + ε)"""
-    m, variance = moments(x, axis)
-    return (x - m) / np.sqrt(variance + eps)
+from .settings import at_least_0, whole_number
 
 
 class BatchNorm1d(Module):
@@ -59,7 +27,9 @@ class BatchNorm1d(Module):
         dtype: of parameters and averages.
 
     Raises:
-        ValueError: x has another shape, or a batch has fewer than two values of each feature.
+        TypeError: `num_features` is no whole number.
+        ValueError: x has another shape, a batch has fewer than two values of each feature, or a
+            setting is out of range.
     """
 
     running_mean: Any
@@ -80,7 +50,9 @@ class BatchNorm1d(Module):
         if num_features < 1:
             raise ValueError(f"BatchNorm1d needs at least one feature, got {num_features}")
         self.num_features = num_features
-        self.eps = eps
+        self.eps = at_least_0("eps", eps)
+        if momentum is not None and not 0 <= momentum <= 1:
+            raise ValueError(f"momentum is a weight from 0 to 1, or None; got {momentum}")
         self.momentum = momentum
         zeros, ones = np.zeros(num_features, dtype), np.ones(num_features, dtype)
         self.weight = Tensor(ones, requires_grad=True) if affine else None
@@ -90,7 +62,7 @@ class BatchNorm1d(Module):
         self.num_batches_tracked = Buffer(0) if track_running_stats else None
 
     def forward(self, x: Any) -> Any:
-        x = x if hasattr(x, "shape") else np.asarray(x, dtype=float)
+        x = shaped(x, float)
         if x.ndim not in (2, 3) or x.shape[1] != self.num_features:
             raise ValueError(
                 f"{self!r} got an input of shape {x.shape}, expected (batch, {self.num_features}) "
@@ -155,7 +127,8 @@ class LayerNorm(Module):
         dtype: of the parameters.
 
     Raises:
-        ValueError: x has another shape.
+        TypeError: a length in `normalized_shape` is no whole number.
+        ValueError: x has another shape, a length is below 1, or eps below 0.
     """
 
     def __init__(
@@ -173,13 +146,13 @@ class LayerNorm(Module):
         if not shape or min(shape) < 1:
             raise ValueError(f"LayerNorm needs axes of length 1 or more, got {shape}")
         self.normalized_shape = shape
-        self.eps = eps
+        self.eps = at_least_0("eps", eps)
         affine, bias = elementwise_affine, elementwise_affine and bias
         self.weight = Tensor(np.ones(shape, dtype), requires_grad=True) if affine else None
         self.bias = Tensor(np.zeros(shape, dtype), requires_grad=True) if bias else None
 
     def forward(self, x: Any) -> Any:
-        x = x if hasattr(x, "shape") else np.asarray(x, dtype=float)
+        x = shaped(x, float)
         axes = len(self.normalized_shape)
         if x.shape[-axes:] != self.normalized_shape:
             raise ValueError(
@@ -192,5 +165,6 @@ class LayerNorm(Module):
 
     def extra_repr(self) -> str:
         return (
-            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.weight is not None}"
+            f"{self.normalized_shape}, eps={self.eps}, "
+            f"elementwise_affine={self.weight is not None}, bias={self.bias is not None}"
         )

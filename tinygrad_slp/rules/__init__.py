@@ -1,6 +1,6 @@
 """The derivative of every function a Tensor knows, and the functions that NumPy lacks."""
 
-from . import calculus, linalg, movement, reductions
+from . import calculus, linalg, movement, networks, reductions
 from .activations import (
     elu,
     gelu,
@@ -16,5 +16,5 @@ from .activations import (
 
 __all__ = [
     "calculus", "elu", "gelu", "leaky_relu", "linalg", "log_softmax", "logsumexp", "movement",
-    "reductions", "relu", "sigmoid", "silu", "softmax", "softplus",
+    "networks", "reductions", "relu", "sigmoid", "silu", "softmax", "softplus",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The functions of neural networks that NumPy lacks, each with its rule, each stable everywhere.
+"""The activation functions that NumPy lacks, each with its rule, each stable everywhere.
 
 Far out, e^(−|x|) underflows to the 0 that is meant: overflow and underflow are not reported here.
 """
@@ -11,27 +11,21 @@ import numpy as np
 
 from ..graph import differentiable
 from ..rule import REAL
+from .arguments import floats
 from .reductions import kept
 
 Array = Any  # an array, or a Tensor: what goes in comes out
 
 
-FLOAT = np.dtype(float)
-
 silent = np.errstate(over="ignore", under="ignore")
 """Lets eˣ run to 0 and ∞ without a warning; both are what the formulas mean."""
-
-
-def real(x: Array) -> Array:
-    """x as floats: −x would leave the range of small or unsigned integers."""
-    return x if getattr(x, "dtype", FLOAT).kind == "f" else x * 1.0
 
 
 @differentiable(lambda g, y, x: g * (y * (1.0 - y)), form="elementwise", domain=REAL)
 @silent
 def sigmoid(x: Array) -> Array:
     """σ(x) = 1/(1 + e⁻ˣ)      ∂x = g · σ(1 − σ)"""
-    return 1.0 / (1.0 + np.exp(-real(x)))  # NumPy takes a float sooner than an int
+    return 1.0 / (1.0 + np.exp(-floats(x)))  # NumPy takes a float sooner than an int
 
 
 @differentiable(lambda g, y, x: g * (y > 0), form="elementwise", domain=REAL)
@@ -41,21 +35,21 @@ def relu(x: Array) -> Array:
 
 
 @differentiable(
-    lambda g, y, x, slope=0.01: g * np.where(x > 0, 1, slope).astype(y.dtype),
+    lambda g, y, x, negative_slope=0.01: g * np.where(x > 0, 1, negative_slope).astype(y.dtype),
     form="elementwise",
     domain=REAL,
-    examples=lambda f, x: [f(x(2, 3)), f(x(2, 3), slope=0.3)],
+    examples=lambda f, x: [f(x(2, 3)), f(x(2, 3), negative_slope=0.3)],
 )
-def leaky_relu(x: Array, slope: float = 0.01) -> Array:
-    """x where x > 0, else slope·x      ∂x = g, else g · slope"""
-    return np.where(x > 0, x, slope * x)
+def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
+    """x where x > 0, else negative_slope·x      ∂x = g, else g · negative_slope"""
+    return np.where(x > 0, x, negative_slope * x)
 
 
 @differentiable(lambda g, y, x: g * sigmoid(x), form="elementwise", domain=REAL)
 @silent
 def softplus(x: Array) -> Array:
     """log(1 + eˣ)      ∂x = g · σ(x)"""
-    x = real(x)
+    x = floats(x)
     return np.maximum(x, 0) + np.log1p(np.exp(-np.absolute(x)))
 
 
@@ -138,8 +132,12 @@ def over_axes(f, x):
 )
 @silent
 def softmax(x: Array, axis: int | tuple[int, ...] = -1) -> Array:
-    """eˣ / Σ eˣ      ∂x = y ⊙ (g − Σ g ⊙ y)"""
-    e = np.exp(real(x) - top(x, axis))
+    """eˣ / Σ eˣ      ∂x = y ⊙ (g − Σ g ⊙ y)
+
+    Args:
+        axis: of the sum, or several; the last by default. y has the shape of x.
+    """
+    e = np.exp(floats(x) - top(x, axis))
     return e / np.add.reduce(e, axis=axis, keepdims=True)
 
 
@@ -149,19 +147,28 @@ def softmax(x: Array, axis: int | tuple[int, ...] = -1) -> Array:
     examples=over_axes,
 )
 def log_softmax(x: Array, axis: int | tuple[int, ...] = -1) -> Array:
-    """x − log Σ eˣ      ∂x = g − softmax(x) · Σ g"""
+    """x − log Σ eˣ      ∂x = g − softmax(x) · Σ g
+
+    Args:
+        axis: of the sum, or several; the last by default. y has the shape of x.
+    """
     return x - log_sum(x, axis)
 
 
 @differentiable(
-    lambda g, y, x, axis=-1, keepdims=False: (
+    lambda g, y, x, axis=None, keepdims=False: (
         softmax(x, axis) * (g if keepdims or not x.ndim else kept(g, x, axis))
     ),
     domain=REAL,
-    examples=lambda f, x: [*over_axes(f, x), f(x(2, 3), axis=None, keepdims=True)],
+    examples=lambda f, x: [*over_axes(f, x), f(x(2, 3), -1), f(x(2, 3), None, keepdims=True)],
 )
-def logsumexp(x: Array, axis: int | tuple[int, ...] | None = -1, keepdims: bool = False) -> Array:
-    """log Σ eˣ      ∂x = g · softmax(x)"""
+def logsumexp(x: Array, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array:
+    """log Σ eˣ      ∂x = g · softmax(x)
+
+    Args:
+        axis: of the sum, or several; all by default, as in SciPy and JAX.
+        keepdims: leave these axes in y, with length 1.
+    """
     y = log_sum(x, axis)
     return y if keepdims else np.squeeze(y, axis=axis)
 
@@ -170,30 +177,11 @@ def log_sum(x: Array, axis: int | tuple[int, ...] | None) -> Array:
     """log Σ eˣ, with the axes kept; an infinite maximum is the answer itself."""
     highest = top(x, axis)
     with np.errstate(over="ignore", under="ignore", divide="ignore"):
-        e = np.exp(real(x) - highest)
+        e = np.exp(floats(x) - highest)
         return np.log(np.add.reduce(e, axis=axis, keepdims=True)) + highest
 
 
 def top(x: Array, axis: int | tuple[int, ...] | None) -> Array:
     """max x, with the axes kept: e^(x − max x) does not overflow. 0 where it is infinite."""
-    highest = np.max(real(x), axis=axis, keepdims=True)
+    highest = np.max(floats(x), axis=axis, keepdims=True)
     return np.where(np.isfinite(highest), highest, 0)
-
-
-def is_class(t: Array, z: Array) -> Array:
-    """Which of the scores z (B, C) is that of the target class t (B,), row by row."""
-    return t[:, np.newaxis] == np.arange(z.shape[-1])
-
-
-@differentiable(
-    lambda g, y, z, t: g[:, np.newaxis] * (softmax(z) - is_class(t, z)),
-    None,
-    domain=REAL,
-    examples=lambda f, x: [f(x(3, 4), np.array([0, 2, 2])), f(x(1, 2), np.array([1]))],
-)
-@silent
-def class_surprise(z: Array, t: Array) -> Array:
-    """log Σ eᶻ − z[t], of each row      ∂z = g · (softmax(z) − one-hot(t))"""
-    z = real(z) - top(z, -1)
-    own = np.add.reduce(np.where(is_class(t, z), z, 0), axis=-1)
-    return np.log(np.add.reduce(np.exp(z), axis=-1)) - own

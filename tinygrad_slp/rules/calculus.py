@@ -199,7 +199,7 @@ elementwise(
     examples=lambda f, x: [f(x(2, 3), -1.0, 1.0), f(x(2, 3), x(3) * 0.1 - 1, 0.2 * x(3) + 1)],
 )
 def clamp(x, low, high):
-    """min(max(x, low), high)"""
+    """min(max(x, low), high)      ∂x = g where low ≤ x ≤ high; else it is that of the bound"""
     return np.minimum(np.maximum(x, low), high)
 
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from ..rule import REAL, Each, composite, linear
 from ..walk import NOT_COMPLEX
-from .movement import axis_of, scatter, shaped
+from .arguments import axis_of, shaped
+from .movement import scatter
 
 
 def matmul_left(g, y, a, b):

@@ -6,31 +6,10 @@ import operator
 
 import numpy as np
 
-from ..graph import Node, differentiable, whole
+from ..graph import differentiable, whole
 from ..rule import REAL, Each, composite, declare, linear
 from ..tensor import cast
-
-
-def axis_of(axis, ndim):
-    """An axis counted from the front.
-
-    Raises:
-        AxisError: there is no such axis.
-    """
-    if not -ndim <= axis < ndim:
-        raise np.exceptions.AxisError(axis, ndim)
-    return int(axis) % ndim
-
-
-def shaped(x):
-    """x, or the array of a number or a list."""
-    return x if hasattr(x, "ndim") else np.asarray(x)
-
-
-def setting(value):
-    """A setting, or its array: NumPy would call the rule again for a Tensor, without end."""
-    return value.array if isinstance(value, Node) else value
-
+from .arguments import axis_of, setting, shaped
 
 # --- reading and writing by index ---
 
@@ -55,7 +34,7 @@ def basic(index):
 )
 @whole
 def scatter(x, index=(), shape=()):
-    """zeros, with x added at index"""
+    """zeros, with x added at index      ∂x = g[index]"""
     y = np.zeros_like(x, shape=shape)
     if basic(index):
         y[index] = x

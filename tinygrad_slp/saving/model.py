@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..nn import Module
-from ..nn.module import held, walk
+from ..nn.module import held, named_parts
 from .description import Builder, Describer
 from .files import read, write
 
@@ -45,7 +45,10 @@ def save(
         raise TypeError(f"save takes a Module, got {type(model).__name__}: {model!r}")
     extras = carried(model, encoders=encoders, metadata=metadata)
     where = type(model).__name__
-    data = {"format": FORMAT, "model": Describer(walk(model)).fields(model, where, but=extras)}
+    data = {
+        "format": FORMAT,
+        "model": Describer(named_parts(model)).fields(model, where, but=extras),
+    }
     data |= {field: Describer().data(value, field) for field, value in extras.items()}
     write(path, model.state_dict(), data)
 
@@ -116,7 +119,7 @@ def carried(model: Module, **given: Any) -> dict[str, Any]:
 
 def holds_arrays(x: Any) -> bool:
     """Whether a model with this in a field would count it, or what is in it, as its own."""
-    return any(True for _ in walk([x]))
+    return any(True for _ in named_parts([x]))
 
 
 def understood(data: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..graph import Node
 from ..nn import Module
-from ..nn.module import walk
+from ..nn.module import named_parts
 from ..rule import RULES, name
 from ..tensor import Tensor
 from ..walk import ancestors, match
@@ -119,7 +119,7 @@ def given(node: Node) -> str:
 def where(node: Node, model: Module) -> str:
     """The layer whose parameters a node was made of, or the last one before it."""
     names = {id(p): path for path, p in model.named_parameters()}
-    layers = {"": model, **{path: x for path, x in walk(model) if isinstance(x, Module)}}
+    layers = {"": model, **{path: x for path, x in named_parts(model) if isinstance(x, Module)}}
     nodes = ancestors([node])
     for order in sorted(nodes, reverse=True):
         for x in nodes[order].parents:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..nn import Module
-from ..nn.module import walk
+from ..nn.module import named_parts
 from ..optim import Optimizer
 from ..random import Stream
 from ..tensor import Tensor
@@ -15,7 +15,7 @@ from ..tensor import Tensor
 def streams(modules: Iterable[Module]) -> list[Stream]:
     """The random streams of some modules and all within them, each once, in order."""
     fields = (list(vars(part).values()) for module in modules for part in module.modules())
-    found = (x for values in fields for _, x in walk(values, into=False, leaves=(Stream,)))
+    found = (x for values in fields for _, x in named_parts(values, into=False, leaves=(Stream,)))
     return list({id(x): x for x in found if isinstance(x, Stream)}.values())
 
 

@@ -1,0 +1,47 @@
+"""What functions are called with, made what rules can take: arrays, floats, axes, settings."""
+
+from typing import Any
+
+import numpy as np
+
+from ..graph import Node
+
+
+def shaped(x: Any, like: Any = None) -> Any:
+    """x, or the array of a number or a list: in the dtype `like`, or that of the array `like`."""
+    return x if hasattr(x, "shape") else np.asarray(x, dtype=getattr(like, "dtype", like))
+
+
+def floats(x: Any) -> Any:
+    """x as floats: −x would leave the range of small or unsigned integers."""
+    try:
+        kind = x.dtype.kind
+    except AttributeError:  # a number, or a list
+        return floats(np.asarray(x))
+    return x if kind == "f" else x * 1.0
+
+
+def axis_of(axis: Any, ndim: int) -> int:
+    """An axis counted from the front.
+
+    Raises:
+        AxisError: there is no such axis.
+    """
+    if not -ndim <= axis < ndim:
+        raise np.exceptions.AxisError(axis, ndim)
+    return int(axis) % ndim
+
+
+def axes_of(axis: Any, ndim: int) -> list[int]:
+    """The axes that a reduction goes over, counted from the front: all of them, if axis is None.
+
+    Raises:
+        AxisError: there is no such axis.
+    """
+    given = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    return [axis_of(a, ndim) for a in given]
+
+
+def setting(value: Any) -> Any:
+    """A setting, or its array: NumPy would call the rule again for a Tensor, without end."""
+    return value.array if isinstance(value, Node) else value

@@ -1,0 +1,105 @@
+"""The functions that layers and losses are made of, each fused into one, with its rule.
+
+As one function instead of several they make fewer nodes, and stay finite where parts would not.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ..graph import differentiable
+from ..rule import REAL
+from .activations import silent, softmax, top
+from .arguments import floats
+from .reductions import mean
+
+Array = Any  # an array, or a Tensor: what goes in comes out
+Axes = tuple[int, ...]
+
+# --- of layers ---
+
+
+@differentiable(
+    lambda g, y, x, W, b: np.dot(g, W),  # as @, with less overhead; g.dot knows no Tensor
+    lambda g, y, x, W, b: np.dot(g.T, x),
+    lambda g, y, x, W, b: np.add.reduce(g),
+    domain=REAL,
+    examples=lambda f, x: [f(x(4, 3), x(2, 3), x(2)), f(x(1, 3), x(1, 3), x(1))],
+)
+def linear(x: Array, W: Array, b: Array) -> Array:
+    """x·Wᵀ + b of a matrix x      ∂x = g·W, ∂W = gᵀ·x, ∂b = Σ g"""
+    return x.dot(W.T) + b
+
+
+def moments(x: Array, axis: Axes) -> tuple[Array, Array]:
+    """The mean, and the mean square of the deviations from it, with the axes kept."""
+    m = mean(x, axis, keepdims=True)
+    return m, mean(np.square(x - m), axis, keepdims=True)
+
+
+def standardize_slope(g: Array, y: Array, x: Array, axis: Axes = (0,), eps: float = 1e-5) -> Array:
+    """(g − mean g − y · mean(g ⊙ y)) / σ: what is left of g once it can move neither moment."""
+    _, variance = moments(x, axis)
+    shift, stretch = mean(g, axis, keepdims=True), mean(g * y, axis, keepdims=True)
+    return (g - shift - y * stretch) / np.sqrt(variance + eps)
+
+
+@differentiable(
+    standardize_slope,
+    domain=REAL,
+    examples=lambda f, x: [f(x(5, 2)), f(x(2, 5), axis=(1,)), f(x(3, 2, 2), axis=(0, 2), eps=0.1)],
+)
+def standardize(x: Array, axis: Axes = (0,), eps: float = 1e-5) -> Array:
+    """(x − mean x) / √(var x + ε)      ∂x = (g − mean g − y · mean(g ⊙ y)) / √(var x + ε)"""
+    m, variance = moments(x, axis)
+    return (x - m) / np.sqrt(variance + eps)
+
+
+# --- of losses ---
+
+
+@differentiable(
+    lambda g, y, p, t: (g * (2 / p.size)) * (p - t),
+    lambda g, y, p, t: (g * (2 / p.size)) * (t - p),
+    domain=REAL,
+    examples=lambda f, x: [f(x(4), x(4)), f(x(2, 3), x(2, 3))],
+)
+def mean_squared_error(p: Array, t: Array) -> Array:
+    """Σ (p − t)² / n      ∂p = g · 2(p − t)/n, ∂t = −∂p"""
+    d = (p - t).ravel()
+    return d.dot(d) / p.size
+
+
+def clamped_log(p: Array) -> Array:
+    """log p, no lower than −100; NaN where p is negative or NaN."""
+    return np.where(p == 0, -100.0, np.log(np.where(p == 0, 1, p)).clip(-100))
+
+
+@differentiable(
+    lambda g, y, p, t: g * ((1 - t) / np.maximum(1 - p, 1e-12) - t / np.maximum(p, 1e-12)),
+    lambda g, y, p, t: g * (clamped_log(1 - p) - clamped_log(p)),
+    form="elementwise",
+    domain=(0.05, 0.95),
+)
+def binary_cross_entropy(p: Array, t: Array) -> Array:
+    """−t log p − (1 − t) log(1 − p)     ∂p = g ((1 − t)/(1 − p) − t/p), ∂t = g log((1 − p)/p)"""
+    return -(t * clamped_log(p) + (1 - t) * clamped_log(1 - p))
+
+
+def is_class(t: Array, z: Array) -> Array:
+    """Which of the scores z (B, C) is that of the target class t (B,), row by row."""
+    return t[:, np.newaxis] == np.arange(z.shape[-1])
+
+
+@differentiable(
+    lambda g, y, z, t: g[:, np.newaxis] * (softmax(z) - is_class(t, z)),
+    None,
+    domain=REAL,
+    examples=lambda f, x: [f(x(3, 4), np.array([0, 2, 2])), f(x(1, 2), np.array([1]))],
+)
+@silent
+def softmax_cross_entropy(z: Array, t: Array) -> Array:
+    """log Σ eᶻ − z[t], of each row      ∂z = g · (softmax(z) − one-hot(t))"""
+    z = floats(z) - top(z, -1)
+    own = np.add.reduce(np.where(is_class(t, z), z, 0), axis=-1)
+    return np.log(np.add.reduce(np.exp(z), axis=-1)) - own
