@@ -54,7 +54,7 @@ def test_argnums_and_keywords_and_aux():
         grad(np.sum, has_aux=True)(np.ones(2))
 
 
-def test_trees():
+def test_derivatives_have_the_form_of_the_trees_they_are_of():
     tree = {"w": [np.array([1.0, 2.0]), 3.0], "p": Pair(4.0, (5.0, None))}
 
     def f(t):

@@ -37,7 +37,7 @@ def separable(n=60):
     return "height,width,good\n" + "\n".join(rows) + "\n"
 
 
-def test_the_tutorial(capsys):
+def test_without_arguments_gradients_by_hand_agree_and_the_error_falls(capsys):
     assert main([]) == 0
     said = capsys.readouterr().out
     assert "x₁   x₂   x₃    y" in said
@@ -273,7 +273,7 @@ def test_version_and_help(capsys):
         assert "tinygrad-slp" in capsys.readouterr().out
 
 
-def test_plot(capsys):
+def test_plot_writes_a_png_and_says_so(capsys):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra plot)")
     assert main(["--epochs", "20", "--plot", "p.png"]) == 0
     assert "wrote p.png" in capsys.readouterr().out

@@ -75,7 +75,7 @@ def agree(ours, theirs, rtol=1e-10):
 
 
 @pytest.mark.parametrize(("name", "options"), CASES)
-def test_fifty_steps(name, options):
+def test_fifty_steps_are_those_of_torch(name, options):
     ours, theirs = start()
     a = getattr(optim, name)(ours, **options)
     b = getattr(torch.optim, name)(theirs, **options)
@@ -152,7 +152,7 @@ def made(name, options, ours, theirs):
 
 @pytest.mark.filterwarnings("ignore:Detected call of")
 @pytest.mark.parametrize(("name", "options"), PLANS)
-def test_schedules(name, options):
+def test_the_rates_of_a_schedule_are_those_of_torch(name, options):
     ours, theirs = pair()
     a, b = made(name, options, ours, theirs)
     for _ in range(STEPS):
@@ -164,7 +164,7 @@ def test_schedules(name, options):
 
 
 @pytest.mark.filterwarnings("ignore:Detected call of", "ignore:The epoch parameter")
-def test_schedules_in_sequence():
+def test_the_rates_of_schedules_in_sequence_are_those_of_torch():
     ours, theirs = pair()
     parts = [("LinearLR", {}), ("CosineAnnealingLR", {"T_max": 30}), ("StepLR", {"step_size": 4})]
     parts = [made(name, options, ours, theirs) for name, options in parts]
@@ -185,7 +185,7 @@ def test_schedules_in_sequence():
         {"threshold_mode": "abs", "threshold": 0.05, "patience": 1, "factor": 0.7},
     ],
 )  # fmt: skip
-def test_reduce_on_plateau(options):
+def test_rates_on_a_plateau_fall_when_those_of_torch_do(options):
     ours, theirs = pair()
     a = optim.ReduceLROnPlateau(ours, **options)
     b = torch.optim.lr_scheduler.ReduceLROnPlateau(theirs, **options)
@@ -201,7 +201,7 @@ def test_reduce_on_plateau(options):
 
 @pytest.mark.parametrize("norm_type", [1, 2, 2.0, 3, float("inf")])
 @pytest.mark.parametrize("max_norm", [0.3, 100, 0])
-def test_clipping_by_norm(max_norm, norm_type):
+def test_gradients_clipped_by_norm_are_those_of_torch(max_norm, norm_type):
     ours, theirs = start()
     give(ours, theirs, 0)
     norm = optim.clip_grad_norm_(ours, max_norm, norm_type)
@@ -210,7 +210,7 @@ def test_clipping_by_norm(max_norm, norm_type):
         near(p.grad.data, q.grad.numpy(), 1e-13)
 
 
-def test_clipping_by_value():
+def test_gradients_clipped_by_value_are_those_of_torch():
     ours, theirs = start()
     give(ours, theirs, 0)
     optim.clip_grad_value_(ours, 0.3)

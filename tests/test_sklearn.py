@@ -158,7 +158,7 @@ def test_keeps_the_dtype(dtype):
     assert MLPRegressor(max_iter=5).fit(X.astype(dtype), y).predict(X).dtype == dtype
 
 
-def test_probabilities():
+def test_probabilities_sum_to_1_and_the_largest_is_predicted():
     for X, y in (iris(), two_classes()):
         model = PerceptronClassifier(random_state=0).fit(X, y)
         p = model.predict_proba(X)
@@ -314,7 +314,7 @@ def test_partial_fit_knows_its_classes():
 
 
 @unconverged
-def test_warm_start():
+def test_a_warm_start_goes_on_and_a_cold_one_begins_again():
     X, y = iris()
     model = MLPClassifier(warm_start=True, max_iter=5, random_state=0).fit(X, y)
     inner, first = model.model_, model.loss_curve_[:]
