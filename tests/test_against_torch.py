@@ -1,42 +1,139 @@
-"""The same models in PyTorch: outputs, gradients and trajectories agree, to rounding."""
+"""The same layers, losses and models in PyTorch: states move both ways; outputs, gradients and
+trajectories agree, to rounding."""
 
 import numpy as np
 import pytest
+from torch_peers import float64, near, torch  # noqa: F401
 
-import tinygrad_slp as tg
-from tinygrad_slp import nn, optim
+from tinygrad_slp import Tensor, nn, optim
 
-torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch")
 F = torch.nn.functional
 
-ACTIVATIONS = {
-    "Sigmoid": {}, "Tanh": {}, "ReLU": {}, "LeakyReLU": {"negative_slope": 0.2}, "Softplus": {},
-    "SiLU": {}, "GELU": {}, "ELU": {"alpha": 0.7}, "Softmax": {"dim": 1}, "LogSoftmax": {"dim": 1},
-}  # fmt: skip
+
+def normal(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
 
 
-def near(ours, theirs):
-    np.testing.assert_allclose(ours, theirs.detach().numpy(), rtol=1e-12, atol=1e-13)
+def tensors(x):
+    if x.dtype.kind != "f":
+        return x, torch.tensor(x)
+    return Tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
 
 
-@pytest.fixture(autouse=True)
-def float64():
-    torch.set_default_dtype(torch.float64)
-    torch.manual_seed(0)
+# --- layers ---
+
+INDICES = np.random.default_rng(0).integers(0, 5, (6, 2))
+CASES = {
+    "Sigmoid": (lambda n: n.Sigmoid(), 3 * normal(4, 5)),
+    "Tanh": (lambda n: n.Tanh(), 3 * normal(4, 5)),
+    "ReLU": (lambda n: n.ReLU(), 3 * normal(4, 5)),
+    "LeakyReLU": (lambda n: n.LeakyReLU(negative_slope=0.2), 3 * normal(4, 5)),
+    "Softplus": (lambda n: n.Softplus(), 3 * normal(4, 5)),
+    "SiLU": (lambda n: n.SiLU(), 3 * normal(4, 5)),
+    "GELU": (lambda n: n.GELU(), 3 * normal(4, 5)),
+    "ELU": (lambda n: n.ELU(alpha=0.7), 3 * normal(4, 5)),
+    "Softmax": (lambda n: n.Softmax(dim=1), 3 * normal(4, 5)),
+    "LogSoftmax": (lambda n: n.LogSoftmax(dim=1), 3 * normal(4, 5)),
+    "Embedding": (lambda n: n.Embedding(5, 3), INDICES),
+    "Embedding, padding": (lambda n: n.Embedding(5, 3, padding_idx=-2), INDICES),
+    "BatchNorm1d": (lambda n: n.BatchNorm1d(4), normal(6, 4)),
+    "BatchNorm1d of signals": (lambda n: n.BatchNorm1d(4, eps=1e-3, momentum=0.3), normal(6, 4, 3)),
+    "BatchNorm1d, all alike": (lambda n: n.BatchNorm1d(4, momentum=None), normal(6, 4)),
+    "BatchNorm1d, not affine": (lambda n: n.BatchNorm1d(4, affine=False), normal(6, 4)),
+    "BatchNorm1d, no averages": (
+        lambda n: n.BatchNorm1d(4, track_running_stats=False),
+        normal(6, 4),
+    ),
+    "LayerNorm": (lambda n: n.LayerNorm(4), normal(2, 3, 4)),
+    "LayerNorm of two axes": (lambda n: n.LayerNorm((3, 4), eps=0.1, bias=False), normal(2, 3, 4)),
+    "LayerNorm, not affine": (lambda n: n.LayerNorm([4], elementwise_affine=False), normal(6, 4)),
+    "Flatten": (lambda n: n.Flatten(), normal(2, 3, 4)),
+    "Flatten, the middle": (lambda n: n.Flatten(1, -2), normal(2, 3, 4, 5)),
+    "Identity": (lambda n: n.Identity(), normal(2, 3)),
+    "Dropout of nothing": (lambda n: n.Dropout(0.0), normal(2, 3)),
+    "Dropout of all": (lambda n: n.Dropout(1.0), normal(2, 3)),
+    "ModuleList": (lambda n: n.Sequential(*n.ModuleList([n.Linear(4, 2), n.Tanh()])), normal(6, 4)),
+}
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_activations(name):
-    x = np.random.default_rng(0).normal(size=(4, 5)) * 3
-    ours = tg.Tensor(x, requires_grad=True)
-    theirs = torch.tensor(x, requires_grad=True)
-    y = getattr(nn, name)(**ACTIVATIONS[name])(ours)
-    z = getattr(torch.nn, name)(**ACTIVATIONS[name])(theirs)
-    near(y.data, z)
-    (y**2).sum().backward()
-    (z**2).sum().backward()
-    near(ours.grad.data, theirs.grad)
+def walked(n):
+    """What the walks over a model with shared layers give, by names."""
+    shared, act = n.Linear(2, 2), n.ReLU()
+    model = n.Sequential(shared, n.Sequential(shared, act, n.ModuleList([act])), shared)
+    applied = []
+    model.apply(lambda m: applied.append(type(m).__name__))
+    within = [(name, type(m).__name__) for name, m in model.named_modules()]
+    return within, [name for name, _ in model.named_children()], applied
 
+
+def test_walks_over_modules_go_the_same_way():
+    assert walked(nn) == walked(torch.nn)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_outputs_gradients_and_states_agree(name):
+    make, x = CASES[name]
+    ours, theirs = make(nn), make(torch.nn)
+    start = {k: v.shape for k, v in ours.state_dict().items()}
+    assert start == {k: tuple(v.shape) for k, v in theirs.state_dict().items()}
+    ours.load_state_dict({k: v.numpy() for k, v in theirs.state_dict().items()})
+    for mode in (True, True, False):
+        ours.train(mode)
+        theirs.train(mode)
+        a, b = tensors(x)
+        y, z = ours(a), theirs(b)
+        near(y.data, z)
+        weights = normal(*z.shape, seed=1)
+        if z.requires_grad:
+            (y * weights).sum().backward()
+            (z * torch.tensor(weights)).sum().backward()
+        if x.dtype.kind == "f":
+            near(a.grad.data, b.grad)
+    for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
+        near(p.grad.data, q.grad)
+    for k, v in theirs.state_dict().items():
+        near(ours.state_dict()[k], v)
+    back = {k: torch.tensor(v) for k, v in ours.state_dict().items()}
+    theirs.load_state_dict(back)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_parameters_and_buffers_have_the_names_and_starts_of_torch(name):
+    make, _ = CASES[name]
+    ours, theirs = make(nn), make(torch.nn)
+    for kind in ("named_parameters", "named_buffers"):
+        here, there = dict(getattr(ours, kind)()), dict(getattr(theirs, kind)())
+        assert list(here) == list(there)
+        for k, v in there.items():
+            assert here[k].dtype == v.detach().numpy().dtype
+            if "Norm" in name:
+                near(here[k].data, v)
+
+
+def test_the_embedding_starts_as_torch_does():
+    ours, theirs = nn.Embedding(2000, 20, rng=0), torch.nn.Embedding(2000, 20)
+    for w in (ours.weight.data, theirs.weight.detach().numpy()):
+        assert w.std() == pytest.approx(1, rel=0.02)
+        assert abs(w.mean()) < 0.03
+
+
+def test_the_default_init_has_the_bounds_of_torch():
+    ours, theirs = nn.Linear(16, 4000, rng=0), torch.nn.Linear(16, 4000)
+    for name in ("weight", "bias"):
+        a, b = getattr(ours, name).data, getattr(theirs, name).detach().numpy()
+        assert a.shape == b.shape
+        assert np.max(np.abs(a)) == pytest.approx(np.max(np.abs(b)), rel=2e-3)
+        assert np.std(a) == pytest.approx(np.std(b), rel=2e-2)
+
+
+def test_dropout_has_the_moments_of_torch():
+    x = np.ones((1000, 100))
+    ours, theirs = nn.Dropout(0.3, rng=0)(x), torch.nn.Dropout(0.3)(torch.tensor(x)).numpy()
+    np.testing.assert_allclose(np.unique(ours), np.unique(theirs), rtol=1e-15)
+    assert ours.mean() == pytest.approx(theirs.mean(), abs=0.01)
+
+
+# --- losses ---
 
 LOSSES = {
     "mse_loss": "normal", "l1_loss": "normal", "huber_loss": "normal", "nll_loss": "class",
@@ -47,14 +144,14 @@ LOSSES = {
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize("name", LOSSES)
-def test_losses(name, reduction):
+def test_losses_and_their_gradients_agree(name, reduction):
     kind = LOSSES[name]
     rng = np.random.default_rng(1)
     p = rng.uniform(0, 1, (6, 3)) if kind == "unit" else 2 * rng.normal(size=(6, 3))
     # Exactly 0 is a corner where they agree, but for BCE: PyTorch's 1e-12 there is a float32.
     p[0, 0] = p[0, 0] if name == "binary_cross_entropy" else 0.0
     t = rng.integers(0, 3, 6) if kind == "class" else rng.uniform(0, 1, (6, 3))
-    ours, theirs = tg.Tensor(p, requires_grad=True), torch.tensor(p, requires_grad=True)
+    ours, theirs = Tensor(p, requires_grad=True), torch.tensor(p, requires_grad=True)
     y = getattr(nn, name)(ours, t, reduction)
     z = getattr(F, name)(theirs, torch.tensor(t), reduction=reduction)
     near(y.data, z)
@@ -62,6 +159,27 @@ def test_losses(name, reduction):
     z.sum().backward()
     near(ours.grad.data, theirs.grad)
 
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("shape", [(6, 3), (6, 1), (6,)])
+def test_the_gaussian_loss_and_its_gradients_agree(shape, full, reduction):
+    p, t = normal(2, 6, 3)
+    v = np.random.default_rng(1).uniform(0, 1, shape)
+    v.flat[0] = 1e-9  # below ε
+    settings = {"full": full, "eps": 1e-3, "reduction": reduction}
+    ours, theirs = [tensors(x) for x in (p, v)], torch.tensor(t)
+    (a, b), (u, w) = ours
+    y = nn.GaussianNLLLoss(**settings)(a, t, u)
+    z = torch.nn.GaussianNLLLoss(**settings)(b, theirs, w)
+    near(y.data, z)
+    y.sum().backward()
+    z.sum().backward()
+    near(a.grad.data, b.grad)
+    near(u.grad.data, w.grad)
+
+
+# --- trajectories ---
 
 OPTIONS = [
     {}, {"momentum": 0.9}, {"momentum": 0.9, "dampening": 0.3}, {"weight_decay": 0.1},
@@ -92,15 +210,31 @@ def test_a_state_dict_moves_over_and_fifty_steps_agree(options):
         theirs_optimizer.step()
     back = {k: torch.tensor(v) for k, v in ours.state_dict().items()}
     for k, v in theirs.state_dict().items():
-        near(back[k].numpy(), v)
+        near(back[k], v)
     theirs.load_state_dict(back)
     near(ours(X).data, theirs(torch.tensor(X)))
 
 
-def test_the_default_init_has_the_bounds_of_torch():
-    ours, theirs = nn.Linear(16, 4000, rng=0), torch.nn.Linear(16, 4000)
-    for name in ("weight", "bias"):
-        a, b = getattr(ours, name).data, getattr(theirs, name).detach().numpy()
-        assert a.shape == b.shape
-        assert np.max(np.abs(a)) == pytest.approx(np.max(np.abs(b)), rel=2e-3)
-        assert np.std(a) == pytest.approx(np.std(b), rel=2e-2)
+@pytest.mark.parametrize("norm", ["batch", "layer"])
+def test_fifty_steps_of_an_mlp_agree(norm):
+    ours = nn.MLP([3, 8, 8, 2], nn.Tanh, norm=norm, rng=0)
+    layer = {"batch": torch.nn.BatchNorm1d, "layer": torch.nn.LayerNorm}[norm]
+    theirs = torch.nn.Sequential(
+        torch.nn.Linear(3, 8), layer(8), torch.nn.Tanh(),
+        torch.nn.Linear(8, 8), layer(8), torch.nn.Tanh(), torch.nn.Linear(8, 2),
+    )  # fmt: skip
+    theirs.load_state_dict({k: torch.tensor(v) for k, v in ours.state_dict().items()})
+    X, y = normal(10, 3), normal(10, 2, seed=1)
+    a = optim.SGD(ours.parameters(), lr=0.05, momentum=0.5)
+    b = torch.optim.SGD(theirs.parameters(), lr=0.05, momentum=0.5)
+    for _ in range(50):
+        a.zero_grad()
+        b.zero_grad()
+        nn.mse_loss(ours(X), y).backward()
+        torch.nn.functional.mse_loss(theirs(torch.tensor(X)), torch.tensor(y)).backward()
+        a.step()
+        b.step()
+    for k, v in theirs.state_dict().items():
+        np.testing.assert_allclose(ours.state_dict()[k], v.numpy(), rtol=1e-9, atol=1e-11)
+    y, z = ours.eval()(X).data, theirs.eval()(torch.tensor(X)).detach().numpy()
+    np.testing.assert_allclose(y, z, rtol=1e-9, atol=1e-11)

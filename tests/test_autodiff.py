@@ -78,7 +78,7 @@ def test_aux_is_handed_through_every_derivative():
         jvp(np.sum, (x,), (u,), has_aux=True)
 
 
-def test_trees():
+def test_derivatives_have_the_form_of_the_trees_they_are_of():
     tree = {"w": [np.array([1.0, 2.0]), 3.0], "p": Pair(4.0, (5.0, None))}
 
     def f(t):

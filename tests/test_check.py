@@ -319,7 +319,7 @@ def sloppy_sine():
     del RULES[sloppy_sine]
 
 
-def test_check_rule(sloppy_sine):
+def test_check_rule_tells_right_from_wrong(sloppy_sine):
     assert check_rule(np.matmul).verdict == "RIGHT"
     assert check_rule(np.split).verdict == "RIGHT"  # parts of its result
     assert check_rule(np.floor).verdict == "RIGHT"  # zero everywhere
@@ -347,14 +347,14 @@ def test_check_module_names_the_layer_and_the_operation(sloppy_sine):
     assert "layer 1" in report.where
 
 
-def test_check_second(sloppy_sine):
+def test_check_second_tells_right_from_wrong(sloppy_sine):
     f = lambda w: np.mean((sigmoid(X @ w) - Y) ** 2)
     report = check_second(f, AT["w"])
     assert report.verdict == "RIGHT" and "symmetric" in str(report)
     assert check_second(lambda w: np.sum(sloppy_sine(w) * w), AT["w"]).verdict == "WRONG"
 
 
-def test_the_picture(tmp_path):
+def test_a_report_plots_itself(tmp_path):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed: the extra 'plot'")
     path = tmp_path / "slope.png"
     check_gradient(loss, AT, spoiled(2)).plot(str(path))

@@ -58,7 +58,7 @@ def test_prove_fails_for_a_wrong_formula():
         scope["test_dw"]()
 
 
-def test_right_formulas():
+def test_right_formulas_are_right():
     report = check_formula(loss, {"w": my_dw, "b": my_db}, SHAPES)
     assert report.ok and report["w"].verdict == "RIGHT" and report["b"].verdict == "RIGHT"
 
@@ -117,7 +117,7 @@ def test_two_mistakes_at_once_are_named(names):
     assert all(name in report["w"].explanation for name in names)
 
 
-def test_the_bias():
+def test_mistakes_in_the_sum_over_the_batch_are_named():
     wrong = {
         "not summed over the batch": delta,
         "averaged": lambda X, w, b, y: delta(X, w, b, y).mean(),
@@ -130,7 +130,7 @@ def cross_entropy(X, W, Y):
     return -np.mean(np.sum(Y * log_softmax(X @ W), axis=1))
 
 
-def test_softmax_cross_entropy():
+def test_mistakes_in_softmax_cross_entropy_are_named():
     def softmax(z):
         e = np.exp(z - z.max(axis=1, keepdims=True))
         return e / e.sum(axis=1, keepdims=True)
@@ -150,7 +150,7 @@ def test_softmax_cross_entropy():
         assert text in check_formula(cross_entropy, {"W": formula}, shapes)["W"].explanation
 
 
-def test_weight_decay_and_relu():
+def test_mistakes_in_weight_decay_and_relu_are_named():
     def ridge(X, w, y):
         return np.mean((relu(X @ w) - y) ** 2) + 0.1 * np.sum(w * w)
 
@@ -231,7 +231,7 @@ def run(*extra, formula="dw", wrt="w", shapes="w: d; y: d"):
                      "--wrt", wrt, "--shapes", shapes, *extra])  # fmt: skip
 
 
-def test_the_command(model, capsys):
+def test_the_command_says_the_verdict_and_exits_with_it(model, capsys):
     assert run() == 0
     assert "RIGHT" in capsys.readouterr().out
     assert run(formula="half") == 1
@@ -266,7 +266,7 @@ def test_a_size_that_equals_another_factor_does_not_hide_the_slip():
         assert report["w"].slips == ("1/d is missing: the gradient of the sum, not of the mean",)
 
 
-def test_a_matrix_for_its_transpose():
+def test_a_matrix_for_its_transpose_is_named():
     """Only a square matrix lets it pass: other shapes do not fit."""
 
     def loss(X, W, U):

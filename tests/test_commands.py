@@ -79,7 +79,7 @@ def refused(capsys, *arguments):
 # --- train ---
 
 
-def test_classification(capsys):
+def test_texts_as_a_target_are_classes_and_the_penguins_are_told_apart(capsys):
     assert main(["train", str(PENGUINS), "--target", "species", "--epochs", "30"]) == 0
     said = capsys.readouterr().out
     assert "344 rows, 7 columns to learn from" in said
@@ -113,7 +113,7 @@ def test_a_training_that_ends_above_its_best_says_so(capsys):
         assert "write --early-stopping" not in capsys.readouterr().out
 
 
-def test_regression(capsys):
+def test_numbers_as_a_target_are_predicted_with_errors_in_their_units(capsys):
     arguments = ["--target", "body_mass_g", "--epochs", "50", "--loss", "huber"]
     assert main(["train", str(PENGUINS), *arguments, "--optimizer", "nadam"]) == 0
     said = capsys.readouterr().out
@@ -164,7 +164,7 @@ def test_every_optimizer_learns_at_its_own_rate(optimizer, capsys):
         (["--validation", "0.5"], "20 held out"), (["--early-stopping", "1"], "also chose the"),
     ],
 )  # fmt: skip
-def test_settings(extra, shown, capsys):
+def test_every_setting_is_taken_and_shown(extra, shown, capsys):
     table = write(simple())
     fast = ["--backend", "eager", "--epochs", "2"]
     assert main(["train", table, "--target", "y", *fast, *extra]) == 0
@@ -286,7 +286,7 @@ def test_labels_come_back_as_they_were(capsys):
 
 
 @pytest.mark.parametrize(("ending", "sign"), [("svg", "<svg"), ("dot", "digraph"), ("mmd", "flow")])
-def test_graph(trained, ending, sign, capsys):
+def test_the_graph_is_written_in_the_format_of_the_ending(trained, ending, sign, capsys):
     assert main(["graph", trained["species"], "-o", f"g.{ending}"]) == 0
     text = Path(f"g.{ending}").read_text("utf-8")
     assert sign in text

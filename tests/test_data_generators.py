@@ -114,7 +114,7 @@ def test_generators_refuse():
 # --- loaded ---
 
 
-def test_penguins():
+def test_the_penguins_have_their_counts_and_means():
     table = data.load_penguins()
     assert list(table) == [
         "species", "island", "bill_length_mm", "bill_depth_mm", "flipper_length_mm",

@@ -5,6 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pytest import approx
+
+import tinygrad_slp
+from tinygrad_slp.check.power.cases import cases
+from tinygrad_slp.check.power.regimes import REGIMES
+
 DOCS = Path(__file__).parent.parent / "docs"
 
 
@@ -29,8 +35,37 @@ def test_the_core_has_about_as_many_lines_as_the_readme_says():
 
 
 def test_no_generated_section_is_empty():
+    found = set()
     for page in DOCS.glob("*.md"):
         text = page.read_text("utf-8")
         for name in re.findall(r"<!-- (\w+) -->", text):
             between = text.partition(f"<!-- {name} -->")[2].partition(f"<!-- /{name} -->")[0]
             assert between.count("|") > 10, (page.name, name)
+            found.add(name)
+    assert found == {"training", "scaling", "models", "compare"}
+
+
+def written(page):
+    return (DOCS / page).read_text("utf-8")
+
+
+def row(text, title):
+    """The cells of the last row of a table that begins with a title."""
+    return re.findall(rf"^\| {title} \|(.*)\|$", text, re.M)[-1].split("|")
+
+
+def test_the_tour_counts_the_lines_there_are_and_names_this_version():
+    ours = [p.read_text("utf-8") for p in Path(tinygrad_slp.__file__).parent.rglob("*.py")]
+    lines = [line.strip() for text in ours for line in text.splitlines()]
+    now = sum(1 for line in lines if line and not line.startswith("#"))
+    counted = row(written("tour.md"), "lines of its own Python, without tests")[0]
+    assert int(counted.replace(",", "")) == approx(now, rel=0.05), "run benchmarks/compare.py"
+    assert row(written("tour.md"), "version")[0].strip() == tinygrad_slp.__version__
+
+
+def test_the_power_tables_are_of_about_the_cases_there_are():
+    text = written("checker.md")
+    every, seeds = map(int, re.search(r"power --every (\d+) --seeds (\d+)", text).groups())
+    right = row(text.partition("Right gradients, at ")[2].partition("Lost to rounding")[0], "all")
+    trials = sum(map(int, right)) / seeds
+    assert trials * every / len(REGIMES) == approx(len(cases()), rel=0.05), "run check.power"

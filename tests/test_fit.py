@@ -452,7 +452,7 @@ def test_a_bar_on_a_terminal(capsys, monkeypatch):
     assert "3/3" in out and "loss " in out
 
 
-def test_history():
+def test_a_history_is_read_by_column_and_survives_json():
     history = run(simple(), table(), 30, validation=table(9))
     assert len(history) == len(history["loss"]) == len(history.epochs) == 30
     assert history.columns == ["epoch", "loss", "val_loss", "lr", "seconds"]
@@ -516,7 +516,7 @@ def test_a_second_ctrl_c_raises_and_goes_back_to_the_epoch_before(jit):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_in_another_thread():
+def test_a_training_runs_in_another_thread():
     done = []
     thread = threading.Thread(target=lambda: done.append(run(simple(), table(), 2)))
     thread.start()
@@ -624,7 +624,7 @@ def test_parameters_that_were_not_finite_are_named():
         ({"optimizer": optim.LBFGS(simple().parameters())}, "goes by steps, .* got LBFGS"),
     ],
 )
-def test_it_refuses(change, text):
+def test_what_cannot_be_meant_is_refused_and_nothing_changes(change, text):
     given = {"data": table(), "epochs": 1, **change}
     model = simple()
     before = model.state_dict()
@@ -682,7 +682,7 @@ def test_callbacks_refuse():
         Checkpoint("/no/such/directory/a.npz")
 
 
-def test_no_epochs():
+def test_no_epochs_change_nothing():
     model = simple()
     before = model.state_dict()
     assert len(run(model, table(), 0)) == 0

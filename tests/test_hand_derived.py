@@ -119,7 +119,7 @@ def test_update_of_a_batch_is_the_mean_of_twice_the_descents(data):
 
 
 @given(perceptrons())
-def test_matrix_form(data):
+def test_the_matrix_form_is_the_gradient_however_it_is_written(data):
     """∂L/∂w = (2/n)·Xᵀ[(a − y) ⊙ a ⊙ (1 − a)], ∂L/∂b without Xᵀ, three ways of writing L."""
     X, y, w, b = data
     n, d = X.shape
@@ -141,7 +141,7 @@ def test_matrix_form(data):
 
 @pytest.mark.parametrize("z", [-1e3, -746.0, -709.5, -690.0, -36.5, -0.0, 36.5, 37.5, 709.5, 1e3])
 @pytest.mark.parametrize("y", [0.0, 0.25, 1.0])
-def test_saturated_perceptron(z, y):
+def test_a_saturated_perceptron_keeps_its_tail_and_has_no_nan(z, y):
     """No NaN, no overflow at the edges of the exponential; for z ≪ 0 the tail is kept."""
     with np.errstate(divide="raise", over="raise", invalid="raise"):
         (g,) = gradients(lambda z: (tg.sigmoid(z) - y) ** 2, z)

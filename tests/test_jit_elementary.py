@@ -139,7 +139,7 @@ EDGES = {
 
 @every
 @both
-def test_edges(ufunc: np.ufunc, dtype: type) -> None:
+def test_values_at_the_edges_are_exact(ufunc: np.ufunc, dtype: type) -> None:
     x = np.array(list(EDGES[ufunc]), dtype)
     y = np.array(list(EDGES[ufunc].values()), dtype)
     for width in (1, WIDEST[dtype]):

@@ -491,7 +491,7 @@ def test_wrong_arguments_are_refused_as_ever(name):
         WRONG[name](step)
 
 
-def test_named_arguments():
+def test_arguments_may_be_named_in_any_order():
     eager, _, step = twins(perceptron, X, Y)
     same(step(X, y=Y), eager.step(X, Y), "llvm")
     same(step(y=Y, x=X), eager.step(X, Y), "llvm")

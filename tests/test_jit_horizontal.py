@@ -247,7 +247,7 @@ def random_change(rng):
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_random_steps(seed):
+def test_random_steps_leave_the_same_bits(seed):
     rng = np.random.default_rng(seed)
     values = {name: rng.standard_normal(3) for name in "abcdef"}
     assert compared(random_change(rng), values)[1]

@@ -40,7 +40,7 @@ WHOLE = {
 @each_backend
 @pytest.mark.parametrize("dtype", INTEGERS)
 @pytest.mark.parametrize("name", WHOLE)
-def test_whole_numbers(name, dtype, backend):
+def test_whole_numbers_wrap_around_and_divide_as_in_eager(name, dtype, backend):
     f, info = WHOLE[name], np.iinfo(dtype)
     step = jit(f, backend=backend)
     with np.errstate(all="ignore"):
@@ -98,7 +98,7 @@ METHODS = {
 
 @each_backend
 @pytest.mark.parametrize("name", METHODS)
-def test_more_of_numpy(name, backend):
+def test_methods_and_functions_give_what_they_give_in_eager(name, backend):
     f = METHODS[name]
     step = jit(lambda x: f(x), backend=backend)
     for k in range(3):

@@ -38,7 +38,7 @@ def test_other_shapes_dtypes_and_kinds_are_traced(backend):
 
 
 @each_backend
-def test_static_arguments(backend):
+def test_each_value_of_a_static_argument_has_a_program(backend):
     def power(x, n, mode="sum"):
         y = x
         for _ in range(n - 1):

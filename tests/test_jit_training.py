@@ -22,7 +22,7 @@ def test_the_perceptron_for_1000_steps(backend):
 
 @each_backend
 @pytest.mark.parametrize("run", KNOWN["runs"], ids=lambda run: str(run["initial_weights"]))
-def test_the_known_answers(run, backend):
+def test_a_compiled_step_gives_the_known_answers(run, backend):
     training = perceptron(run)
     step, done = jit(training.step, backend=backend), 0
     for epoch, known in run["epochs"].items():
@@ -71,7 +71,7 @@ LOSSES = {
 
 @each_backend
 @pytest.mark.parametrize("name", LOSSES)
-def test_every_loss(name, backend):
+def test_every_loss_trains_as_in_eager(name, backend):
     loss, target = LOSSES[name]
     eager, compiled = pair(network, loss=loss)
     step = jit(compiled.step, backend=backend)
@@ -91,7 +91,7 @@ def test_targets_are_other_ones_in_each_call(backend):
 
 
 @each_backend
-def test_every_activation(backend):
+def test_every_activation_trains_as_in_eager(backend):
     for make in (nn.ReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.SiLU, nn.Softplus, nn.ELU, nn.LeakyReLU):
         eager, compiled = pair(network)
         for training in (eager, compiled):
@@ -137,7 +137,7 @@ def test_two_optimizers_with_a_schedule_each(backend):
 
 
 @each_backend
-def test_tied_parameters(backend):
+def test_tied_parameters_train_as_in_eager(backend):
     def make():
         w = Tensor(np.random.default_rng(0).normal(size=(4, 4)), requires_grad=True)
         optimizer = optim.SGD([w], lr=0.01, momentum=0.9)

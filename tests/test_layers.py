@@ -119,7 +119,7 @@ def test_standardize_is_smooth_to_second_order():
     np.testing.assert_allclose(H[0, 0], slope, rtol=1e-3, atol=1e-3)
 
 
-def test_running_averages():
+def test_running_averages_follow_their_formula_and_normalize_in_eval():
     x = normal(5, 6, 2)
     layer, even = nn.BatchNorm1d(2, momentum=0.3), nn.BatchNorm1d(2, momentum=None)
     mean, var = np.zeros(2), np.ones(2)
@@ -404,7 +404,7 @@ def test_sizes_may_be_integers_of_numpy():
     assert repr(nn.Linear(np.int64(2), 3)) == repr(nn.Linear(2, 3))
 
 
-def test_repr():
+def test_a_repr_shows_every_layer_with_its_settings():
     model = nn.Sequential(
         nn.Embedding(4, 2, padding_idx=0),
         nn.Dropout(0.1),

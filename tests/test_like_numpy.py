@@ -73,7 +73,7 @@ def outcome(f, x):
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("array", ARRAYS)
-def test_like_numpy(call, array):
+def test_a_tensor_gives_what_an_array_gives_or_fails_as_it_does(call, array):
     expected = outcome(CALLS[call], ARRAYS[array])
     found = outcome(CALLS[call], Tensor(ARRAYS[array]))
     if isinstance(expected, Exception):
@@ -121,6 +121,6 @@ CORNERS = {
 
 
 @pytest.mark.parametrize("corner", CORNERS)
-def test_corners(corner):
+def test_gradients_in_corners_are_finite_and_right(corner):
     f, x, expected = CORNERS[corner]
     np.testing.assert_allclose(tg.grad(f)(x), expected, rtol=1e-14)

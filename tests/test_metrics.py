@@ -220,6 +220,6 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("name, call, message", REFUSED)
-def test_refused(name, call, message):
+def test_what_a_metric_cannot_take_is_refused(name, call, message):
     with pytest.raises(ValueError, match=message):
         getattr(metrics, name)(*call)

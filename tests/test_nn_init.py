@@ -44,7 +44,7 @@ def test_mean_deviation_and_bounds(start):
 
 
 @pytest.mark.parametrize("shape", [(5, 5), (7, 3), (3, 7), (4, 3, 2)])
-def test_orthogonal(shape):
+def test_rows_or_columns_are_orthonormal_times_the_gain(shape):
     w = init.orthogonal(np.random.default_rng(0), shape, gain=2.0).reshape(shape[0], -1) / 2
     small = w @ w.T if len(w) < w.shape[1] else w.T @ w
     np.testing.assert_allclose(small, np.eye(len(small)), atol=1e-14)

@@ -52,13 +52,13 @@ def agree(backend, *args, **settings):
 
 @each_backend
 @pytest.mark.parametrize(("make", "options"), CASES)
-def test_trajectories(make, options, backend):
+def test_compiled_steps_are_the_eager_ones(make, options, backend):
     agree(backend, lambda params: make(params, **options))
 
 
 @each_backend
 @pytest.mark.parametrize(("make", "options"), CASES)
-def test_trajectories_in_float32(make, options, backend):
+def test_compiled_steps_are_the_eager_ones_in_float32(make, options, backend):
     agree(backend, lambda params: make(params, **options), dtype=np.float32)
 
 

@@ -31,7 +31,7 @@ def path(schedule, steps):
     return found
 
 
-def test_by_hand():
+def test_rates_are_those_worked_out_by_hand():
     for make, options, expected in (
         (optim.StepLR, {"step_size": 2, "gamma": 0.5}, [0.8, 0.8, 0.4, 0.4, 0.2]),
         (optim.MultiStepLR, {"milestones": [3, 1], "gamma": 0.5}, [0.8, 0.4, 0.4, 0.2, 0.2]),

@@ -239,7 +239,9 @@ def test_confusion_writes_counts_and_accuracy():
 
 
 def test_a_class_without_rows_is_no_division_by_zero():
-    plot.confusion([[2, 0], [0, 0]])
+    ax = plot.confusion([[2, 0], [0, 0]]).axes[0]
+    assert ax.images[0].get_array().tolist() == [[1, 0], [0, 0]]
+    assert ax.get_title() == "100.0% of 2 are right"
 
 
 @pytest.mark.parametrize(

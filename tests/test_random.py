@@ -86,7 +86,7 @@ def test_one_draw_is_as_many_small_ones():
     np.testing.assert_array_equal(a.state.data, b.state.data)
 
 
-def test_seeds():
+def test_a_generator_is_a_seed_none_is_new_and_a_copy_goes_on_alike():
     np.testing.assert_array_equal(draw(5), draw(np.random.default_rng(5)))
     assert Stream().bits(1) != Stream().bits(1)
     twin = copy.deepcopy(stream := Stream(0))

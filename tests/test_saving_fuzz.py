@@ -52,14 +52,16 @@ def check(path):
 
 @settings(max_examples=150)
 @given(at=st.floats(0, 1))
-def test_truncated(path, whole, at):
+def test_a_file_cut_off_is_refused(path, whole, at):
     path.write_bytes(whole[: int(at * (len(whole) - 1))])
     check(path)
+    with pytest.raises(ValueError, match="not a whole safetensors file"):
+        load(path)
 
 
 @settings(max_examples=400)
 @given(flips=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=4))
-def test_bytes_flipped(path, whole, flips):
+def test_a_file_with_other_bytes_is_refused_or_the_same(path, whole, flips):
     content = bytearray(whole)
     for at, byte in flips:
         content[int(at * (len(content) - 1))] = byte
@@ -69,7 +71,7 @@ def test_bytes_flipped(path, whole, flips):
 
 @settings(max_examples=150)
 @given(content=st.binary(max_size=200), keep=st.integers(0, 200))
-def test_bytes_replaced(path, whole, content, keep):
+def test_a_file_with_another_end_is_refused_or_the_same(path, whole, content, keep):
     path.write_bytes(whole[:keep] + content)
     check(path)
 

@@ -158,7 +158,7 @@ def test_keeps_the_dtype(dtype):
     assert MLPRegressor(max_iter=5).fit(X.astype(dtype), y).predict(X).dtype == dtype
 
 
-def test_probabilities():
+def test_probabilities_sum_to_1_and_the_largest_is_predicted():
     for X, y in (iris(), two_classes()):
         model = PerceptronClassifier(random_state=0).fit(X, y)
         p = model.predict_proba(X)
@@ -240,11 +240,21 @@ def test_all_activations_there_are_and_two_by_names_of_scikit_learn(name, kind):
 
 
 @unconverged
-@pytest.mark.parametrize("size", [2, 5, 50, 149, "auto"])
-def test_no_batch_of_one_is_normalized(size):
+@pytest.mark.parametrize(
+    ("size", "batches"),
+    [
+        (2, [3] * 33 + [2]), (5, [6] * 16 + [5]), (50, [51, 50]), (40, [40, 40, 21]),
+        (149, [101]), ("auto", [101]),
+    ],
+)  # fmt: skip
+def test_no_batch_of_one_is_normalized(size, batches, monkeypatch):
+    seen, normalize = [], nn.BatchNorm1d.forward
+    see = lambda layer, x: seen.append(len(x)) or normalize(layer, x)
+    monkeypatch.setattr(nn.BatchNorm1d, "forward", see)
     X, y = iris()
     model = MLPClassifier((4,), batch_size=size, norm="batch", max_iter=2, random_state=0)
-    model.fit(X[:101], y[:101])
+    model.set_params(backend="eager").fit(X[:101], y[:101])
+    assert seen == batches * 2
 
 
 # --- weights ---
@@ -314,7 +324,7 @@ def test_partial_fit_knows_its_classes():
 
 
 @unconverged
-def test_warm_start():
+def test_a_warm_start_goes_on_and_a_cold_one_begins_again():
     X, y = iris()
     model = MLPClassifier(warm_start=True, max_iter=5, random_state=0).fit(X, y)
     inner, first = model.model_, model.loss_curve_[:]
