@@ -182,7 +182,7 @@ def top(x: Array, axis: int | tuple[int, ...] | None) -> Array:
 
 def is_class(t: Array, z: Array) -> Array:
     """Which of the scores z (B, C) is that of the target class t (B,), row by row."""
-    return t[:, np.newaxis] == np.arange(z.shape[-1])
+    return t[:, np.newaxis] == np.arange(z.shape[-1], like=t)
 
 
 @differentiable(
