@@ -20,6 +20,7 @@ SAYS = {
     "check_torch_function.py": [r"0\.0001 ---\n.*gradcheck: True\ngradient: WRONG"],
     "breast_cancer.py": [r"mean test accuracy over 5 splits: (0\.9[5-9]|1\.0)\d* ±"],
     "digits.py": [r"mean test accuracy over 5 splits: (0\.9[7-9]|1\.0)\d* ±"],
+    "gpu.py": [r"numpy: loss 0\.\d+ → 0\.0\d+", r"cupy: (not installed|loss 0\.\d+ → 0\.0)"],
     "learning_rate.py": [r"← here", r"suggested: 0\.0\d+"],
     "penguins.py": [
         r"sex: \d missing, a category", r"all columns.*accuracy (0\.9[5-9]|1\.0)",

@@ -298,13 +298,12 @@ def fitting(kind: str, given: Any, reference: Any, nodes: Sequence[Node]) -> lis
 
 def one_hot(outputs: Sequence[Node], i: int, j: int) -> list[Any]:
     """Cotangents that pick element j of output i."""
-    flow = [np.zeros_like(y.array) for y in outputs]
-    flow[i] = np.zeros(outputs[i].array.shape, outputs[i].array.dtype)
+    flow = [np.zeros_like(y.array, order="C") for y in outputs]
     flow[i].reshape(-1)[j] = 1
     return flow
 
 
 def joined(rows: Sequence[Any], y: Any, x: Any) -> Any:
     """The rows of the Jacobian of y by x as one array, of shape (*y.shape, *x.shape)."""
-    block = np.stack(rows) if rows else np.zeros((0, *x.shape), x.dtype)
+    block = np.stack(rows) if rows else np.zeros_like(x, shape=(0, *x.shape))
     return np.reshape(block, (*y.shape, *x.shape))

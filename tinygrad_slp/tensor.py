@@ -384,7 +384,8 @@ class Tensor(Node):
                     f"backward() of a Tensor of shape {self.shape}: give gradient= of that shape, "
                     "or reduce it to one number first, with .sum() or .mean()"
                 )
-            gradient = np.ones_like(self.array) if self.array.ndim else self.array.dtype.type(1)
+            number = isinstance(self.array, np.generic)
+            gradient = self.array.dtype.type(1) if number else np.ones_like(self.array)
         else:
             if not isinstance(gradient, Node):
                 gradient = owned(gradient, self.dtype)

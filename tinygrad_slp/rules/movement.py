@@ -35,12 +35,14 @@ def basic(index):
 @whole
 def scatter(x, index=(), shape=()):
     """zeros, with x added at index      ∂x = g[index]"""
-    y = np.zeros_like(x, shape=shape)
+    y = result = np.zeros_like(x, shape=shape)
     if basic(index):
         y[index] = x
-    else:
-        np.add.at(y, index, x)
-    return y
+        return y
+    if isinstance(index, tuple) and not isinstance(y, np.ndarray):  # CuPy adds at no tuples
+        y, index = y.reshape(-1), np.arange(y.size, like=y).reshape(y.shape)[index]
+    np.add.at(y, index, x)
+    return result
 
 
 linear(
@@ -287,15 +289,15 @@ def trace(x, offset=0, axis1=0, axis2=1):
 
 
 def lower(x, k):
-    return np.tril(np.ones(x.shape[-2:], dtype=bool), k)
+    return np.tril(np.ones_like(x, dtype=bool, shape=x.shape[-2:]), k)
 
 
 def tril(x, k=0):
-    return np.where(lower(x, k), x, np.zeros((), x.dtype))
+    return np.where(lower(x, k), x, np.zeros_like(x, shape=()))
 
 
 def triu(x, k=0):
-    return np.where(lower(x, k - 1), np.zeros((), x.dtype), x)
+    return np.where(lower(x, k - 1), np.zeros_like(x, shape=()), x)
 
 
 def diag(x, k=0):
@@ -317,7 +319,7 @@ def pad(x, pad_width, mode="constant", *, constant_values=0):
     where = np.arange(x.size).reshape(x.shape)
     if mode != "constant":
         return np.reshape(x, -1)[np.pad(where, pad_width, mode)]
-    inside = np.pad(np.ones(x.shape, dtype=bool), pad_width)
+    inside = np.pad(np.ones_like(x, dtype=bool), pad_width)
     start = np.argwhere(inside)[0] if x.size else (0,) * x.ndim
     index = tuple(slice(int(a), int(a) + n) for a, n in zip(start, x.shape, strict=True))
     filler = np.pad(np.zeros_like(x), pad_width, constant_values=constant_values)

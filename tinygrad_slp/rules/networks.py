@@ -88,7 +88,7 @@ def binary_cross_entropy(p: Array, t: Array) -> Array:
 
 def is_class(t: Array, z: Array) -> Array:
     """Which of the scores z (B, C) is that of the target class t (B,), row by row."""
-    return t[:, np.newaxis] == np.arange(z.shape[-1])
+    return t[:, np.newaxis] == np.arange(z.shape[-1], like=t)
 
 
 @differentiable(

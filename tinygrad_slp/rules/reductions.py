@@ -138,7 +138,8 @@ composite(np.std, "√(var x)", std, domain=REAL, examples=with_ddof)
 def sort(x, axis=-1, kind=None, *, stable=None):
     if axis is None:
         x, axis = x.reshape(-1), -1
-    return np.take_along_axis(x, np.argsort(x, axis=axis, kind=kind, stable=stable), axis)
+    given = {k: v for k, v in (("kind", kind), ("stable", stable)) if v is not None}
+    return np.take_along_axis(x, np.argsort(x, axis=axis, **given), axis)
 
 
 composite(
