@@ -5,6 +5,7 @@ Each is tried as often as it takes a gate to open.
 
 import copy
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -203,3 +204,103 @@ def test_a_step_of_a_step_and_fields_of_its_function(backend):
     outer = jit(inner, backend=backend)
     assert often(lambda: outer(X))[-1] == 15
     assert outer.traces == 1
+
+
+class Attributes(dict):
+    __getattr__ = dict.__getitem__
+
+
+class Two(tuple):
+    def __new__(cls, a, b):
+        return super().__new__(cls, (a, b))
+
+
+@each_backend
+def test_dicts_of_other_classes_stay_what_they_are(backend):
+    step = jit(lambda given: given.a * 2, backend=backend)
+    for _ in range(3):
+        np.testing.assert_array_equal(step(Attributes(a=X)), 2 * X)
+
+
+@each_backend
+def test_tuples_of_a_class_that_takes_no_list_are_refused(backend):
+    with pytest.raises(TypeError, match=r"given is a Two.*NamedTuple"):
+        jit(lambda given: given[0] * given[1], backend=backend)(Two(X, 2.0))
+
+
+@each_backend
+def test_a_method_of_a_class(backend):
+    class Model:
+        by = 2.0
+
+        @classmethod
+        @partial(jit, backend=backend)
+        def step(cls, x):
+            return x * cls.by
+
+    class Other(Model):
+        by = 3.0
+
+    for _ in range(3):
+        np.testing.assert_array_equal(Model.step(X), 2 * X)
+        np.testing.assert_array_equal(Other.step(X), 3 * X)
+
+
+@each_backend
+def test_a_method_of_an_object_with_slots_says_what_it_needs(backend):
+    class Model:
+        __slots__ = ("by",)
+
+        @partial(jit, backend=backend)
+        def step(self, x):
+            return x * self.by
+
+    with pytest.raises(TypeError, match="Model has __slots__: add '__dict__'"):
+        Model().step(X)
+
+
+@each_backend
+def test_scan_takes_static_arguments_as_they_are(backend):
+    step = jit(lambda x, n: x.sum() * n, static_argnames="n", backend=backend)
+    batches = np.arange(12.0).reshape(4, 3)
+    for n in (3, 3, 4):
+        np.testing.assert_array_equal(step.scan(batches, n), batches.sum(axis=1) * n)
+
+
+@each_backend
+def test_no_steps_have_results_of_the_same_form(backend):
+    step = jit(lambda x: {"loss": Tensor(x).sum(), "y": x * 2}, backend=backend)
+    step(X), step(X)
+    found = step.loop(0, X)
+    assert type(found["loss"]) is Tensor
+    assert (found["loss"].shape, found["y"].shape) == ((0,), (0, 6))
+
+
+# --- new data ---
+
+
+@each_backend
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_new_data_takes_the_dtype_of_the_tensor(dtype, backend):
+    def make():
+        w = Tensor(np.ones(6, dtype))
+
+        def step(x, rate):
+            w.data = w.data - rate * x
+            return w.data * 1
+
+        return w, step
+
+    (w, plain), (v, eager) = make(), make()
+    step = jit(plain, backend=backend)
+    for _ in range(3):
+        same(step(X, np.float64(0.5)), eager(X, np.float64(0.5)), backend)
+        assert w.dtype == v.dtype == dtype
+
+
+@each_backend
+def test_a_tensor_made_in_a_step_has_the_dtype_it_is_given(backend):
+    step = jit(lambda x, n: (Tensor(x, dtype=np.float32), Tensor(n)), backend=backend)
+    for _ in range(3):
+        x, n = step(X, 2.0)
+        assert (x.dtype, n.dtype) == (np.float32, np.float64)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from steps import each_backend, same
 
+import tinygrad_slp as tg
 from tinygrad_slp import Tensor
-from tinygrad_slp.jit import jit
+from tinygrad_slp.jit import TraceError, jit
 
 FLOATS = "f2", "f4", "f8", "g", "F", "D", ">f4", ">f8"
 INTEGERS = "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"
@@ -252,3 +253,113 @@ def test_a_number_may_be_added_to_in_place(backend):
     compiled = jit(total, backend=backend)
     for n in (1.0, 3.0, 4.0):
         np.testing.assert_allclose(compiled(x, n), total(x, n), rtol=1e-15)
+
+
+POWERS = {
+    "a whole exponent below 0": (lambda x, n, k: x * n**k, (2, 3), (2, -1)),
+    "no array at all": (lambda x, n, k: n**k, (2, 3), (2, -1)),
+    "a base below 0": (lambda x, n, k: x * n**k, (2.0, 0.5), (-2.0, 0.5)),
+    "a known exponent": (lambda x, n, k: x * (n**0.5 + k), (2.0, 1.0), (-2.0, 1.0)),
+}
+
+
+@each_backend
+@pytest.mark.parametrize("name", POWERS)
+def test_a_power_of_python_numbers_is_of_the_kind_it_is_in_eager(name, backend):
+    f, first, then = POWERS[name]
+    step, x = jit(f, backend=backend), np.array([1.0, 2.0])
+    for numbers in (first, first, then, then, first):
+        found, expected = step(x, *numbers), f(x, *numbers)
+        assert np.asarray(found).dtype == np.asarray(expected).dtype
+        np.testing.assert_allclose(found, expected, rtol=1e-15)
+
+
+@each_backend
+def test_a_power_whose_kind_depends_on_a_computed_exponent_is_refused(backend):
+    step = jit(lambda n, k: n ** (k - 1), backend=backend)
+    with pytest.raises(TraceError, match=r"2\.0 \*\* n"):
+        step(2, 3)
+
+
+@each_backend
+@pytest.mark.parametrize("n", [2**63, -(2**63) - 1, 2**70])
+def test_whole_numbers_beyond_64_bits_are_taken_as_they_are(n, backend):
+    step, x = jit(lambda x, n: x * n, backend=backend), np.array([1.0, 2.0])
+    for number in (2, 2, n, n, 3):
+        np.testing.assert_array_equal(step(x, number), x * number)
+
+
+@each_backend
+@pytest.mark.parametrize("x", [[True, False], [1 + 2j, 3 - 1j]], ids=["booleans", "complex"])
+@pytest.mark.parametrize("exponent", [0.5, 2, -1])
+def test_powers_take_the_way_that_the_operator_takes(x, exponent, backend):
+    if x == [True, False] and exponent == -1:
+        pytest.skip("NumPy refuses whole numbers to whole powers below 0")
+    x = np.array(x * 3)
+    step = jit(lambda x: x**exponent, backend=backend)
+    for _ in range(2):
+        assert step(x).dtype == (x**exponent).dtype
+        np.testing.assert_array_equal(step(x), x**exponent)
+
+
+@each_backend
+@pytest.mark.parametrize("f", [lambda a: a, lambda a: a.T, lambda a: a**2.5])
+def test_a_numpy_number_and_an_array_without_axes_are_told_apart(f, backend):
+    step = jit(f, backend=backend)
+    for x in (np.float64(2), np.array(3.0), np.float64(4), np.array(5.0)):
+        assert type(step(x)) is type(f(x))
+        np.testing.assert_array_equal(step(x), f(x))
+
+
+@each_backend
+@pytest.mark.parametrize("f", [
+    tg.softmax, tg.log_softmax, lambda x: np.sum(x, axis=0), lambda x: np.max(x, axis=-1),
+])  # fmt: skip
+def test_a_number_has_the_axis_that_numpy_grants_it(f, backend):
+    step, x = jit(f, backend=backend), np.array(3.0)
+    for _ in range(3):
+        np.testing.assert_array_equal(step(x), f(x))
+
+
+@pytest.mark.native
+@pytest.mark.filterwarnings("ignore:.*:RuntimeWarning")
+@pytest.mark.parametrize("f", [lambda x: 1 / np.clip(x, 0, 1), lambda x: np.power(x, 0.5)])
+def test_infinities_and_signs_of_zeros_are_numpys(f):
+    step, x = jit(f, backend="llvm"), np.array([-0.0, 0.0, 0.5, -np.inf, np.inf, np.nan] * 4)
+    for _ in range(2):
+        np.testing.assert_array_equal(step(x), f(x))
+
+
+@each_backend
+@pytest.mark.parametrize("i", [np.int64(1), np.uint8(1), np.int64(-1), np.array(1)])
+def test_the_gradient_of_an_item_by_a_numpy_number(i, backend):
+    f = tg.grad(lambda x: np.sum(x[i] ** 2) + np.sum(x))
+    step, x = jit(f, backend=backend), np.arange(6.0).reshape(3, 2)
+    for _ in range(3):
+        np.testing.assert_array_equal(step(x), f(x))
+
+
+@each_backend
+def test_a_gradient_that_is_one_number_many_times_adds_up_in_the_same_order(backend):
+    f = tg.grad(lambda v, A: np.sum(v @ A))
+    step, rng = jit(f, backend=backend), np.random.default_rng(0)
+    for _ in range(10):
+        v, A = rng.normal(size=8), rng.normal(size=(8, 9))
+        same(step(v, A), f(v, A), backend)
+
+
+QUESTIONS = {
+    "isinstance": lambda x, n: x * (2 if isinstance(x, np.ndarray) else 3),
+    "of a Python number": lambda x, n: x * (n if isinstance(n, float) else 0),
+    "of the data of a Tensor": lambda x, n: x * isinstance(Tensor(x).data, np.ndarray),
+    "np.isscalar": lambda x, n: x * np.isscalar(n),
+}
+
+
+@each_backend
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_step_that_asks_what_it_is_given_takes_the_same_way(name, backend):
+    f, x = QUESTIONS[name], np.array([1.0, 2.0])
+    step = jit(f, backend=backend)
+    for _ in range(2):
+        np.testing.assert_array_equal(step(x, 0.5), f(x, 0.5))

@@ -48,6 +48,7 @@ QUESTIONS = {
     "max of Python": (lambda x: max(x[0], x[1]), r"np\.where"),
     "sorted": (lambda x: sorted(x), r"np\.where"),
     "in": (lambda x: 1.0 in x, r"np\.where"),
+    "text": (lambda x: np.array_repr(x.sum() + np.zeros(1)), "return it from the step"),
 }
 
 
@@ -66,6 +67,15 @@ def test_asking_for_a_value_names_this_file_and_the_way_out(name, form, backend)
             compiled(x)
         assert f"test_jit_refusals.py:{line}" in str(error.value) or name == "while"
         assert "test_jit_refusals.py:" in str(error.value)
+
+
+@each_backend
+@pytest.mark.parametrize("ask", [
+    lambda x: round(x.sum() * 1.5), lambda x: x.strides, lambda x: hasattr(x, "tobytes"),
+])  # fmt: skip
+def test_what_an_array_has_and_its_stand_in_has_not_is_refused(ask, backend):
+    with pytest.raises(TraceError, match=r"np\.round|np functions of the value"):
+        jit(ask, backend=backend)(X)
 
 
 @each_backend

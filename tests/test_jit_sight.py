@@ -5,10 +5,17 @@ import sys
 import types
 from array import array
 from collections import OrderedDict
-from functools import cached_property, partial, partialmethod, singledispatchmethod
+from functools import (
+    cached_property,
+    partial,
+    partialmethod,
+    singledispatchmethod,
+    update_wrapper,
+)
 
 import numpy as np
 import pytest
+from numpy.polynomial import Polynomial
 from steps import X, each_backend, never_stale
 
 import tinygrad_slp as tg
@@ -126,6 +133,63 @@ def test_a_global_is_seen_through_a_rule(backend):
         assert never_stale(compiled, step, factor_changes, X, calls=CALLS) == "seen"
     finally:
         del RULES[reverse]  # which is no derivative, as other tests would find
+
+
+class Scaled:
+    """A decorator with a field."""
+
+    def __init__(self, f, by=2.0):
+        update_wrapper(self, f)
+        self.f, self.by = f, by
+
+    def __call__(self, x):
+        return self.by * self.f(x)
+
+
+class Named(float):
+    by = 2.0
+
+
+class Meta(type):
+    by = 2.0
+
+
+class OfMeta(metaclass=Meta): ...
+
+
+class Partly(partial): ...
+
+
+def objects():
+    found = np.empty(1, dtype=object)
+    found[0] = [2.0]
+    return found
+
+
+HOLDERS = {
+    "decorator": (Scaled(lambda x: x + 1), lambda h, x: h(x) * 1, lambda h: setattr(h, "by", 7.0)),
+    "array of objects": (
+        objects(), lambda h, x: x * h[0][0], lambda h: h[0].__setitem__(0, h[0][0] + 1)
+    ),
+    "polynomial": (
+        Polynomial([1.0, 2.0]), lambda h, x: x * h.coef[1], lambda h: setattr(h, "coef", h.coef * 2)
+    ),
+    "kind of float": (Named(2.0), lambda h, x: x * h.by, lambda h: setattr(h, "by", h.by + 1)),
+    "class of a class": (OfMeta, lambda h, x: x * h.by, lambda h: setattr(Meta, "by", h.by + 1)),
+    "kind of partial": (
+        Partly(lambda by, x: by[0] * x, [2.0]), lambda h, x: h(x),
+        lambda h: h.args[0].__setitem__(0, h.args[0][0] + 1),
+    ),
+}  # fmt: skip
+
+
+@each_backend
+@pytest.mark.parametrize("name", HOLDERS)
+def test_what_an_object_holds_is_seen(name, backend):
+    holder, f, change = HOLDERS[name]
+    step = partial(f, holder)
+    compiled = jit(step, backend=backend)
+    assert never_stale(compiled, step, lambda: change(holder), X, calls=CALLS) == "seen"
 
 
 # --- modules ---

@@ -72,7 +72,7 @@ class Variant:
         try:
             if self.forms != list(map(FORM, args)) or is_recording() is not self.recording:
                 return False
-        except AttributeError:  # a number has no shape
+        except (AttributeError, LookupError):  # a number has no shape, and a dict may look for it
             return False
         return all(args[k].tracked is tracked for k, tracked in self.tracked.items())
 
