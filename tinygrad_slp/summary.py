@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
+from .graph import no_grad
 from .nn import Module
 from .nn.module import is_parameter, walk
-from .tensor import Tensor, no_grad
+from .tensor import Tensor
 from .tree import flatten
 
 HEADER = ("layer", "class", "output", "parameters", "frozen", "ms")
