@@ -16,7 +16,7 @@ pytest.importorskip("pandas", reason="pandas is not installed (extra cli)")
 pytest.importorskip("safetensors", reason="safetensors is not installed (extra io)")
 
 from tinygrad_slp.cli import main
-from tinygrad_slp.commands import report
+from tinygrad_slp.commands import COMMANDS, report
 from tinygrad_slp.commands.trained import Trained
 from tinygrad_slp.data import penguins
 
@@ -576,7 +576,7 @@ def test_a_reader_that_leaves_early_is_no_error(trained):
 
 
 def test_help_is_short_and_has_an_example(capsys):
-    for name in ("train", "predict", "evaluate", "graph"):
+    for name in COMMANDS:
         assert main([name, "--help"]) == 0
         said = capsys.readouterr().out
         assert "example:\n  tinygrad-slp" in said
