@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import __version__, nn, optim, tutorial
 from ..jit import BACKENDS, jit
+from ..table import as_text
 from . import BadInput
 from .table import Table, read_table, standardise
 
@@ -88,7 +89,8 @@ def on_tutorial(options: argparse.Namespace) -> None:
     X, y = tutorial.X, tutorial.Y
     model = nn.Perceptron(3, rng=options.seed)
     title("The data: the output is the first input")
-    show_table(("x₁", "x₂", "x₃", "y"), [[*row, t] for row, t in zip(X, y, strict=True)], "5.0f")
+    rows = [[f"{value:.0f}" for value in (*row, t)] for row, t in zip(X, y, strict=True)]
+    print(as_text([("x₁", "x₂", "x₃", "y"), *rows], left=(), before="  "))
 
     title("The gradient of the mean squared error, before training")
     by_hand_w, by_hand_b = tutorial.gradient(X, y, model.weight.data, model.bias.data)
@@ -234,12 +236,6 @@ def progress(epochs: int) -> Iterator[Callable[[int, float], None]]:
 
 def title(text: str) -> None:
     print(f"\n{text}")
-
-
-def show_table(header: Iterable[str], rows: Iterable[Iterable[Any]], spec: str) -> None:
-    print("  " + "".join(f"{name:>5}" for name in header))
-    for row in rows:
-        print("  " + "".join(format(value, spec) for value in row))
 
 
 def grad_of(parameter: Any) -> list[float]:

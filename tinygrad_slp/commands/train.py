@@ -11,6 +11,7 @@ import numpy as np
 from ..data import TableEncoder
 from ..jit import BACKENDS
 from ..plot import plot_history
+from ..table import as_text
 from ..train import History
 from . import BadInput, arguments, columns, report
 from .arguments import Parser
@@ -214,7 +215,7 @@ def left_out(frame: Frame, target: Target, options: argparse.Namespace) -> list[
 def tell(trained: Trained, rows: Judged) -> None:
     """Prints how good it is."""
     print("\nHow good it is")
-    print(table([(name, scores(y, p)) for name, y, p in rows]))
+    print(as_text(table([(name, scores(y, p)) for name, y, p in rows]), before="  "))
     if trained.labels is not None:
         name, y, p = rows[-1]
         print(f"\nWhat was taken for what, {name}")
