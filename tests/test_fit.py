@@ -717,9 +717,14 @@ def test_nan_in_the_validation_data_stops_and_says_so():
 
 def test_a_history_in_a_notebook():
     X, y = table()
-    html = run(network(), (X, y), epochs=2)._repr_html_()
+    metrics = {"<b>x": lambda y, p: 0.5}
+    history = run(network(), (X, y), validation=(X, y), metrics=metrics, epochs=2)
+    history.stopped = "<i>"
+    html = history._repr_html_()
     assert html.count("<tr>") == 3
-    assert "<th>loss</th>" in html
+    assert ">loss</th>" in html
+    assert ">val_&lt;b&gt;x</th>" in html
+    assert "<b>" not in html and "<i>" not in html
 
 
 def test_epochs_may_be_an_integer_of_numpy():

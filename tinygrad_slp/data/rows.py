@@ -76,7 +76,8 @@ def train_test_split(
 ) -> list[Any]:
     """Shuffled rows in two parts: `X_train, X_test, y_train, y_test = train_test_split(X, y)`.
 
-    The order of the results and the number of rows are scikit-learn's; which rows, is not.
+    The order of the results is scikit-learn's, and so is the number of rows, given the same
+    test_size; which rows, is not.
 
     Args:
         arrays: of the same length n.
