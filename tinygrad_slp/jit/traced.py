@@ -267,6 +267,8 @@ def record(function: Function, args: tuple[Any, ...], settings: dict[str, Any]) 
         return y
     inputs, node_settings = as_nodes(args), as_nodes(settings)
     parents = tuple(nodes_in([inputs, node_settings]))
+    if not parents:  # as np.arange(n, like=x)
+        return y
     if isinstance(y, tuple | list):
         parts = [
             Traced(made(Node, part, Part(function, i), inputs, parents, node_settings))
