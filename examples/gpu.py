@@ -1,4 +1,7 @@
-"""The same network on a GPU: a Tensor holds the arrays of whatever library made them."""
+"""The same network on a GPU: a Tensor holds the arrays of whatever library made them.
+
+Only what draws its own numbers, as Dropout does, draws NumPy's, which CuPy takes no part in.
+"""
 
 from importlib import import_module
 from time import perf_counter
