@@ -6,7 +6,7 @@ of what it stored. Passes make other programs of it, with nodes of their own.
 
 import operator
 from collections.abc import Iterable, Iterator, Mapping
-from hashlib import sha256
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -145,7 +145,7 @@ def exact_text(x: Any, number: Mapping[int, int] | None = None) -> str:
     if isinstance(x, Node):
         return f"%{x.order if number is None else number[x.order]}"
     if isinstance(x, (np.ndarray, np.generic)):
-        content = x.tobytes().hex() if x.size <= 64 else sha256(x.tobytes()).hexdigest()
+        content = x.tobytes().hex() if x.size <= 64 else digest(x.tobytes())
         return f"{x.dtype.str}{np.shape(x)}{content}"
     if isinstance(x, (tuple, list)):
         return f"{type(x).__name__}({', '.join([exact_text(part, number) for part in x])})"
@@ -168,3 +168,8 @@ def fingerprint(program: Program) -> str:
     lines += [exact_text(x, number) for x in program.outputs]
     lines += [f"{places[p]} {exact_text(x, number)}" for p, x in program.stores.items()]
     return "\n".join(lines)
+
+
+def digest(content: bytes) -> str:
+    hashlib = import_module("hashlib")  # only now: to import it takes as long as all of jit
+    return str(hashlib.sha256(content).hexdigest())
