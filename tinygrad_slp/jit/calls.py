@@ -13,10 +13,10 @@ import numpy as np
 
 from ..graph import Node
 from ..rule import name
+from . import TraceError
 from .dtypes import COPIES, UFUNCS, dtype_of, loop_dtypes
 from .horizontal import MOST
 from .program import is_number, join, reduced_by
-from .traced import TraceError
 
 EXTREMES = {np.maximum, np.minimum}
 

@@ -1,4 +1,4 @@
-"""jit: a step that is traced once and then replayed, one call or thousands at a time."""
+"""A compiled step: it is traced once and then replayed, one call or thousands at a time."""
 
 import sys
 import warnings
@@ -6,13 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial, update_wrapper
 from importlib.util import find_spec
-from inspect import (
-    Parameter,
-    isasyncgenfunction,
-    iscoroutinefunction,
-    isgeneratorfunction,
-    signature,
-)
+from inspect import Parameter, signature
 from operator import attrgetter
 from threading import RLock
 from typing import Any
@@ -23,15 +17,14 @@ import numpy as np
 
 from ..graph import tracing
 from ..nn.module import Forward
+from . import TraceError
 from .results import joined, reshaped, stacked
 from .scope import Scope
 from .sight import changes
 from .signature import Signature, contents, difference, filled, sign
 from .trace import Recording, trace
-from .traced import TraceError
 from .variant import Variant
 
-BACKENDS = "auto", "numpy", "llvm"
 MOST_KINDS = 16
 """Kinds of arguments for which variants are kept."""
 MOST_VARIANTS = 4
@@ -39,50 +32,6 @@ MOST_VARIANTS = 4
 without."""
 MANY = 8
 """Traces after which one is told what makes them necessary."""
-
-
-def jit(
-    step: Callable[..., Any] | None = None,
-    *,
-    static_argnames: str | Sequence[str] = (),
-    backend: str = "auto",
-) -> Any:
-    """Compiles a function that computes with Tensors and arrays, such as a training step.
-
-        @jit
-        def step(x, y):
-            optimizer.zero_grad()
-            loss = mse_loss(model(x), y)
-            loss.backward()
-            optimizer.step()
-            return loss
-
-        loss = step(x, y)                   # one step
-        losses = step.loop(1000, x, y)      # 1000 steps of the same arguments
-        losses = step.scan(X, Y)            # a step for each x in X and y in Y
-
-    The first call runs the step as it stands and records what it computes; later calls replay the
-    record. Parameters, momentum and gradients are what they would be without jit, except that the
-    gradients of parameters that the step itself updates end as None, unless it adds to old ones.
-    Python runs while tracing only: prints and other side effects are not replayed.
-
-    Args:
-        step: the function; its arrays, Tensors and numbers may change from call to call.
-        static_argnames: arguments that decide what is computed; it is traced anew for each value.
-        backend: "numpy" replays with NumPy, bit for bit; "llvm" makes native code of it, with the
-            extra `jit`; "auto" does that where it can.
-
-    Raises:
-        TraceError: the step asks for a value while traced, or does what a replay could not do.
-    """
-    if backend not in BACKENDS:
-        raise ValueError(f"backend should be one of {', '.join(BACKENDS)}; got {backend!r}")
-    if iscoroutinefunction(step) or isgeneratorfunction(step) or isasyncgenfunction(step):
-        raise TypeError("jit takes a function that computes and returns: no coroutine or generator")
-    names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
-    if step is None:
-        return lambda step: Compiled(step, names, backend)
-    return Compiled(step, names, backend)
 
 
 def chosen(backend: str) -> str:

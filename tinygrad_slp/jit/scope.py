@@ -17,6 +17,7 @@ import numpy as np
 
 from ..graph import Live, clock
 from ..tensor import Tensor
+from . import TraceError
 from .program import exact_text
 from .sight import (
     FACETS,
@@ -35,7 +36,6 @@ from .sight import (
     slots,
 )  # fmt: skip
 from .trace import Place
-from .traced import TraceError
 
 CONTENTS = attrgetter("cell_contents")
 TRACKED = attrgetter("tracked")

@@ -15,7 +15,8 @@ import numpy as np
 from ..graph import Node, clock, leaf, tracing
 from ..tensor import Tensor
 from ..tree import flatten
-from .traced import Traced, TraceError, record, refuse, traced_input
+from . import TraceError
+from .traced import Traced, record, refuse, traced_input
 
 RESULTS = Tensor, Traced, np.ndarray, np.generic, int, float, complex, str, bytes
 """What a step may return, beside None; bool is an int."""

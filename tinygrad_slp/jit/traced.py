@@ -17,6 +17,7 @@ import numpy as np
 
 from ..graph import Node, leaf, made, tracing
 from ..rule import name
+from . import TraceError
 
 Function = Callable[..., Any]
 
@@ -50,13 +51,6 @@ PYTHON: dict[Function, Function] = {
 SHORTER: dict[float, Function] = {
     -1: np.reciprocal, 0.5: np.sqrt, 1: np.positive, 2: np.square,
 }  # fmt: skip
-
-
-class TraceError(TypeError):
-    """A step does something that a replay of it cannot do; the message says where, and what to do.
-
-    A TypeError, as the value is not of a type that Python's `if`, `float` or NumPy could take.
-    """
 
 
 def astype(x: Any, dtype: Any) -> Any:
