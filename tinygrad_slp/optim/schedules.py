@@ -13,7 +13,6 @@ Each is a function of t, the number of steps it has taken: a schedule sets the l
 whatever they were in between. A step compiled by `jit` sees them; `schedule.step()` stays outside.
 """
 
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from math import cos, pi
 from typing import Any
@@ -140,7 +139,7 @@ class MultiStepLR(Schedule):
         super().__init__(optimizer)
 
     def rate(self, t: int, base: float) -> float:
-        return float(base * self.gamma ** bisect_right(self.milestones, t))
+        return float(base * self.gamma ** passed(self.milestones, t))
 
 
 class ExponentialLR(Schedule):
@@ -296,7 +295,7 @@ class SequentialLR(Schedule):
         super().__init__(optimizer)
 
     def rates(self, t: int) -> list[float]:
-        k = bisect_right(self.milestones, t)
+        k = passed(self.milestones, t)
         return self.schedulers[k].rates(t - self.milestones[k - 1] if k else t)
 
     def state_dict(self) -> dict[str, Any]:
@@ -307,3 +306,8 @@ class SequentialLR(Schedule):
         for part, saved in zip(self.schedulers, state["schedulers"], strict=True):
             part.load_state_dict(saved)
         super().load_state_dict(state)
+
+
+def passed(milestones: Iterable[int], t: int) -> int:
+    """How many milestones have been reached."""
+    return sum(milestone <= t for milestone in milestones)
