@@ -1,6 +1,7 @@
 """A function at a point: its numbers as flat arrays, and its value near by, whatever made them."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -154,6 +155,13 @@ class Point:
         except Exception:  # it does not take such numbers
             return None
         return point if point.eps < self.eps else None
+
+    def moved(self, arrays: Sequence[Any]) -> "Point":
+        """The same function at another point."""
+        other = copy(self)
+        other.arrays, other.calls = list(arrays), 0
+        other.value = other(arrays)
+        return other
 
     def along(self, u: Sequence[Any]) -> Callable[[float], tuple[Any, float]]:
         """t ↦ f(x + t·u), and the step t."""

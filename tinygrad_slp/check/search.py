@@ -161,7 +161,9 @@ class Search:
         every = np.concatenate([np.ravel(r) for r in ratio])
         if np.ptp(every) <= 1e-6 * abs(every[0]):
             return f"it is {every[0]:.9g} times the right gradient, on all fresh inputs"
-        return f"claimed / right = {np.array2string(np.asarray(ratio[0]), precision=6)}"
+        return (
+            f"claimed / right = {np.array2string(np.asarray(ratio[0]), precision=6, threshold=30)}"
+        )
 
     def same_shape(self) -> bool:
         return bool(np.shape(self.claimed(0)) == self.trace(0).shape)

@@ -198,6 +198,13 @@ def measure(phi: Phi, scale: float, eps: float, sharp: float, size: float = 0.0)
         return thorough(line)
 
 
+def plain(phi: Phi, scale: float, eps: float) -> bool:
+    """Whether a few steps show that φ is smooth at 0: cheaper than to know what else it is."""
+    with np.errstate(all="ignore"):
+        line = Line(phi, scale, eps)
+        return quick(line, 1e-6, float(abs(line.at_zero))) is not None
+
+
 def quick(line: Line, sharp: float, size: float) -> Slope | None:
     """The slope by six steps, where these show a smooth function beyond doubt; else None."""
     first = round(-0.2 * np.log2(line.eps)) - 2  # where truncation and noise balance
@@ -367,3 +374,8 @@ def extrapolate(d: Sequence[Any], shakes: Sequence[float], order: int) -> list[t
         table.append(row)
         found.append(choice)
     return found
+
+
+def power_of_two(x: float) -> float:
+    """The power of two next to x: such steps make no rounding error of their own."""
+    return float(2.0 ** round(np.log2(x)))
