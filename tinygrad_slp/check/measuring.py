@@ -247,7 +247,9 @@ class Directions:
         length = power_of_two(self.point.size**0.25)
         u = []
         for a in self.point.arrays:
-            scale = power_of_two(max(1.0, float(np.sqrt(np.mean(a.astype(float) ** 2)))))
+            largest = float(np.abs(a).max(initial=1.0))  # first: the square may overflow
+            mean = float(np.sqrt(np.mean((a.astype(float) / largest) ** 2))) * largest
+            scale = power_of_two(max(1.0, mean))
             draw = np.round(8 * self.rng.standard_normal(a.shape)) / 8
             u.append(draw * (scale / length))
         return u

@@ -378,4 +378,4 @@ def extrapolate(d: Sequence[Any], shakes: Sequence[float], order: int) -> list[t
 
 def power_of_two(x: float) -> float:
     """The power of two next to x: such steps make no rounding error of their own."""
-    return float(2.0 ** round(np.log2(x)))
+    return float(2.0 ** min(1000, round(np.log2(min(x, 1e300)))))
