@@ -5,7 +5,7 @@ axes come to: a claim that each of these permits need not be a subgradient, and 
 them permits may still be the gradient of a point beside it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,17 +54,20 @@ def along(point: Point, u: Sequence[Any], size: float) -> Slope:
     return measure(point.along(u), 1.0, point.eps, 1e-8, size)
 
 
-def stands_alone(point: Point, finding: Finding, places: Sequence[Place]) -> bool:
+def stands_alone(point: Point, finding: Finding, draw: Callable[[], list[Any]]) -> bool:
     """Whether the slope of an element is its share of the slopes along mixed directions.
 
     Where f is not differentiable, such as a median among equals, it need not be: each element
     alone may leave f as it is, and yet no claim be wrong.
+
+    Args:
+        draw: gives one mixed direction after the other.
     """
     assert finding.index is not None
-    rng = np.random.default_rng(0)
     k, i = finding.index
     for _ in range(TIMES):
-        u = mixture(point, [*places, finding.index], rng)
+        u = draw()
+        u[k][i] = u[k][i] or 1.0
         rest = [d.copy() for d in u]
         rest[k][i] = 0
         share = u[k][i] * finding.slope.value

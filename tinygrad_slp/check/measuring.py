@@ -1,7 +1,7 @@
 """A claimed gradient beside measured slopes: of every element, or along random directions."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -69,14 +69,15 @@ class Elements:
         found = self.sharpened(found)
         if any(f.verdict == Verdict.WRONG for f in found) and not self.add_up(found):
             smooth = [f.index for f in found if f.index and f.slope.kind == "smooth"]
+            rng = np.random.default_rng(0)
             for f in found:
                 if f.verdict == Verdict.WRONG and f.slope.kind == "smooth":
-                    self.doubted(f, smooth)
+                    self.doubted(f, lambda: mixture(self.point, smooth, rng))
         return settled(self.point, found, max(self.claim.eps, self.point.eps), self.typical)
 
-    def doubted(self, f: Finding, places: Sequence[Place]) -> None:
+    def doubted(self, f: Finding, draw: Callable[[], list[Any]]) -> None:
         """A wrong element is undecided, if its slope is no part of those along other directions."""
-        if not stands_alone(self.point, f, places):
+        if not stands_alone(self.point, f, draw):
             f.verdict, f.why = Verdict.CANNOT_TELL, NOT_DIFFERENTIABLE
 
     def add_up(self, findings: Sequence[Finding]) -> bool:
@@ -302,7 +303,8 @@ class Directions:
         if found[0].verdict != Verdict.WRONG:
             return finding
         if found[0].slope.kind == "smooth":
-            elements.doubted(found[0], [self.place(int(at)) for at in np.flatnonzero(flat)])
+            kinked = set(np.flatnonzero(flat == 0).tolist())
+            elements.doubted(found[0], lambda: self.without(kinked, self.direction()))
         return found[0]
 
     def discrepancy(self, u: Sequence[Any], wanted: float) -> float:
