@@ -83,11 +83,6 @@ def test_a_budget_is_positive(seconds):
         check_gradient(np.sum, W, np.ones_like, seconds=seconds)
 
 
-def test_float16_does_not_pass_errors_of_a_third():
-    x = W.astype(np.float16)
-    assert not check_gradient(lambda x: np.sum(x**2), x, lambda x: np.float16(2.6) * x).ok
-
-
 def test_the_search_for_the_mistake_keeps_to_the_budget():
     calls = []
 
@@ -211,15 +206,13 @@ def test_a_small_error_is_not_called_one_times_the_right_gradient():
     assert report.verdict == "WRONG" and "it is 1" not in report.explanation
 
 
-def test_the_shortest_name_that_fits_is_meant():
-    scope = {"prove": prove, "__name__": "elsewhere", "np": np}
-    exec(
-        "def loss(hidden, en): return np.sum(hidden**2) + np.sum(en)\n"
-        "@prove('en: n; hidden: n')\n"
-        "def my_dhidden(en, hidden): return 2 * hidden",
-        scope,
-    )
-    assert "hidden" in scope["test_my_dhidden"].__doc__
+def test_prove_does_not_choose_between_names_that_fit():
+    """my_dhidden ends in d and hidden, and in d and en."""
+    with pytest.raises(ValueError, match="wrt="):
+
+        @prove("en: n; hidden: n")
+        def my_dhidden(en, hidden):
+            return 2 * hidden
 
 
 def test_the_picture_is_of_the_worst(tmp_path, monkeypatch):

@@ -375,7 +375,7 @@ def prove(
     def decorate(function: F) -> F:
         name = function.__name__
         fitting = [n for n in parsed.names if name.endswith(f"d{n}")]
-        of = wrt or min(fitting, key=len, default=None)
+        of = wrt or (fitting[0] if len(fitting) == 1 else None)  # of several, no one knows
         if of not in parsed.letters:
             raise ValueError(
                 f"of which input is {name} the gradient? Write @prove(..., wrt='w') with one of "
