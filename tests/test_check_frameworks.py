@@ -81,6 +81,61 @@ class TestTorch:
         assert report.verdict == "RIGHT"
         assert report.calls < 100
 
+    def test_integers(self):
+        x = self.torch.tensor([1, 2, 3])
+        f = lambda x: (x.double() ** 2).sum()
+        assert check_gradient(f, x, lambda x: 2 * x).verdict == "RIGHT"
+        assert check_gradient(f, x).verdict == "RIGHT"
+
+    def test_swapped_outputs_in_a_backward_pass(self):
+        """Two of the weights of the outputs used to be the same."""
+        torch = self.torch
+
+        def swapped(i, j):
+            class Swapped(torch.autograd.Function):
+                @staticmethod
+                def forward(ctx, x):
+                    return x * 2.0
+
+                @staticmethod
+                def backward(ctx, g):
+                    g = g.clone()
+                    g[i], g[j] = g[j].clone(), g[i].clone()
+                    return 2 * g
+
+            return Swapped.apply
+
+        x = torch.linspace(0.3, 1, 6, dtype=torch.float64)
+        pairs = [(i, j) for i in range(6) for j in range(i)]
+        assert all(check_gradient(swapped(i, j), x).verdict == "WRONG" for i, j in pairs)
+
+    def test_x_is_given_as_it_is(self):
+        def f(x):
+            (g,) = self.torch.autograd.grad((x**3).sum(), x, create_graph=True)
+            return (g**2).sum()
+
+        x = self.torch.linspace(0.3, 1, 4, dtype=self.torch.float64).requires_grad_()
+        assert check_gradient(f, x, lambda x: 36 * x**3).verdict == "RIGHT"
+
+    def test_a_constant_has_no_gradient(self):
+        x = self.torch.ones(3, dtype=self.torch.float64)
+        f = lambda x: self.torch.tensor(5.0, dtype=self.torch.float64)
+        assert check_gradient(f, x).verdict == "RIGHT"
+
+    def test_what_cannot_be_checked_says_so(self):
+        x = self.torch.ones(3, dtype=self.torch.float64)
+        with pytest.raises(TypeError, match="returns a float"):
+            check_gradient(lambda x: x.sum().item(), x)
+        with pytest.raises(TypeError, match="bfloat16"):
+            check_gradient(lambda x: x.sum(), x.bfloat16())
+        with pytest.raises(TypeError, match="named_parameters"):
+            check_gradient(lambda m: 1.0, self.torch.nn.Linear(2, 1), lambda m: m)
+
+    def test_float16_is_not_right_to_a_third(self):
+        x = self.torch.tensor([0.3, 1, -0.7]).half()
+        report = check_gradient(lambda x: (x**2).sum(), x, lambda x: 2.6 * x)
+        assert not report.ok and "float16" in str(report)
+
 
 class TestJax:
     @pytest.fixture(autouse=True)
@@ -118,3 +173,12 @@ class TestJax:
         assert report.verdict == "RIGHT"
         assert report.resolution > 1e-6
         assert 'jax.config.update("jax_enable_x64", True)' in str(report)
+
+    def test_integers(self):
+        x = self.jax.numpy.array([1, 2, 3])
+        f = lambda x: (x.astype(float) ** 2).sum()
+        assert check_gradient(f, x, lambda x: 2.0 * x).verdict == "RIGHT"
+        assert check_gradient(f, x).verdict == "RIGHT"
+
+    def test_a_result_that_is_a_python_number(self):
+        assert check_gradient(lambda x: 5.0, self.jax.numpy.ones(3)).verdict == "RIGHT"

@@ -55,16 +55,28 @@ class Torch:
     wider = "x.double()"
 
     def array(self, x: Any) -> Any:
-        return x.detach().cpu().numpy() if hasattr(x, "detach") else np.asarray(x)
+        if not hasattr(x, "detach"):
+            return np.asarray(x)
+        if x.dtype == sys.modules["torch"].bfloat16:
+            raise TypeError("bfloat16 has too few digits to measure slopes; write x.double()")
+        return x.detach().cpu().numpy()
 
     def like(self, array: np.ndarray, x: Any) -> Any:
         torch = sys.modules["torch"]
-        return torch.as_tensor(array.copy(), dtype=x.dtype, device=x.device)
+        if not torch.is_tensor(x):
+            return array
+        dtype = x.dtype if x.is_floating_point() else None
+        y = torch.as_tensor(array.copy(), dtype=dtype, device=x.device)
+        return y.requires_grad_(x.requires_grad)
 
     def gradient(self, f: Callable[..., Any], xs: Sequence[Any], weights: Any) -> list[Any]:
         torch = sys.modules["torch"]
         leaves = [x.detach().clone().requires_grad_() for x in xs]
         y = f(*leaves)
+        if not torch.is_tensor(y):
+            raise TypeError(f"it returns a {type(y).__name__} that does not know how it was made")
+        if not y.requires_grad:
+            return [torch.zeros_like(x) for x in leaves]
         g = torch.as_tensor(weights, dtype=y.dtype, device=y.device).reshape(y.shape)
         found = torch.autograd.grad(y, leaves, g, allow_unused=True)
         pairs = zip(found, leaves, strict=True)
@@ -79,11 +91,12 @@ class Jax:
         return np.asarray(x)
 
     def like(self, array: np.ndarray, x: Any) -> Any:
-        return sys.modules["jax"].numpy.asarray(array, dtype=x.dtype)
+        numpy = sys.modules["jax"].numpy
+        return numpy.asarray(array, x.dtype if numpy.issubdtype(x.dtype, numpy.floating) else None)
 
     def gradient(self, f: Callable[..., Any], xs: Sequence[Any], weights: Any) -> list[Any]:
         jax = sys.modules["jax"]
-        y, pull = jax.vjp(f, *xs)
+        y, pull = jax.vjp(lambda *xs: jax.numpy.asarray(f(*xs)), *xs)
         return list(pull(jax.numpy.asarray(weights, dtype=y.dtype).reshape(y.shape)))
 
 

@@ -33,6 +33,8 @@ class Claim:
                 found = self.grad(tree) if callable(self.grad) else self.grad
                 found = self.fitted(found, point)
         arrays = [np.asarray(framework_of(g).array(g)) for g in found]
+        if any(a.dtype.kind == "c" for a in arrays):
+            raise TypeError("the gradient is complex; that of a real function is real")
         arrays = [a if a.dtype.kind == "f" else a.astype(np.float64) for a in arrays]
         for a, x, where in zip(arrays, point.arrays, point.names, strict=bool(not self.misfit)):
             if a.shape != x.shape:
@@ -69,7 +71,7 @@ def automatic(point: Point) -> list[Any]:
     xs = [
         framework.like(a, point.leaves[k]) for a, k in zip(point.arrays, point.moving, strict=True)
     ]
-    weights = np.ones((), point.dtype) if point.weights is None else point.weights
+    weights = np.ones(point.shape) if point.weights is None else point.weights
     try:
         return framework.gradient(f, xs, weights.astype(point.dtype))
     except TypeError as error:

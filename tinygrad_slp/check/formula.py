@@ -16,15 +16,20 @@ import numpy as np
 from .. import autodiff
 from ..graph import Node
 from .gradient import check_gradient
-from .report import Report, counted
+from .point import EPS64, spacing
+from .report import Report, joined
 from .search import Draw, Measured, Search, distance
 from .slips import Traced
-from .verdict import GRAVITY, Verdict
+from .verdict import GRAVITY, Verdict, grain_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 Interval = tuple[float, float]
 MEASURED = 3  # fresh inputs on which slopes are measured
 COMPARED = 20  # fresh inputs on which the claim is compared with the gradient of the loss
+UNTRUSTED = (
+    "automatic differentiation does not give the slopes of this loss, and is not used: a part of "
+    "it leaves the graph, as by float() or an array written to, or a rule is wrong"
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,8 @@ class Shapes:
                     f"cannot read {part.strip()!r} in shapes={text!r}: write the name of each "
                     'input and the letters of its axes, as in "X: n d; w: d; b: ; y: n"'
                 )
+            if found[1] in letters:
+                raise ValueError(f"{found[1]} is twice in shapes={text!r}")
             letters[found[1]] = tuple(found[2].split())
         if not letters:
             raise ValueError('shapes is empty: write, for example, "X: n d; w: d; b: ; y: n"')
@@ -97,32 +104,40 @@ def check_formula(
         A report, with one for each gradient: `report["w"]`.
 
     Raises:
-        ValueError: shapes cannot be read, or a gradient is not of one of the inputs.
+        ValueError: shapes cannot be read; there is no gradient; a gradient or an interval is not of
+            one of the inputs; or an interval is empty.
+        TypeError: gradients is no mapping of names to functions.
         ImportError: Hypothesis is missing (`pip install 'tinygrad-slp[test]'`).
     """
     parsed = Shapes.parse(shapes)
-    for name in gradients:
-        if name not in parsed.letters:
-            raise ValueError(
-                f"a gradient of {name!r}, but the inputs are {', '.join(parsed.names)}"
-            )
-    began = time.perf_counter()
+    refuse_wrong(gradients, parsed, values or {})
     reports = {
         name: Formula(loss, formula, name, parsed, values or {}, seed).check()
         for name, formula in gradients.items()
     }
-    verdict = max((r.verdict for r in reports.values()), key=GRAVITY.index, default=Verdict.RIGHT)
-    right = [name for name, r in reports.items() if r.ok]
-    notes = [f"right: {', '.join(right)}"] if right and len(right) < len(reports) else []
-    return Report(
-        verdict,
-        getattr(loss, "__name__", "loss"),
-        reports=reports,
-        notes=notes,
-        calls=sum(r.calls for r in reports.values()),
-        seconds=time.perf_counter() - began,
-        checked=counted(len(reports), "gradient"),
-    )
+    return joined(getattr(loss, "__name__", "loss"), reports, "gradient")
+
+
+def refuse_wrong(
+    gradients: Mapping[str, Callable[..., Any]], shapes: Shapes, values: Mapping[str, Interval]
+) -> None:
+    """
+    Raises:
+        ValueError, TypeError: see `check_formula`.
+    """
+    if not isinstance(gradients, Mapping) or not all(map(callable, gradients.values())):
+        raise TypeError('gradients should be functions by name, such as {"w": my_dw}')
+    if not gradients:
+        raise ValueError('there is no gradient to check: write, for example, {"w": my_dw}')
+    for what, named in (("a gradient", gradients), ("values", values)):
+        for name in named:
+            if name not in shapes.letters:
+                raise ValueError(
+                    f"{what} of {name!r}, but the inputs are {', '.join(shapes.names)}"
+                )
+    for name, (low, high) in values.items():
+        if not low < high:
+            raise ValueError(f"values of {name!r} from {low} to {high}: there are none between")
 
 
 class Formula:
@@ -146,20 +161,25 @@ class Formula:
         rng = np.random.default_rng(seed)
         self.draws = [shapes.fresh(rng, values) for _ in range(COMPARED)]
         self.traceable = self.can_trace()
+        self.trusted = True
 
     def can_trace(self) -> bool:
         """Whether the loss takes Tensors, so that its gradient is known without measuring."""
+        self.eps = EPS64
         inputs = self.draws[0].inputs
         try:
-            right = Traced(self.loss, inputs, self.wrt).gradient()
+            traced = Traced(self.loss, inputs, self.wrt)
+            right = traced.gradient()
         except Exception:  # whatever it raises, it does not take Tensors
             return False
+        self.eps = max(spacing(np.asarray(traced.output.array)), spacing(np.asarray(right)))
         return bool(np.isfinite(right).all())
 
     def right(self, inputs: Sequence[Any]) -> Any:
         """The gradient of the loss by automatic differentiation."""
         with np.errstate(all="ignore"):
-            return autodiff.grad(self.loss, self.wrt)(*[np.array(x) for x in inputs])
+            loss = lambda *xs: np.sum(self.loss(*xs))  # it may be of shape (1,)
+            return autodiff.grad(loss, self.wrt)(*[np.array(x) for x in inputs])
 
     def claimed(self, inputs: Sequence[Any]) -> Any:
         with np.errstate(all="ignore"):
@@ -168,27 +188,55 @@ class Formula:
 
     def check(self) -> Report:
         began = time.perf_counter()
-        worst: Report | None = None
-        calls = 0
-        for draw in self.draws[:MEASURED]:
-            report = self.at(draw.inputs)
-            calls += report.calls
-            if worst is None or GRAVITY.index(report.verdict) > GRAVITY.index(worst.verdict):
-                worst = report
-        assert worst is not None
-        if worst.verdict != Verdict.WRONG and self.traceable and self.any_unlike():
-            worst.verdict = Verdict.WRONG
+        reports = [self.at(draw.inputs) for draw in self.draws[:MEASURED]]
+        if self.traceable:
+            reports += self.where_unlike(reports)
+        worst = max(reports, key=lambda r: GRAVITY.index(r.verdict))
+        calls = sum(r.calls for r in reports)
         if worst.verdict == Verdict.WRONG:
             worst = self.explained(worst)
-        worst.checked = f"slopes on {MEASURED} fresh inputs" + (
-            f", compared with autodiff on {COMPARED}" if self.traceable else ""
+        if self.traceable and not self.trusted:
+            worst.notes = [*worst.notes, UNTRUSTED]
+        worst.checked = f"slopes on {len(reports)} fresh inputs" + (
+            f", compared with autodiff on {COMPARED}" if self.known else ""
         )
         worst.name = f"∂/∂{self.name}"
-        worst.calls += calls
+        worst.calls = calls
         worst.seconds = time.perf_counter() - began
         return worst
 
-    def at(self, inputs: Sequence[Any]) -> Report:
+    def where_unlike(self, reports: Sequence[Report]) -> list[Report]:
+        """Slopes where the claim is not what autodiff gives: one of both is wrong, and these know.
+
+        A loss may leave the graph, as by float() or an array written to, and its gradient there.
+        """
+        found: list[Report] = []
+        verdicts = {r.verdict for r in reports}
+        if Verdict.NOT_A_FUNCTION in verdicts:
+            return found
+        if Verdict.WRONG not in verdicts:
+            unlike = [draw for draw in self.draws if self.unlike(draw.inputs)]
+            for draw in unlike[:MEASURED]:
+                found.append(self.at(draw.inputs))
+                if found[-1].verdict == Verdict.WRONG:
+                    break
+            if not unlike:
+                return found
+            self.trusted = not any(r.ok for r in found)
+        self.trusted = self.trusted and self.autodiff_holds()
+        return found
+
+    def autodiff_holds(self) -> bool:
+        """Whether the gradient by automatic differentiation is not wrong itself."""
+        inputs = self.draws[0].inputs
+        return self.at(inputs, lambda *xs: self.right(xs)).verdict != Verdict.WRONG
+
+    @property
+    def known(self) -> bool:
+        """Whether the gradient of the loss is known without measuring."""
+        return self.traceable and self.trusted
+
+    def at(self, inputs: Sequence[Any], formula: Callable[..., Any] | None = None) -> Report:
         """The claim against measured slopes at these inputs."""
 
         def with_input(function: Callable[..., Any]) -> Callable[[Any], Any]:
@@ -197,21 +245,18 @@ class Formula:
         return check_gradient(
             with_input(self.loss),
             inputs[self.wrt],
-            with_input(self.formula),
+            with_input(formula or self.formula),
             method="elements" if np.size(inputs[self.wrt]) < 200 else "directions",
             explain=False,
             variable=self.name,
         )
-
-    def any_unlike(self) -> bool:
-        return any(self.unlike(draw.inputs) for draw in self.draws)
 
     def unlike(self, inputs: Sequence[Any]) -> bool:
         """Whether the claim is not the gradient of the loss, to rounding."""
         right, claimed = self.right(inputs), self.claimed(inputs)
         if not np.isfinite(right).all():
             return False
-        return not distance(right, claimed) < 1e-7
+        return not distance(right, claimed) < max(1e-7, 10 * grain_of(self.eps))
 
     # --- when it is wrong ---
 
@@ -225,7 +270,7 @@ class Formula:
             report.example = shown(self.shapes.names, inputs)
             call = getattr(self.formula, "__name__", "formula")
             report.replay = f"{call}({', '.join(compact(x) for x in inputs)})"
-        if self.traceable:
+        if self.known:
             search = Search(
                 Traced, self.loss, self.formula, self.wrt, self.draws, self.shapes.names
             )
@@ -242,14 +287,14 @@ class Formula:
                 "pip install 'tinygrad-slp[test]'"
             )
         hypothesis = import_module("hypothesis")
-        wrong = self.unlike if self.traceable else self.measured_wrong
+        wrong = self.unlike if self.known else self.measured_wrong
         try:
             found = hypothesis.find(
                 self.strategy(hypothesis.strategies),
                 wrong,
                 random=Random(0),
                 settings=hypothesis.settings(
-                    max_examples=100 if self.traceable else 20,
+                    max_examples=100 if self.known else 20,
                     # What its other phases do, the search for the mistake does better.
                     phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
                     database=None,
@@ -329,7 +374,8 @@ def prove(
 
     def decorate(function: F) -> F:
         name = function.__name__
-        of = wrt or next((n for n in parsed.names if name.endswith(f"d{n}")), None)
+        fitting = [n for n in parsed.names if name.endswith(f"d{n}")]
+        of = wrt or (fitting[0] if len(fitting) == 1 else None)  # of several, no one knows
         if of not in parsed.letters:
             raise ValueError(
                 f"of which input is {name} the gradient? Write @prove(..., wrt='w') with one of "

@@ -10,10 +10,10 @@ import numpy as np
 from .claim import Claim
 from .measuring import Directions, Elements
 from .point import Point
-from .report import Report, gravest, ordered
-from .search import Draw, Measured, Search
+from .report import Report, ordered
+from .search import PATIENCE, Draw, Measured, Search
 from .slips import Traced
-from .verdict import Finding, Verdict
+from .verdict import Finding, Verdict, gravest
 
 Method = Literal["auto", "elements", "directions"]
 Function = Callable[[Any], Any]
@@ -37,33 +37,44 @@ def check_gradient(
 
     Args:
         f: a function of x to one number; to an array is checked through Σ v·f(x) for a fixed
-            random v.
+            random v, if no gradient is given.
         x: an array, number, tuple, list, dict or Module of arrays: NumPy's, Tensors, PyTorch's or
             JAX's. It is given to f and to grad as it is. What is not floating-point is constant.
         grad: the gradient to check: a function of x that returns it in the structure of x, or the
             gradient itself. By default that of the framework that x belongs to (ours, for NumPy).
         method: "elements" measures every slope; "directions" three random ones, and looks for the
             wrong element if one disagrees; "auto" chooses by size and by what a call costs.
-        seconds: stop measuring after this time; what was not measured makes it CANNOT TELL.
+        seconds: stop measuring after this time; what was not measured makes it CANNOT TELL. The
+            mistake is looked for in what is left of it, at least a second, by default some more.
         seed: of the directions.
         name: in the report.
         explain: if it is wrong, look for the mistake.
         variable: what x is called in the report.
 
     Raises:
-        TypeError: f is no function; there are no numbers in x; or f cannot be differentiated
-            automatically.
+        TypeError: f is no function, or does not return real numbers; there are no floating-point
+            numbers in x; or f cannot be differentiated automatically.
+        ValueError: a gradient is given of more than one number; or seconds is not positive.
     """
     if not callable(f):
         swapped = "; x and f seem to be swapped" * callable(x)
         raise TypeError(
             f"f should be a function, as in check_gradient(f, x); got {type(f).__name__}{swapped}"
         )
+    if seconds is not None and not seconds > 0:
+        raise ValueError(f"seconds should be more than 0, or None for no limit; got {seconds}")
     began = time.perf_counter()
     point = Point(f, x, variable)
+    if grad is not None and point.weights is not None:
+        raise ValueError(
+            f"f gives shape {point.shape}, but a gradient is of one number: "
+            "write np.sum(f(x)), or leave grad out"
+        )
     if reason := point.impurity():
         return finished(point, name, [], began, notes=[reason], verdict=Verdict.NOT_A_FUNCTION)
     if not point.size:
+        if point.leaves and not point.moving:
+            raise TypeError(nothing_moves(point))
         notes = ["x has no elements, so there is nothing to check"]
         return finished(point, name, [], began, notes=notes, verdict=Verdict.CANNOT_TELL)
     if not np.isfinite(point.value):
@@ -72,16 +83,26 @@ def check_gradient(
     claim = Claim(point, grad)
     if claim.misfit:
         return finished(point, name, [], began, notes=[claim.misfit], verdict=Verdict.WRONG)
-    deadline = began + seconds if seconds else np.inf
+    deadline = np.inf if seconds is None else began + seconds
     checker = Elements if chosen(method, point, began) == "elements" else Directions
     check = checker(point, claim, deadline, seed)
     findings = check.findings()
+    if gravest(f.verdict for f in findings) != Verdict.RIGHT and (reason := point.rare_impurity()):
+        return finished(point, name, [], began, notes=[reason], verdict=Verdict.NOT_A_FUNCTION)
     report = finished(point, name, findings, began, check.notes, checked=check.checked)
     small = point.size <= EXPLAINED
     if explain and small and report.verdict == Verdict.WRONG and callable(grad):
-        explained(report, point, claim)
+        left = PATIENCE if seconds is None else max(1.0, deadline - time.perf_counter())
+        explained(report, point, claim, time.perf_counter() + left)
         report.seconds = time.perf_counter() - began
     return report
+
+
+def nothing_moves(point: Point) -> str:
+    leaf = point.leaves[0]
+    if hasattr(leaf, "named_parameters"):
+        return "x is a module of PyTorch; write f of p, and check it at dict(m.named_parameters())"
+    return f"x has no floating-point numbers, but {type(leaf).__name__}: there is nothing to vary"
 
 
 def finished(
@@ -95,7 +116,7 @@ def finished(
 ) -> Report:
     """The report of these findings."""
     return Report(
-        verdict or gravest(findings),
+        verdict or gravest(f.verdict for f in findings),
         name,
         ordered(findings),
         notes=[*point.notes, *notes],
@@ -118,7 +139,7 @@ def chosen(method: Method, point: Point, began: float) -> str:
 FRESH = 10  # points near by on which an explanation has to hold
 
 
-def explained(report: Report, point: Point, claim: Claim) -> Report:
+def explained(report: Report, point: Point, claim: Claim, deadline: float) -> Report:
     """The report with the mistake, looked for at generic points near the given one."""
     worst = report.findings[0]
     if worst.index is None:
@@ -138,11 +159,11 @@ def explained(report: Report, point: Point, claim: Claim) -> Report:
     # Whatever f and grad raise: either f does not take Tensors, and its slopes have to be measured,
     # or it is not defined near by, and nothing can be said.
     with suppress(Exception):
-        search = Search(Traced, loss, claimed, wrt, draws, point.names)
+        search = Search(Traced, loss, claimed, wrt, draws, point.names, deadline)
         return search.diagnose().added_to(report)
     if point.arrays[wrt].size <= FEW:
         with suppress(Exception):
-            search = Search(Measured, loss, claimed, wrt, draws[:3], point.names)
+            search = Search(Measured, loss, claimed, wrt, draws[:3], point.names, deadline)
             return search.diagnose().added_to(report)
     return report
 

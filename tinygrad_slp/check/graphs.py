@@ -14,12 +14,14 @@ from ..graph import Node, made, recorded
 from ..nn import Module
 from ..nn.module import named_parts
 from ..rule import RULES, name
+from ..tensor import Tensor
 from ..tree import flatten
 from ..walk import ancestors, match
 from .examples import Call, calls
 from .gradient import check_gradient
-from .report import Report, counted, gravest, ordered
-from .verdict import GRAVITY, Verdict
+from .point import Point
+from .report import Report, joined, ordered
+from .verdict import Verdict, grain_of, gravest
 
 PACKAGE = str(Path(__file__).parent.parent)
 
@@ -59,12 +61,18 @@ def check_module(
         A report with one for each parameter; of a wrong one it names the first layer and the first
         operation whose own derivative is wrong.
     """
+    if not isinstance(batch, tuple | list) or len(batch) < 2:
+        raise TypeError(f"the batch should be (x, y), got {type(batch).__name__}")
     *inputs, target = batch
+    before = [(x, np.copy(x.array if isinstance(x, Node) else x)) for x in model.buffers()]
 
     def f(m: Any) -> Any:
         return loss(m(*inputs), target)
 
-    report = check_gradient(f, model, **options)
+    try:
+        report = check_gradient(f, model, **options)
+    finally:
+        restore(before)
     report.name = type(model).__name__
     paths = [path for path, x in model.named_parameters()]
     by_layer: dict[str, list[Any]] = {}
@@ -72,7 +80,7 @@ def check_module(
         if finding.index is not None:
             by_layer.setdefault(paths[finding.index[0]], []).append(finding)
     report.reports = {
-        path: Report(gravest(by_layer[path]), path, ordered(by_layer[path]))
+        path: Report(gravest(f.verdict for f in by_layer[path]), path, ordered(by_layer[path]))
         for path in paths
         if path in by_layer
     }
@@ -84,12 +92,29 @@ def check_module(
     return report
 
 
+def restore(buffers: Sequence[tuple[Any, Any]]) -> None:
+    """Sets buffers to what they were: running statistics have seen the calls of a check."""
+    for x, before in buffers:
+        if isinstance(x, Tensor):
+            x.data = before
+        else:
+            x[...] = before
+
+
 def check_second(f: Callable[[Any], Any], x: Any, *, seed: int = 0) -> Report:
     """Whether second derivatives of f are right: slopes of its gradient, symmetry of its Hessian.
 
     Args:
         f: of a floating-point array (or a tree of them) to one number, written for Tensors.
+
+    Raises:
+        TypeError: x is a Module.
     """
+    if isinstance(x, Module):
+        raise TypeError(
+            "check_second is of arrays: write f of x = list(model.parameters()), with "
+            "model.with_parameters(x)"
+        )
     leaves, rebuild = flatten(x)
     arrays = [np.array(v.array if isinstance(v, Node) else v) for v in leaves]
     rng = np.random.default_rng(seed)
@@ -101,7 +126,8 @@ def check_second(f: Callable[[Any], Any], x: Any, *, seed: int = 0) -> Report:
 
     def product(v: Sequence[Any], at: Any) -> list[Any]:
         fitted = [np.asarray(t, a.dtype) for t, a in zip(v, arrays, strict=True)]
-        return list(flatten(autodiff.hvp(f, (at,), (rebuild(fitted),)))[0])
+        with np.errstate(all="ignore"):
+            return list(flatten(autodiff.hvp(f, (at,), (rebuild(fitted),)))[0])
 
     def check_along(v: Sequence[Any], name: str) -> Report:
         def slope(at: Any) -> Any:
@@ -115,24 +141,18 @@ def check_second(f: Callable[[Any], Any], x: Any, *, seed: int = 0) -> Report:
     u, v = tangents
     one, two = inner(product(u, rebuild(arrays)), v), inner(product(v, rebuild(arrays)), u)
     report = joined("second derivatives", reports)
-    off = abs(one - two) / max(abs(one), abs(two), 1e-300)
-    if off > 1e-8:
+    # What rounds is each term of the sums, not what is left of them when they cancel.
+    pairs = zip(product(u, rebuild(arrays)), v, strict=True)
+    terms = [float(np.sum(np.abs(np.asarray(a) * b))) for a, b in pairs]
+    off = float(abs(one - two) / max(sum(terms), abs(one), abs(two), 1e-300))
+    eps = max(float(np.finfo(a.dtype).eps) for a in arrays)
+    if not np.isfinite(Point(f, x).value) or not np.isfinite(off):
+        report.verdict = gravest([report.verdict, Verdict.CANNOT_TELL])
+        report.notes = [*report.notes, "the function or its slopes are not finite: check elsewhere"]
+    elif off > grain_of(eps):
         report.verdict = Verdict.WRONG
     report.notes = [*report.notes, f"the Hessian is symmetric to {off:.0e}"]
     return report
-
-
-def joined(title: str, reports: dict[str, Report]) -> Report:
-    """Several reports as one, with the gravest verdict of them."""
-    verdict = max((r.verdict for r in reports.values()), key=GRAVITY.index, default=Verdict.RIGHT)
-    return Report(
-        verdict,
-        title,
-        reports=reports,
-        calls=sum(r.calls for r in reports.values()),
-        seconds=sum(r.seconds for r in reports.values()),
-        checked=counted(len(reports), "check"),
-    )
 
 
 # --- where ---

@@ -1,7 +1,7 @@
 """A claimed gradient beside measured slopes: of every element, or along random directions."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -10,22 +10,32 @@ from typing import Any
 import numpy as np
 
 from .claim import Claim
+from .kinks import NOT_DIFFERENTIABLE, Place, mixture, near_zero, settled, stands_alone
 from .point import Point
 from .report import counted
-from .slope import Slope, measure
+from .slope import Slope, measure, plain, power_of_two
 from .verdict import Finding, Verdict, grain_of, judge
 
-NOT_DIFFERENTIABLE = (
-    "the slopes along the axes do not add up to the slope along another direction: the function "
-    "is not differentiable here; check a point beside it"
+KINKED = 600  # slopes measured to find the elements at kinks among many
+TOO_MANY = (
+    "kinks along this direction hide the rest, and there are too many to tell apart; check a point "
+    'beside it, or each element, with method="elements"'
 )
 
 
 class Elements:
-    """The slope of every element."""
+    """The slope of every element, or of those in these places."""
 
-    def __init__(self, point: Point, claim: Claim, deadline: float, seed: int) -> None:
+    def __init__(
+        self,
+        point: Point,
+        claim: Claim,
+        deadline: float,
+        seed: int = 0,
+        places: Sequence[Place] | None = None,
+    ) -> None:
         self.point = point
+        self.places = every_place(point) if places is None else places
         self.claim = claim
         self.deadline = deadline
         self.notes: list[str] = []
@@ -36,7 +46,7 @@ class Elements:
 
     def findings(self) -> list[Finding]:
         """One for each element, undecided and small differences measured again in wider dtypes."""
-        places = [(k, i) for k, a in enumerate(self.point.arrays) for i in np.ndindex(a.shape)]
+        places = self.places
         slopes: list[Slope] = []
         for k, i in progress(places, "measuring slopes"):
             if time.perf_counter() > self.deadline:
@@ -58,28 +68,27 @@ class Elements:
         ]
         found = self.sharpened(found)
         if any(f.verdict == Verdict.WRONG for f in found) and not self.add_up(found):
+            smooth = [f.index for f in found if f.index and f.slope.kind == "smooth"]
+            rng = np.random.default_rng(0)
             for f in found:
                 if f.verdict == Verdict.WRONG and f.slope.kind == "smooth":
-                    f.verdict, f.why = Verdict.CANNOT_TELL, NOT_DIFFERENTIABLE
-        return found
+                    self.doubted(f, lambda: mixture(self.point, smooth, rng))
+        return settled(self.point, found, max(self.claim.eps, self.point.eps), self.typical)
+
+    def doubted(self, f: Finding, draw: Callable[[], list[Any]]) -> None:
+        """A wrong element is undecided, if its slope is no part of those along other directions."""
+        if not stands_alone(self.point, f, draw):
+            f.verdict, f.why = Verdict.CANNOT_TELL, NOT_DIFFERENTIABLE
 
     def add_up(self, findings: Sequence[Finding]) -> bool:
-        """Whether the slopes of the elements make up the slope along a direction.
-
-        Where f is not differentiable, such as a median among equals, they need not: each element
-        alone may leave f as it is, and yet no claim be wrong.
-        """
-        rng = np.random.default_rng(0)
-        u = [np.zeros(a.shape) for a in self.point.arrays]
-        total = size = bar = 0.0
-        for f in findings:
-            if f.index and f.slope.kind == "smooth":
-                k, i = f.index
-                reach = near_zero(float(self.point.arrays[k][i])) or 1.0
-                d = u[k][i] = reach * rng.integers(4, 13) / 8 * rng.choice([-1, 1])
-                total += d * f.slope.value
-                size += abs(d * f.slope.value)
-                bar += abs(d) * f.slope.bar
+        """Whether the slopes of the elements make up the slope along a direction."""
+        smooth = [f for f in findings if f.index and f.slope.kind == "smooth"]
+        places = [f.index for f in smooth if f.index]
+        u = mixture(self.point, places, np.random.default_rng(0))
+        steps = [float(u[k][i]) for k, i in places]
+        total = sum(d * f.slope.value for d, f in zip(steps, smooth, strict=True))
+        size = sum(abs(d * f.slope.value) for d, f in zip(steps, smooth, strict=True))
+        bar = sum(abs(d) * f.slope.bar for d, f in zip(steps, smooth, strict=True))
         point = self.point.wider() or self.point
         slope = measure(point.along(u), 1.0, point.eps, 1e-8, size)
         if slope.kind == "smooth":
@@ -156,14 +165,8 @@ def measure_element(
     return slope
 
 
-def near_zero(x: float) -> float:
-    """The step that does not cross 0, for small x; 0 for others, and at 0 itself."""
-    return power_of_two(abs(x)) / 2 if 0 < abs(x) < 2.0**-10 else 0.0
-
-
-def power_of_two(x: float) -> float:
-    """The power of two next to x: such steps make no rounding error of their own."""
-    return float(2.0 ** round(np.log2(x)))
+def every_place(point: Point) -> list[Place]:
+    return [(k, i) for k, a in enumerate(point.arrays) for i in np.ndindex(a.shape)]
 
 
 class Directions:
@@ -182,24 +185,72 @@ class Directions:
 
     def findings(self) -> list[Finding]:
         found = []
+        kinked: set[int] = set()
         for n in progress(range(3), "measuring directions"):
-            if time.perf_counter() > self.deadline:
+            if not self.in_time():
                 self.notes.append("stopped after the given time: raise seconds=")
                 found.append(judge("", 0.0, Slope("unknown", why="not measured"), 1.0, 0.0))
                 break
-            u = self.direction()
-            finding = self.along(u, f"along random direction {n}")
+            where = f"along random direction {n}"
+            u = self.without(kinked, self.direction())
+            finding = self.along(u, where)
+            if finding.slope.kind == "kink":
+                kinked |= self.at_kinks(u)
+                u = self.without(kinked, u)
+                finding = self.along(u, where)
+                if finding.slope.kind == "kink":
+                    finding.verdict, finding.why = Verdict.CANNOT_TELL, TOO_MANY
+                    return [finding]
             found.append(finding)
             if finding.verdict == Verdict.WRONG:
                 return [self.bisected(u, finding)]
-        return found
+        if not kinked:
+            return found
+        places = [self.place(at) for at in sorted(kinked)]
+        self.checked += f", and {counted(len(places), 'element')} at kinks"
+        return found + Elements(self.point, self.claim, self.deadline, places=places).findings()
+
+    def in_time(self) -> bool:
+        return time.perf_counter() < self.deadline
+
+    def without(self, kinked: set[int], u: Sequence[Any]) -> list[Any]:
+        """The direction with these elements left as they are."""
+        flat = np.concatenate([np.ravel(d) for d in u])
+        flat[list(kinked)] = 0
+        return self.split(flat)
+
+    def at_kinks(self, u: Sequence[Any]) -> set[int]:
+        """The elements that have a kink along this direction, by halving it: a kink in one of
+        them would hide what is wrong with others."""
+        flat = np.concatenate([np.ravel(d) for d in u])
+        kinked: set[int] = set()
+        parts = [np.flatnonzero(flat)]
+        for _ in range(KINKED):
+            if not parts or not self.in_time():
+                break
+            inside = parts.pop()
+            if plain(self.point.along(self.only(flat, inside)), 1.0, self.point.eps):
+                continue
+            if len(inside) == 1:
+                kinked.add(int(inside[0]))
+            else:
+                parts += np.array_split(inside, 2)
+        return kinked
+
+    def only(self, flat: np.ndarray, inside: np.ndarray) -> list[Any]:
+        """A direction, given as one long vector, in some of its elements."""
+        masked = np.zeros_like(flat)
+        masked[inside] = flat[inside]
+        return self.split(masked)
 
     def direction(self) -> list[Any]:
         # Shorter than normal draws, so that f bends little; longer than 1, for more than its noise.
         length = power_of_two(self.point.size**0.25)
         u = []
         for a in self.point.arrays:
-            scale = power_of_two(max(1.0, float(np.sqrt(np.mean(a.astype(float) ** 2)))))
+            largest = float(np.abs(a).max(initial=1.0))  # first: the square may overflow
+            mean = float(np.sqrt(np.mean((a.astype(float) / largest) ** 2))) * largest
+            scale = power_of_two(max(1.0, mean))
             draw = np.round(8 * self.rng.standard_normal(a.shape)) / 8
             u.append(draw * (scale / length))
         return u
@@ -231,13 +282,14 @@ class Directions:
     def bisected(self, u: Sequence[Any], finding: Finding) -> Finding:
         """The element that is wrong, by halving the direction; the finding, if none stands out."""
         flat = np.concatenate([np.ravel(d) for d in u])
-        inside = np.arange(flat.size)
+        inside = np.flatnonzero(flat)
         wanted = abs(finding.claimed - finding.slope.value)
-        while len(inside) > 1 and time.perf_counter() < self.deadline:
+        claims = np.concatenate([np.ravel(g) for g in self.claim.arrays])
+        if not np.isfinite(claims).all():
+            inside = np.flatnonzero(~np.isfinite(claims))[:1]
+        while len(inside) > 1 and self.in_time():
             half = inside[: len(inside) // 2]
-            mask = np.zeros_like(flat)
-            mask[half] = 1
-            there = self.discrepancy(self.split(flat * mask), wanted)
+            there = self.discrepancy(self.only(flat, half), wanted)
             if there >= wanted / 2:
                 inside, wanted = half, there
             else:
@@ -245,10 +297,15 @@ class Directions:
         if len(inside) > 1:
             return finding
         k, i = self.place(int(inside[0]))
-        elements = Elements(self.point, self.claim, self.deadline, 0)
+        elements = Elements(self.point, self.claim, self.deadline)
         slope = slope_of_element(self.point, k, i, elements.typical)
         found = elements.sharpened([elements.judged(self.point, self.claim.arrays, k, i, slope)])
-        return found[0] if found[0].verdict == Verdict.WRONG else finding
+        if found[0].verdict != Verdict.WRONG:
+            return finding
+        if found[0].slope.kind == "smooth":
+            kinked = set(np.flatnonzero(flat == 0).tolist())
+            elements.doubted(found[0], lambda: self.without(kinked, self.direction()))
+        return found[0]
 
     def discrepancy(self, u: Sequence[Any], wanted: float) -> float:
         """How far claimed and measured slope differ along u, well enough to see `wanted`."""

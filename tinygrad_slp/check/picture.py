@@ -5,12 +5,17 @@ from typing import Any
 import numpy as np
 
 from .report import Report
-from .verdict import Finding
+from .verdict import GRAVITY, Finding
 
 
 def draw(report: Report, path: str) -> None:
     """Writes the picture of the worst finding: see `Report.plot`."""
-    finding = next((f for r in (report, *report.reports.values()) for f in r.findings), None)
+    report = max(
+        (r for r in (report, *report.reports.values()) if r.findings and r.findings[0].slope.steps),
+        key=lambda r: GRAVITY.index(r.verdict),
+        default=report,
+    )
+    finding = report.findings[0] if report.findings else None
     if finding is None or not finding.slope.steps:
         raise ValueError("there are no measured slopes to draw in this report")
     try:
@@ -32,7 +37,8 @@ def draw(report: Report, path: str) -> None:
 def draw_slopes(axes: Any, finding: Finding, steps: Any) -> None:
     """The slopes on both sides at each step, with what noise does to them; the claim as a line."""
     h, left, right, noise = steps.T
-    size = max(map(abs, (finding.claimed, finding.slope.value)), default=0.0)
+    known = [abs(x) for x in (finding.claimed, finding.slope.value) if np.isfinite(x)]
+    size = max(known, default=0.0)
     shown = noise < 0.3 * size if size else noise < np.median(noise)
     for color, side, values in (("C0", "left", left), ("C1", "right", right)):
         axes.errorbar(h[shown], values[shown], yerr=noise[shown], fmt="o", ms=3.5, lw=1,
@@ -42,20 +48,23 @@ def draw_slopes(axes: Any, finding: Finding, steps: Any) -> None:
         label = f"measured {finding.slope.value:.9g} ± {finding.slope.bar:.0e}"
         axes.axhline(finding.slope.value, color="C2", lw=1, label=label)
     axes.set_ylabel("slope")
-    axes.legend(fontsize=8)
+    axes.margins(y=0.35)  # room for the legend, which would hide the line of a claim
+    axes.legend(fontsize=8, loc="best")
 
 
 def draw_errors(axes: Any, finding: Finding, steps: Any) -> None:
     """The V: truncation falls with the step, and noise rises as the step gets small."""
     h, left, right, noise = steps.T
-    off = np.abs((left + right) / 2 - finding.slope.value)
-    axes.loglog(h, np.where(off > 0, off, np.nan), "o", ms=3.5, color="C0",
-                label="|central difference − measured slope|")  # fmt: skip
     axes.loglog(h, noise, color="C7", lw=1, label="noise of the function / step")
+    there_is_one = finding.slope.kind == "smooth"  # at a jump or a kink there is no slope to be off
+    off = np.abs((left + right) / 2 - finding.slope.value)
+    if there_is_one:
+        axes.loglog(h, np.where(off > 0, off, np.nan), "o", ms=3.5, color="C0",
+                    label="|central difference − measured slope|")  # fmt: skip
     wrong = abs(finding.claimed - finding.slope.value)
-    if wrong > 0:
+    if there_is_one and wrong > 0 and np.isfinite(wrong):
         axes.axhline(wrong, color="C3", ls="--", label="|claimed − measured|")
-    if np.isfinite(finding.tolerance) and finding.tolerance > 0:
+    if there_is_one and np.isfinite(finding.tolerance) and finding.tolerance > 0:
         axes.axhline(finding.tolerance, color="C2", lw=1, label="tolerance: ten error bars")
     axes.set_xlabel("step h")
     axes.set_ylabel("error of the slope")

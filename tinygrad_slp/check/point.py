@@ -1,6 +1,7 @@
 """A function at a point: its numbers as flat arrays, and its value near by, whatever made them."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -8,11 +9,15 @@ import numpy as np
 from ..graph import Node
 from ..tree import flatten
 from .adapters import Framework, framework_of
-from .slope import Long
+from .slope import Long, power_of_two
 
 WIDER = {np.dtype(np.float16): np.float32, np.dtype(np.float32): np.float64}
 Function = Callable[[Any], Any]
 EPS64 = 2.0**-52
+DIFFERS = (
+    "two calls at the same point gave {} and {}: fix the random seed inside the function, or keep "
+    "its state out of it"
+)
 
 
 def leaf_names(tree: Any, name: str) -> list[str]:
@@ -26,6 +31,31 @@ def leaf_names(tree: Any, name: str) -> list[str]:
     if isinstance(tree, tuple | list):
         return [n for i, part in enumerate(tree) for n in leaf_names(part, f"{name}[{i}]")]
     return [name]
+
+
+def numbers(y: Any) -> np.ndarray:
+    """What f returned, as an array of NumPy's.
+
+    Raises:
+        TypeError: it is not an array of real numbers.
+    """
+    found = None if y is None or isinstance(y, dict | tuple) else framework_of(y).array(y)
+    if found is None or np.asarray(found).dtype.kind not in "fiub":
+        what = type(y).__name__ if found is None else f"{np.asarray(found).dtype} numbers"
+        raise TypeError(
+            f"f should return a number or an array of real ones, got {what}; write, for example, "
+            "np.sum(y), or of complex ones np.sum(np.abs(y) ** 2)"
+        )
+    return np.asarray(found)
+
+
+def distinct(shape: tuple[int, ...], dtype: Any) -> Any:
+    """Weights of an output, all different and exact in its dtype: swapped outputs are seen."""
+    rng = np.random.default_rng(0)
+    n = int(np.prod(shape))
+    steps = power_of_two(n + 1) * 2
+    v = (1 + rng.permutation(n) / steps) * rng.choice([-1, 1], n)
+    return v.astype(dtype).astype(np.float64).reshape(shape)
 
 
 def spacing(x: Any) -> float:
@@ -70,17 +100,18 @@ class Point:
         y = self.output(self.arrays)
         self.shape = y.shape
         self.eps = max([spacing(y), *map(spacing, self.arrays)])
-        self.dtype = y.dtype
-        if y.shape:
-            rng = np.random.default_rng(0)
-            self.weights = rng.integers(1, 9, y.shape) / 4 * rng.choice([-1, 1], y.shape)
+        self.dtype = y.dtype if y.dtype.kind == "f" else np.dtype(np.float64)
+        if y.size != 1:
+            self.weights = distinct(y.shape, self.dtype)
             self.notes.append(
                 f"{name} ↦ output of shape {y.shape}: checked through Σ v·f(x), v fixed and random"
             )
         self.value = self.contract(y)
         if self.eps > EPS64 and self.framework.wider:
+            coarse = np.float16 if self.eps == np.finfo(np.float16).eps else np.float32
             self.notes.append(
-                f"measured in float32; for a sharper answer in float64: {self.framework.wider}"
+                f"measured in {coarse.__name__}; for a sharper answer in float64: "
+                f"{self.framework.wider}"
             )
 
     @property
@@ -103,8 +134,7 @@ class Point:
         """What f returns, as an array."""
         self.calls += 1
         with np.errstate(all="ignore"):
-            y = self.f(self.tree(arrays))
-        return np.asarray(framework_of(y).array(y))
+            return numbers(self.f(self.tree(arrays)))
 
     def contract(self, y: np.ndarray) -> Any:
         return Long(y.reshape(())) if self.weights is None else np.sum(self.weights * Long(y))
@@ -125,18 +155,22 @@ class Point:
         for tree in trees:
             self.calls += 1
             with np.errstate(all="ignore"):
-                y = self.f(tree)
-            results.append(np.array(framework_of(y).array(y)))
+                results.append(np.array(numbers(self.f(tree))))
             leaves, _ = flatten(tree)
             for k, array, name in zip(self.moving, self.arrays, self.names, strict=True):
                 after = self.frameworks[k].array(leaves[k])
                 if not np.array_equal(after, array, equal_nan=True):
                     return f"it changes its input {name}: work on a copy"
         if not np.array_equal(results[0], results[1], equal_nan=True):
-            return (
-                f"two calls at the same point gave {results[0]} and {results[1]}: fix the random "
-                "seed inside the function, or keep its state out of it"
-            )
+            return DIFFERS.format(*results)
+        return ""
+
+    def rare_impurity(self) -> str:
+        """The same by as many calls as show what is random in few of them, such as rare dropout."""
+        for _ in range(20):
+            again = self(self.arrays)
+            if not np.array_equal(again, self.value, equal_nan=True):
+                return DIFFERS.format(self.value, again)
         return ""
 
     @property
@@ -154,6 +188,13 @@ class Point:
         except Exception:  # it does not take such numbers
             return None
         return point if point.eps < self.eps else None
+
+    def moved(self, arrays: Sequence[Any]) -> "Point":
+        """The same function at another point."""
+        other = copy(self)
+        other.arrays, other.calls = list(arrays), 0
+        other.value = other(arrays)
+        return other
 
     def along(self, u: Sequence[Any]) -> Callable[[float], tuple[Any, float]]:
         """t ↦ f(x + t·u), and the step t."""

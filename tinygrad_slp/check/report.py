@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .verdict import GRAVITY, Finding, Verdict
+from .verdict import GRAVITY, Finding, Verdict, gravest
 
 
 class WrongGradient(AssertionError):
@@ -178,9 +178,18 @@ def describe(finding: Finding) -> list[str]:
     return lines
 
 
-def gravest(findings: Sequence[Finding]) -> Verdict:
-    """The verdict of several findings together."""
-    return max((f.verdict for f in findings), key=GRAVITY.index, default=Verdict.CANNOT_TELL)
+def joined(title: str, reports: dict[str, Report], noun: str = "check") -> Report:
+    """Several reports as one, with the gravest verdict of them."""
+    right = [name for name, r in reports.items() if r.ok]
+    return Report(
+        gravest(r.verdict for r in reports.values()),
+        title,
+        reports=reports,
+        notes=[f"right: {', '.join(right)}"] if right and len(right) < len(reports) else [],
+        calls=sum(r.calls for r in reports.values()),
+        seconds=sum(r.seconds for r in reports.values()),
+        checked=counted(len(reports), noun),
+    )
 
 
 def ordered(findings: Sequence[Finding]) -> list[Finding]:

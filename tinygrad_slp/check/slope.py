@@ -18,6 +18,7 @@ import numpy as np
 Kind = Literal["smooth", "kink", "jump", "vertical", "unknown"]
 Long = np.longdouble
 Phi = Callable[[float], tuple[Any, float]]
+ROUNDED = 1e-5  # of φ: what jumps by less has been rounded, to float32 or a grid; by more, it jumps
 
 
 @dataclass(frozen=True)
@@ -137,13 +138,14 @@ class Line:
                     found = max(found, np.sqrt(factor * np.mean(row**2)))
             quieter = min(quieter, float(found))
         if np.isfinite(quieter):
-            self.noise = max(self.noise, min(quieter, self.unsteadiness()))
+            self.noise = max(self.noise, min(quieter, self.unsteadiness() or quieter))
+        self.noise = max(self.noise, self.stair(1), self.stair(-1))
 
     def unsteadiness(self) -> float:
         """How much φ moves by chance at the smallest steps, at most.
 
         Close to an edge the difference table takes the edge for noise; the slopes themselves,
-        steady to the smallest steps, know better.
+        steady to the smallest steps, know better. 0 says nothing: within one stair nothing moves.
         """
         moves = []
         for sign in (1, -1):
@@ -153,6 +155,28 @@ class Line:
             jumps = [abs(b - a) * h for (a, b), h in zip(pairwise(slopes), steps, strict=False)]
             moves.append(float(np.median(jumps)))
         return 2 * max((m for m in moves if np.isfinite(m)), default=np.inf)
+
+    def stair(self, sign: int) -> float:
+        """The height of the stair beside 0, where φ rounds to fewer digits than it gives; or 0.
+
+        Such a φ is still at the smallest steps, and then moves at once, wherever that is looked
+        for more closely; a kink or a smooth function moves by less the closer one looks.
+        """
+        moves = [abs(self.side(k, sign)[0] - self.at_zero) for k in range(self.levels)]
+        moved = [k for k, move in enumerate(moves) if move > 0]
+        if not moved or moved[-1] == self.levels - 1:
+            return 0.0
+        first = float(moves[moved[-1]])
+        height, far = first, self.scale * 2.0 ** -moved[-1]
+        still = far / 2
+        for _ in range(24):
+            middle = (still + far) / 2
+            move = float(abs(Long(self.phi(sign * middle)[0]) - self.at_zero))
+            if move > 0:
+                height, far = move, middle
+            else:
+                still = middle
+        return height if first / 256 < height <= ROUNDED * float(abs(self.at_zero)) else 0.0
 
 
 def measure(phi: Phi, scale: float, eps: float, sharp: float, size: float = 0.0) -> Slope:
@@ -174,8 +198,15 @@ def measure(phi: Phi, scale: float, eps: float, sharp: float, size: float = 0.0)
         return thorough(line)
 
 
+def plain(phi: Phi, scale: float, eps: float) -> bool:
+    """Whether a few steps show that φ is smooth at 0: cheaper than to know what else it is."""
+    with np.errstate(all="ignore"):
+        line = Line(phi, scale, eps)
+        return quick(line, 1e-6, float(abs(line.at_zero))) is not None
+
+
 def quick(line: Line, sharp: float, size: float) -> Slope | None:
-    """The slope by five steps, where these show a smooth function beyond doubt; else None."""
+    """The slope by six steps, where these show a smooth function beyond doubt; else None."""
     first = round(-0.2 * np.log2(line.eps)) - 2  # where truncation and noise balance
     ks = [first, first + 1, first + 2]
     if not all(np.isfinite(line.side(k, sign)[0]) for k in ks for sign in (1, -1)):
@@ -188,7 +219,7 @@ def quick(line: Line, sharp: float, size: float) -> Slope | None:
     value, bar = extrapolate([line.central(k) for k in ks], shakes, 2)[-1]
     if not bar <= sharp * max(abs(value), size):
         return None
-    for k in (first + 5, round(2.5 * first)):
+    for k in (first + 5, round(2.5 * first), round(3.8 * first)):
         closer = line.central(k)
         if not abs(closer - value) <= bar + 3 * line.shake(k) + 4.0 ** (ks[2] - k) * gaps[2]:
             return None
@@ -255,8 +286,7 @@ def hidden_noise(gaps: Sequence[Any], line: Line, ks: Sequence[int]) -> float:
     """The noise of a function that rounds to fewer digits than it gives, such as through float32.
 
     The gap between left and right slope falls with the step, and from where the noise takes over
-    it grows again, like 1/h, until at the smallest steps all may round to the same. More than a
-    millionth of φ is no rounding, but a jump.
+    it grows again, like 1/h, until at the smallest steps all may round to the same.
     """
     seen = [i for i, gap in enumerate(gaps) if gap > 0]
     gaps = gaps[: seen[-1] + 1] if seen else gaps
@@ -266,7 +296,7 @@ def hidden_noise(gaps: Sequence[Any], line: Line, ks: Sequence[int]) -> float:
         return 0.0
     steps = [line.scale * 2.0**-k for k in ks[turn + 1 : len(gaps)]]
     noise = float(max(g * h for g, h in zip(gaps[turn + 1 :], steps, strict=True))) / 2
-    return noise if noise <= 1e-6 * float(abs(line.at_zero)) else 0.0
+    return noise if noise <= ROUNDED * float(abs(line.at_zero)) else 0.0
 
 
 def shrinking(gaps: Sequence[Any], shakes: Sequence[float]) -> float:
@@ -344,3 +374,8 @@ def extrapolate(d: Sequence[Any], shakes: Sequence[float], order: int) -> list[t
         table.append(row)
         found.append(choice)
     return found
+
+
+def power_of_two(x: float) -> float:
+    """The power of two next to x: such steps make no rounding error of their own."""
+    return float(2.0 ** min(1000, round(np.log2(min(x, 1e300)))))

@@ -1,6 +1,6 @@
 """What a measured slope says about a claimed one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -21,6 +21,11 @@ class Verdict(StrEnum):
 
 
 GRAVITY = list(Verdict)
+
+
+def gravest(verdicts: Iterable[Verdict], default: Verdict = Verdict.CANNOT_TELL) -> Verdict:
+    """The verdict of several together."""
+    return max(verdicts, key=GRAVITY.index, default=default)
 
 
 @dataclass
@@ -54,6 +59,7 @@ class Finding:
         return self.tolerance / size if size and np.isfinite(self.tolerance) else self.tolerance
 
 
+BLUNTEST = 1e-3  # what is known less well than to a thousandth, as in float16, is not RIGHT
 NEGLIGIBLE = 1e-12  # of the largest slope: smaller ones make no difference to anything
 
 
@@ -102,7 +108,8 @@ def judge(
         return finding(Verdict.WRONG, "a kink, and the claim is not between the slopes beside it")
     if not abs(claimed - slope.value) <= tolerance:
         return finding(Verdict.WRONG)
-    if tolerance <= max(50 * grain * own, max(room, 8000 * eps) * typical):
+    enough = max(50 * grain * own, max(room, 8000 * eps) * typical)
+    if tolerance <= min(enough, BLUNTEST * max(own, typical)):
         right = finding(Verdict.RIGHT)
         right.blunt = tolerance > max(10 * grain * own, NEGLIGIBLE * typical) and not slope.still
         return right
