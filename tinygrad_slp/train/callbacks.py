@@ -31,7 +31,7 @@ class EarlyStopping:
         patience: how many epochs without a better one are too many.
         min_delta: by how much an epoch has to be better than the best before it.
         monitor: a column of the history.
-        mode: "min" if less is better, "max" if more is.
+        mode: "min" if less is better, "max" if more is; only a loss need not say.
         restore_best: give the model the weights of its best epoch at the end of the training,
             early or not; not after an error.
 
@@ -40,7 +40,8 @@ class EarlyStopping:
         best_epoch: its epoch, from 1; 0 before there is one.
 
     Raises:
-        ValueError: patience below 1, min_delta below 0, or another mode.
+        ValueError: patience below 1, min_delta below 0, another mode, or none for another column
+            than a loss.
     """
 
     def __init__(
@@ -48,15 +49,19 @@ class EarlyStopping:
         patience: int = 10,
         min_delta: float = 0.0,
         monitor: str = "val_loss",
-        mode: str = "min",
+        mode: str | None = None,
         restore_best: bool = True,
     ) -> None:
         if patience < 1 or not min_delta >= 0:
             raise ValueError(
                 f"patience should be 1 or more and min_delta 0 or more; got {patience}, {min_delta}"
             )
+        if mode is None and monitor in ("loss", "val_loss"):
+            mode = "min"
         if mode not in ("min", "max"):
-            raise ValueError(f"mode is 'min' or 'max', got {mode!r}")
+            raise ValueError(
+                f"mode should be 'max' if more {monitor} is better, 'min' if less is; got {mode!r}"
+            )
         self.patience = patience
         self.min_delta = min_delta
         self.monitor = monitor
