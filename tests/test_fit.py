@@ -675,6 +675,23 @@ def test_a_loss_that_returns_no_tensor_is_refused(jit, loss, got):
     assert same(model.state_dict(), before)
 
 
+@pytest.mark.parametrize("jit", MODES)
+@pytest.mark.parametrize(
+    ("loss", "wrong", "text"),
+    [
+        (nn.cross_entropy, 2, "class 2 in row 8 of the 32 targets, but there are 2 classes"),
+        (lambda p, t: nn.hinge_loss(p[:, 0], t), 5, r"targets −1 and 1, got \[1 5\]"),
+        (lambda p, t: nn.gaussian_nll_loss(p[:, 0], t, t), -3, "a negative variance, -3"),
+    ],
+)
+def test_a_target_that_cannot_be_is_named_also_in_a_compiled_step(jit, loss, wrong, text):
+    model, y = nn.MLP([3, 8, 2], rng=0), np.ones(128, dtype=int)
+    y[40] = wrong
+    optimizer = optim.Adam(model.parameters())
+    with pytest.raises(ValueError, match=text):
+        fit(model, (table(128)[0], y), loss, optimizer, 1, jit=jit, shuffle=None, progress=False)
+
+
 def test_callbacks_refuse():
     sgd = optim.SGD(simple().parameters())
     with pytest.raises(ValueError, match="StepLR is for another optimizer"):
