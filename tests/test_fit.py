@@ -421,6 +421,8 @@ def test_schedules_are_callbacks(jit):
     )
     history = run(model, table(), 4, sgd, validation=table(9), callbacks=[plateau], jit=jit)
     assert history["lr"] == [1e-3, 1e-3, 5e-4, 2.5e-4]
+    cycle = optim.OneCycleLR(sgd, 0.5, total_steps=10)
+    assert max(run(model, table(), 10, sgd, callbacks=[cycle], jit=jit)["lr"]) == 0.5
 
 
 @pytest.mark.parametrize("jit", ["numpy", True])
@@ -465,6 +467,8 @@ def test_history():
     again = History.from_dict(json.loads(json.dumps(history.to_dict())))
     assert again.epochs == history.epochs and repr(again) == repr(history)
     assert len(repr(history).splitlines()) == 10
+    assert list(history) == history.epochs
+    assert "val_loss" in history and "acc" not in history and "loss" not in History()
     with pytest.raises(KeyError, match=r"no column 'acc'; there are epoch, loss, val_loss"):
         history["acc"]
     assert repr(History()) == "History: no epochs" and not len(History()) and not History()["loss"]
@@ -618,7 +622,7 @@ def test_parameters_that_were_not_finite_are_named():
         ({"batch_size": 0}, "batch_size should be a whole number, 1 or more; got 0"),
         ({"batch_size": 32.0}, r"batch_size should be a whole number, 1 or more; got 32\.0"),
         ({"batch_size": None, "data": [table()]}, "batch_size .* got None"),
-        ({"metrics": [len], "validation": table()}, r"\{'accuracy': accuracy\}; got list: \[<"),
+        ({"metrics": [len], "validation": table()}, r"argmax\(axis=1\)\)\}; got list: \[<"),
         ({"metrics": {"a": "mse"}, "validation": table()}, r"metrics\['a'\] .* got str: 'mse'"),
         ({"shuffle": True}, "shuffle is a seed or a Generator, not True: write a seed"),
         ({"jit": "c"}, "jit should be True, False, 'auto', 'numpy' or 'llvm'; got 'c'"),
@@ -637,6 +641,29 @@ def test_it_refuses(change, text):
     with pytest.raises((ValueError, TypeError), match=text):
         run(model, **given)
     assert same(model.state_dict(), before)
+
+
+def raising(training):
+    raise RuntimeError("no such luck")
+
+
+@pytest.mark.parametrize("jit", MODES)
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"metrics": {"a": lambda y, p: p["a"]}, "validation": table()}, "indices"),
+        ({"validation": (np.ones((3, 2)), np.ones((3, 1)))}, "shape"),
+        ({"data": [(np.ones((4, 3)), np.ones((4, 1))), (np.ones((4, 3)), np.ones((4, 2)))]}, "shape"),
+        ({"callbacks": [raising]}, "luck"),
+    ],
+)
+def test_an_error_in_an_epoch_takes_back_the_epoch(jit, change, text):
+    model = simple()
+    before = model.state_dict()
+    with pytest.raises((ValueError, IndexError, TypeError, RuntimeError), match=text):
+        run(model, **{"data": table(), "jit": jit, **change})
+    assert same(model.state_dict(), before)
+    assert not model.training
 
 
 def test_a_loss_that_is_no_function_is_refused():
@@ -703,6 +730,14 @@ def test_callbacks_refuse():
         Checkpoint("a.npz", every=0)
     with pytest.raises(ValueError, match="cannot be written"):
         Checkpoint("/no/such/directory/a.npz")
+
+
+def test_a_cycle_of_batches_is_no_cycle_of_epochs():
+    model = simple()
+    sgd = optim.SGD(model.parameters())
+    cycle = optim.OneCycleLR(sgd, 0.1, total_steps=120)
+    with pytest.raises(ValueError, match=r"each epoch, 3 in all, .* has 120: write total_steps=3"):
+        run(model, table(), epochs=3, optimizer=sgd, callbacks=[cycle])
 
 
 def test_no_epochs():

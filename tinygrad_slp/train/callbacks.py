@@ -7,7 +7,7 @@ A callback is a function of the `Training`, or an object with any of these metho
     on_train_end(training)      after the last
     state_dict(), load_state_dict(state)    what a checkpoint keeps: dicts, lists, arrays, numbers
 
-or a schedule of `optim`. They are called in the order in which they were given, checkpoints last.
+or a schedule of `optim`, which takes a step each epoch. They are called in the order in which they were given, checkpoints last.
 """
 
 import os
@@ -130,13 +130,15 @@ class Checkpoint:
 Callback = Any
 
 
-def checked(callbacks: Iterable[Callback], optimizer: Optimizer, columns: list[str]) -> list[Any]:
+def checked(
+    callbacks: Iterable[Callback], optimizer: Optimizer, columns: list[str], epochs: int
+) -> list[Any]:
     """The callbacks in the order in which they are called.
 
     Raises:
         TypeError: something that is not one.
-        ValueError: it looks at a column that the history will not have, or changes the learning
-            rates of another optimizer.
+        ValueError: it looks at a column that the history will not have, changes the learning rates
+            of another optimizer, or is a cycle of another length than the training.
     """
     if not isinstance(callbacks, Iterable):
         raise TypeError(f"callbacks should be a list, got {callbacks!r}; write [callback]")
@@ -149,6 +151,11 @@ def checked(callbacks: Iterable[Callback], optimizer: Optimizer, columns: list[s
         if isinstance(callback, Schedule | ReduceLROnPlateau):
             if callback.optimizer is not optimizer:
                 raise ValueError(f"{type(callback).__name__} is for another optimizer than fit")
+            if getattr(callback, "total_steps", epochs) != epochs:
+                raise ValueError(
+                    f"fit takes a step of {type(callback).__name__} each epoch, {epochs} in all, "
+                    f"and its cycle has {callback.total_steps}: write total_steps={epochs}"
+                )
         elif not callable(callback) and not any(hasattr(callback, hook) for hook in hooks):
             raise TypeError(
                 "a callback is a function of the training, an object with on_epoch_end(training), "
