@@ -628,7 +628,10 @@ def test_parameters_that_were_not_finite_are_named():
         ({"jit": "c"}, "jit should be True, False, 'auto', 'numpy' or 'llvm'; got 'c'"),
         ({"metrics": {"a": len}}, "give fit validation="),
         ({"callbacks": [EarlyStopping()]}, r"monitors 'val_loss', .* loss, lr, seconds; give fit"),
-        ({"callbacks": [EarlyStopping(1, 0, "acc", "max")], "validation": table()}, "monitors 'acc'"),
+        (
+            {"callbacks": [EarlyStopping(1, 0, "acc", "max")], "validation": table()},
+            "monitors 'acc'",
+        ),
         ({"callbacks": [3]}, "a callback is a function .* got int"),
         ({"callbacks": print}, r"callbacks should be a list, got <.*print>; write \[callback\]"),
         ({"optimizer": optim.LBFGS(simple().parameters())}, "goes by steps, .* got LBFGS"),
@@ -653,7 +656,10 @@ def raising(training):
     [
         ({"metrics": {"a": lambda y, p: p["a"]}, "validation": table()}, "indices"),
         ({"validation": (np.ones((3, 2)), np.ones((3, 1)))}, "shape"),
-        ({"data": [(np.ones((4, 3)), np.ones((4, 1))), (np.ones((4, 3)), np.ones((4, 2)))]}, "shape"),
+        (
+            {"data": [(np.ones((4, 3)), np.ones((4, 1))), (np.ones((4, 3)), np.ones((4, 2)))]},
+            "shape",
+        ),
         ({"callbacks": [raising]}, "luck"),
     ],
 )

@@ -63,16 +63,16 @@ def test_labels_against_labels(pair):
 def test_precision_recall_and_f1(pair, order):
     labels = (NAMES if pair[0].dtype.kind == "U" else np.arange(4))[order]
     score = theirs.precision_recall_fscore_support
-    for given in (None, labels):
+    for labelling in (None, labels):
         for average in (None, "macro", "weighted"):
-            found = metrics.precision_recall_f1(*pair, given, average)
-            expected = score(*pair, labels=given, average=average, zero_division=0)
+            found = metrics.precision_recall_f1(*pair, labelling, average)
+            expected = score(*pair, labels=labelling, average=average, zero_division=0)
             for mine, their in zip(found[:3], expected[:3], strict=True):
                 np.testing.assert_allclose(mine, their, rtol=1e-12)
             assert np.sum(found.rows) == len(pair[0])
         np.testing.assert_array_equal(
-            metrics.precision_recall_f1(*pair, given).rows,
-            score(*pair, labels=given, zero_division=0)[3],
+            metrics.precision_recall_f1(*pair, labelling).rows,
+            score(*pair, labels=labelling, zero_division=0)[3],
         )
 
 

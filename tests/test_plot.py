@@ -106,7 +106,7 @@ def test_names_are_drawn_as_they_stand_and_the_middle_of_long_ones_left_out():
     assert texts(matrix.axes[0].get_xticklabels()) == texts(matrix.axes[0].get_yticklabels())
     assert texts(matrix.axes[0].get_xticklabels()) == SHOWN
     X, y = np.arange(10.0).reshape(5, 2), np.array(NAMES)
-    model = lambda X: X @ np.ones((2, 5)) + np.arange(5)  # noqa: E731
+    model = lambda X: X @ np.ones((2, 5)) + np.arange(5)
     plane = plot.decision_boundary(model, X, y, names=NAMES[::2], labels=NAMES)
     assert texts(plane.axes[0].get_legend().get_texts())[:5] == SHOWN
     measured = plot.plot_history(history(loss=[1.0], val_loss=[1.0], **{"val_$a$": [2.0]}))

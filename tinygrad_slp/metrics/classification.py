@@ -77,13 +77,17 @@ def precision_recall_f1(
         raise ValueError(f'average should be None, "macro" or "weighted", got {average!r}')
     matrix = confusion_matrix(y_true, y_pred, labels)
     hits, rows, taken = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
-    found = [hits / np.maximum(n, 1) for n in (taken, rows)]
-    found.append(2 * hits / np.maximum(taken + rows, 1))
+    precision, recall, f1 = (
+        times * hits / np.maximum(n, 1) for times, n in ((1, taken), (1, rows), (2, taken + rows))
+    )
     if average is None:
-        return PrecisionRecallF1(*found, rows)
+        return PrecisionRecallF1(precision, recall, f1, rows)
     weights = rows if average == "weighted" else None
-    means = [float(np.average(share, weights=weights)) for share in found]
-    return PrecisionRecallF1(*means, int(rows.sum()))
+
+    def mean(x: np.ndarray) -> float:
+        return float(np.average(x, weights=weights))
+
+    return PrecisionRecallF1(mean(precision), mean(recall), mean(f1), int(rows.sum()))
 
 
 def roc_auc(y_true: Any, y_score: Any, labels: Any = None) -> float:

@@ -147,7 +147,7 @@ def draw_points(
 ) -> None:
     """The points, each class with its colour and marker."""
     handles: list[Any] = []
-    for c, label in enumerate(labels):
+    for c in range(len(labels)):
         looks = {"color": COLOURS[c % len(COLOURS)], "marker": MARKERS[c % len(MARKERS)]}
         inside, outside = X[(at == c) & right], X[(at == c) & ~right]
         handles.append(axes.scatter(*inside.T, s=22, edgecolors="white", linewidths=0.5, **looks))

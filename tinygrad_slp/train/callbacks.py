@@ -7,7 +7,8 @@ A callback is a function of the `Training`, or an object with any of these metho
     on_train_end(training)      after the last
     state_dict(), load_state_dict(state)    what a checkpoint keeps: dicts, lists, arrays, numbers
 
-or a schedule of `optim`, which takes a step each epoch. They are called in the order in which they were given, checkpoints last.
+or a schedule of `optim`, which takes a step each epoch. They are called in the order in which they
+were given, checkpoints last.
 """
 
 import os
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..optim import Optimizer, ReduceLROnPlateau
-from ..optim.schedules import Schedule
+from ..optim.schedules import OneCycleLR, Schedule
 from . import checkpoint
 
 if TYPE_CHECKING:
@@ -151,9 +152,9 @@ def checked(
         if isinstance(callback, Schedule | ReduceLROnPlateau):
             if callback.optimizer is not optimizer:
                 raise ValueError(f"{type(callback).__name__} is for another optimizer than fit")
-            if getattr(callback, "total_steps", epochs) != epochs:
+            if isinstance(callback, OneCycleLR) and callback.total_steps != epochs:
                 raise ValueError(
-                    f"fit takes a step of {type(callback).__name__} each epoch, {epochs} in all, "
+                    f"fit takes a step of OneCycleLR each epoch, {epochs} in all, "
                     f"and its cycle has {callback.total_steps}: write total_steps={epochs}"
                 )
         elif not callable(callback) and not any(hasattr(callback, hook) for hook in hooks):
