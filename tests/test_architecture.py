@@ -14,8 +14,8 @@ PACKAGE = Path(tinygrad_slp.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 ORDER = [
     "rule", "graph", "walk", "pytorch", "tensor", "rules", "tree", "autodiff", "random", "nn",
-    "optim", "jit", "check", "data", "metrics", "saving", "summary", "draw", "plot", "train",
-    "sklearn", "tutorial", "__init__", "commands", "cli", "__main__",
+    "optim", "jit", "check", "data", "metrics", "saving", "table", "summary", "draw", "plot",
+    "train", "sklearn", "tutorial", "__init__", "commands", "cli", "__main__",
 ]  # fmt: skip
 SHOWN = {("tensor", "draw"), ("nn", "summary")}
 """What a notebook shows of a thing is imported when it is shown."""

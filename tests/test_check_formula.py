@@ -224,6 +224,7 @@ def model(tmp_path, monkeypatch):
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path
 
 
 def run(*extra, formula="dw", wrt="w", shapes="w: d; y: d"):
@@ -252,8 +253,12 @@ def test_the_command_with_bad_usage(model, capsys):
     )
     assert cli.main(["check", "plain", "--formula", "a:b", "--wrt", "w", "--shapes", "w: d"]) == 2
     assert cli.main(["check"]) == 2
+    (model / "leaves.py").write_text("import sys; sys.exit('bye')")
+    assert cli.main(["check", "leaves:loss", "--formula", "a:b", "--wrt", "w", "--shapes", ""]) == 2
     error = capsys.readouterr().err
     assert "nothing" in error and "no_such_module" in error and "MODULE:FUNCTION" in error
+    assert "cannot import 'leaves': SystemExit: bye" in error
+    assert len(error.splitlines()) == 7
 
 
 def test_a_size_that_equals_another_factor_does_not_hide_the_slip():

@@ -365,24 +365,13 @@ def test_other_separators(capsys):
 
 GOOD = "\n".join(f"{k / 8},{'pq'[k % 2]}" for k in range(20))
 BAD = {
-    "empty file": ("", "t.csv: the file is empty; expected a header row"),
     "header only": ("a,y\n", "there is a header but no rows"),
-    "too short": (f"a,b,y\n1,2,p\n1,2\n1,3,q\n{'1,4,q' * 3}", "line 3: 2 cells, the header has 3"),
-    "too long": (f"a,y\n{GOOD}\n1,2,3\n", "line 22: 3 cells, the header has 2"),
-    "all too long": ("a,y\n" + "1,p,2\n" * 9, "line 2: 3 cells, the header has 2"),
-    "open quote": (f'a,y\n"1,p\n{GOOD}\n', "cells, the header has 2"),
-    "duplicate name": (f"y,y\n{GOOD}", "line 1: 2 columns named 'y'"),
-    "unnamed": (f",y\n{GOOD}", "line 1: a column without a name"),
-    "no target": (f"a,b\n{GOOD}", "no column 'y' to predict; there are a, b"),
     "only target": ("y\np\nq\np\nq\np\n", "there is no column to learn 'y' from"),
     "mixed": (f"a,y\n{GOOD}\nforty,p", "line 22, column 'a': 'forty' is not a number"),
-    "infinite": (f"a,y\n{GOOD}\n-inf,p", "line 22, column 'a': '-inf' is not a finite number"),
-    "too large": (f"a,y\n{GOOD}\n1e999,p", "line 22, column 'a': '1e999' is not a finite number"),
     "dates": ("a,y\n" + "2024-01-30,p\n2024-02-28,q\n" * 9, "line 2, column 'a': dates and times"),
     "times": ("a,y\n" + "12:30,p\n13:45:10,q\n" * 9, "such as '12:30'"),
     "other dates": ("a,y\n" + "30.1.2024,p\n1/2/24,q\n" * 9, "--drop a"),
     "comma": ('a,y\n"1,5",p\n"2,5",q\n' * 9, "looks like a number with a comma"),
-    "one class": ("a,y\n" + "1,p\n2,p\n" * 9, "one class only, 'p'"),
     "all targets missing": ("a,y\n" + "1,\n2,NA\n" * 9, "has no value in any row"),
     "constant target": ("a,y\n" + "1,0.5\n2,0.5\n" * 9, "is 0.5 in every row"),
     "too many classes": ("a,y\n" + "\n".join(f"{k},n{k}" for k in range(9)), "9 classes in 9 rows"),
@@ -407,10 +396,8 @@ def test_bad_tables_get_one_line(case, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["none.csv"], "none.csv: No such file"), (["."], "Is a directory"),
-        (["--epochs", "0"], "--epochs should be 1 or more"), (["--lr", "nan"], "--lr"),
         (["--batch", "0"], "--batch"), (["--validation", "1"], "--validation"),
-        (["--validation", "0.999"], "leaves one part empty"), (["--seed", "-1"], "--seed"),
+        (["--validation", "0.999"], "leaves one part empty"),
         (["--hidden", "3,x"], "--hidden"), (["--hidden", "-1"], "--hidden"),
         (["--loss", "mse"], "--loss mse is not for classification"), (["--loss", "no"], "invalid"),
         (["--task", "regression"], "is not a number, which regression predicts"),
@@ -418,15 +405,16 @@ def test_bad_tables_get_one_line(case, capsys):
         (["--drop", "y"], "that is the target"), (["--drop", "z"], "no such column"),
         (["--categories", "z"], "no such column"), (["--drop", "a,colour"], "no column to learn"),
         (["--separator", "ab"], "one character"), (["--out", "m.pkl"], ".safetensors"),
-        (["--out", "no/m.safetensors"], "there is no directory"), (["--plot", "p.txt"], ".png"),
+        (["--out", "no/m.safetensors"], "there is no directory"),
         (["--out", "d.safetensors"], "a directory"), (["--report", "r.txt"], ".html"),
-        (["--report", "no/r.html"], "there is no directory"), (["--colour"], "unrecognized"),
+        (["--report", "no/r.html"], "there is no directory"),
     ],
 )  # fmt: skip
 def test_bad_arguments_get_one_line(arguments, message, capsys):
     os.mkdir("d.safetensors")
-    table = [] if arguments[0].endswith(".csv") or arguments == ["."] else [write(simple())]
-    said = refused(capsys, "train", *table, "--target", "y", "--backend", "numpy", *arguments)
+    said = refused(
+        capsys, "train", write(simple()), "--target", "y", "--backend", "numpy", *arguments
+    )
     assert message in said
 
 
@@ -565,24 +553,6 @@ def test_ctrl_c_ends_the_epoch_prints_the_result_and_saves():
     assert "wrote m.safetensors" in rest
     assert errors.strip() == "ending after this epoch; Ctrl-C again ends it at once"
     assert Trained.load("m.safetensors").name == "species"
-
-
-def test_a_reader_that_leaves_early_is_no_error(trained):
-    command = " ".join([*PROGRAM, "predict", trained["species"], str(PENGUINS), "| head -n 1"])
-    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True)
-    assert done.returncode == 0
-    assert done.stdout.startswith("species,p(Adelie)")
-    assert "Traceback" not in done.stderr
-
-
-def test_help_is_short_and_has_an_example(capsys):
-    for name in ("train", "predict", "evaluate", "graph"):
-        assert main([name, "--help"]) == 0
-        said = capsys.readouterr().out
-        assert "example:\n  tinygrad-slp" in said
-        assert len(said.splitlines()) < 60
-    assert main(["--help"]) == 0
-    assert "train | predict | evaluate | graph" in capsys.readouterr().out
 
 
 def test_bytes_that_are_0_are_no_text(capsys):

@@ -367,7 +367,7 @@ def test_early_stopping_by_a_metric_that_should_grow():
 
 
 def test_early_stopping_asks_which_way_a_metric_goes():
-    with pytest.raises(ValueError, match="'max' if more val_accuracy is better.* got None"):
+    with pytest.raises(ValueError, match=r"'max' if more val_accuracy is better.* got None"):
         EarlyStopping(monitor="val_accuracy")
     assert EarlyStopping(monitor="loss").best == np.inf
 
@@ -781,9 +781,14 @@ def test_nan_in_the_validation_data_stops_and_says_so():
 
 def test_a_history_in_a_notebook():
     X, y = table()
-    html = run(network(), (X, y), epochs=2)._repr_html_()
+    metrics = {"<b>x": lambda y, p: 0.5}
+    history = run(network(), (X, y), validation=(X, y), metrics=metrics, epochs=2)
+    history.stopped = "<i>"
+    html = history._repr_html_()
     assert html.count("<tr>") == 3
-    assert "<th>loss</th>" in html
+    assert ">loss</th>" in html
+    assert ">val_&lt;b&gt;x</th>" in html
+    assert "<b>" not in html and "<i>" not in html
 
 
 def test_epochs_may_be_an_integer_of_numpy():

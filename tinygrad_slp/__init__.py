@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from . import nn, optim
 from .autodiff import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
-from .graph import differentiable
+from .graph import differentiable, no_grad
 from .jit import TraceError, jit
 from .pytorch import PACKAGE, lacking
 from .rule import (
@@ -30,7 +30,7 @@ from .rules import (
     softmax,
     softplus,
 )
-from .tensor import Tensor, no_grad
+from .tensor import Tensor
 
 __version__ = "0.1.0"
 

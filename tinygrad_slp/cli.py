@@ -5,8 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from . import commands
-from .check import command
+from .commands import COMMANDS, run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,19 +21,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def chosen(argv: Sequence[str]) -> int:
-    if argv and argv[0] == "check":
-        return command.main(argv[1:])
-    if argv and argv[0] in commands.COMMANDS:
-        return commands.run(argv[0], argv[1:])
+    if argv and argv[0] in COMMANDS:
+        return run(argv[0], argv[1:])
     if argv and argv[0].isidentifier() and not os.path.exists(argv[0]):
         return unknown(argv[0])
-    return commands.run("perceptron", argv)
+    return run("perceptron", argv)
 
 
 def unknown(word: str) -> int:
     """Says that a word is neither command nor file, and which command may have been meant."""
-    known = ("check", *commands.COMMANDS)
-    near = difflib.get_close_matches(word, known, 1)
-    meant = f"did you mean {near[0]}?" if near else f"the commands are {', '.join(known)}"
+    near = difflib.get_close_matches(word, COMMANDS, 1)
+    meant = f"did you mean {near[0]}?" if near else f"the commands are {', '.join(COMMANDS)}"
     print(f"tinygrad-slp: error: no command or file {word!r}; {meant}", file=sys.stderr)
     return 2

@@ -14,7 +14,12 @@ import sys
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from functools import wraps
-from inspect import CO_VARKEYWORDS
+from inspect import (
+    CO_VARKEYWORDS,
+    isasyncgenfunction,
+    iscoroutinefunction,
+    isgeneratorfunction,
+)
 from itertools import count
 from typing import Any, Self, TypeVar
 
@@ -54,6 +59,40 @@ class recorded:
         on, further = before.get()
         recording.set(on)
         before.set(further)
+
+
+class no_grad(recorded):
+    """Within it, as a context manager or a decorator, nothing is recorded for backward.
+
+    It holds for the current thread and async task only.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, function: None = None) -> None:
+        if function is not None:
+            raise TypeError("no_grad() takes nothing; as a decorator write @no_grad()")
+        super().__init__(False)
+
+    def __call__(self, function: F) -> F:
+        if isgeneratorfunction(function) or isasyncgenfunction(function):
+            raise TypeError(
+                f"@no_grad() on the generator {function.__name__} would end before its first "
+                "yield: write with no_grad(): inside it, around parts without a yield"
+            )
+
+        @wraps(function)
+        def quiet(*args: Any, **kwargs: Any) -> Any:
+            with no_grad():
+                return function(*args, **kwargs)
+
+        @wraps(function)
+        async def quiet_later(*args: Any, **kwargs: Any) -> Any:
+            with no_grad():
+                return await function(*args, **kwargs)
+
+        chosen: Any = quiet_later if iscoroutinefunction(function) else quiet
+        return chosen  # type: ignore[no-any-return]
 
 
 class Live:

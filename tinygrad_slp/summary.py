@@ -1,15 +1,16 @@
 """A model as a table: each layer with its parameters, and from one run its output and its time."""
 
-import html
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
+from .graph import no_grad
 from .nn import Module
 from .nn.module import is_parameter, walk
-from .tensor import Tensor, no_grad
+from .table import as_html, as_text
+from .tensor import Tensor
 from .tree import flatten
 
 HEADER = ("layer", "class", "output", "parameters", "frozen", "ms")
@@ -102,41 +103,12 @@ class Summary:
         return f"{self.held()}; {made} of outputs; {self.rows[0].ms:.3f} ms forward"
 
     def __repr__(self) -> str:
-        table = [HEADER, *(row.cells() for row in self.rows)]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        lines = [
-            "  ".join(
-                cell.ljust(width) if k < 3 else cell.rjust(width)
-                for k, (cell, width) in enumerate(zip(cells, widths, strict=True))
-            ).rstrip()
-            for cells in table
-        ]
-        lines.insert(1, "─" * (sum(widths) + 2 * (len(widths) - 1)))
-        return "\n".join([*lines, lines[1], self.totals()])
+        lines = as_text([HEADER, *(row.cells() for row in self.rows)], left=range(3)).splitlines()
+        rule = "─" * len(lines[0])
+        return "\n".join([lines[0], rule, *lines[1:], rule, self.totals()])
 
     def _repr_html_(self) -> str:
-        return as_html(HEADER, (row.cells() for row in self.rows), self.totals(), numbers=3)
-
-
-def as_html(
-    header: tuple[str, ...], rows: Iterable[tuple[str, ...]], below: str, numbers: int
-) -> str:
-    """A table, whose last so many columns are numbers, and a line below it."""
-    left, right = ' style="text-align:left;white-space:pre"', ' style="text-align:right"'
-    bottom = ' style="text-align:left;caption-side:bottom"'
-
-    def line(tag: str, cells: tuple[str, ...]) -> str:
-        columns = (
-            f"<{tag}{left if k < len(cells) - numbers else right}>{html.escape(cell)}</{tag}>"
-            for k, cell in enumerate(cells)
-        )
-        return f"<tr>{''.join(columns)}</tr>"
-
-    return (
-        f"<table><thead>{line('th', header)}</thead>"
-        f"<tbody>{''.join(line('td', cells) for cells in rows)}</tbody>"
-        f"<caption{bottom}>{html.escape(below)}</caption></table>"
-    )
+        return as_html([HEADER, *(row.cells() for row in self.rows)], range(3), self.totals())
 
 
 def summary(model: Module, *inputs: Any) -> Summary:
@@ -174,7 +146,7 @@ def contents(model: Module) -> str:
         )
         for path, row in rows.items()
     )
-    return as_html(HELD, lines, Summary(list(rows.values())).held(), numbers=2)
+    return as_html([HELD, *lines], range(4), Summary(list(rows.values())).held())
 
 
 def unique(model: Module) -> dict[str, Module]:

@@ -2,28 +2,14 @@
 
 import operator
 from collections.abc import Callable, Iterator
-from functools import wraps
-from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from .graph import (
-    NOTHING,
-    Node,
-    apply,
-    binary,
-    clock,
-    is_recording,
-    leaf,
-    recorded,
-    unary,
-)
+from .graph import NOTHING, Node, apply, binary, clock, is_recording, leaf, recorded, unary
 from .pytorch import TENSOR, without
 from .rule import name
 from .walk import accumulate, ancestors, hold_weakly, pull
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 # Functions whose result is discrete (no gradient flows): they get and give plain arrays.
 DISCRETE: set[Callable[..., Any]] = {
@@ -37,43 +23,8 @@ DISCRETE: set[Callable[..., Any]] = {
     np.array2string,
 }  # fmt: skip
 
-
 # Settings that change nothing, wherever they are given.
 DEFAULTS = {"out": None, "where": True, "dtype": None}
-
-
-class no_grad(recorded):
-    """Within it, as a context manager or a decorator, nothing is recorded for backward.
-
-    It holds for the current thread and async task only.
-    """
-
-    __slots__ = ()
-
-    def __init__(self, function: None = None) -> None:
-        if function is not None:
-            raise TypeError("no_grad() takes nothing; as a decorator write @no_grad()")
-        super().__init__(False)
-
-    def __call__(self, function: F) -> F:
-        if isgeneratorfunction(function) or isasyncgenfunction(function):
-            raise TypeError(
-                f"@no_grad() on the generator {function.__name__} would end before its first "
-                "yield: write with no_grad(): inside it, around parts without a yield"
-            )
-
-        @wraps(function)
-        def quiet(*args: Any, **kwargs: Any) -> Any:
-            with no_grad():
-                return function(*args, **kwargs)
-
-        @wraps(function)
-        async def quiet_later(*args: Any, **kwargs: Any) -> Any:
-            with no_grad():
-                return await function(*args, **kwargs)
-
-        chosen: Any = quiet_later if iscoroutinefunction(function) else quiet
-        return chosen  # type: ignore[no-any-return]
 
 
 def operator_of(function: Callable[..., Any]) -> Callable[["Tensor", Any], Any]:

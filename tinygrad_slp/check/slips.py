@@ -4,7 +4,7 @@ A slip belongs to one edge of the graph, from a node to one of its parents, and 
 that edge. `Traced.gradient` walks back with any number of them.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from .. import rules
 from ..graph import Node, recorded
 from ..rule import RULES, Rule
 from ..tensor import Tensor
-from ..walk import ancestors, match
+from ..walk import ancestors, back
 
 Edge = tuple[int, int]  # a node, by its place in the order of creation, and one of its inputs
 Change = Callable[..., Any]
@@ -50,7 +50,6 @@ class Traced:
         if not isinstance(self.output, Node) or not self.output.tracked:
             raise TypeError("the loss does not depend on this input, as far as Tensors can see")
         self.nodes = [n for _, n in sorted(ancestors([self.output]).items())]
-        self.places = {node.order: i for i, node in enumerate(self.nodes)}
         self.alone = self.made_of_the_leaf_alone()
 
     def made_of_the_leaf_alone(self) -> set[int]:
@@ -66,33 +65,13 @@ class Traced:
 
     def gradient(self, slips: Sequence[Slip] = ()) -> Any:
         """∂(output)/∂(input), with these slips."""
-        changes = {slip.edge: slip.change for slip in slips}
-        flow: dict[int, Any] = {self.output.order: np.ones_like(self.output.array)}
+        start = np.ones_like if self.output is self.leaf else np.zeros_like
+        gradient = start(self.leaf.array)
         with np.errstate(all="ignore"):
-            for i in reversed(range(len(self.nodes))):
-                node = self.nodes[i]
-                g = flow.pop(node.order, None)
-                if g is None:
-                    continue
-                if node is self.leaf:
-                    return g
-                self.step_back(i, node, g, flow, changes)
-        return np.zeros_like(self.leaf.array)
-
-    def step_back(
-        self, i: int, node: Node, g: Any, flow: dict[int, Any], changes: Mapping[Edge, Change]
-    ) -> None:
-        assert node.function is not None
-        vjps = RULES[node.function].vjps
-        for k, parent in enumerate(node.parents):
-            if parent is None or vjps[k] is None:
-                continue
-            if change := changes.get((i, k)):
-                gx = change(vjps[k], g, node.array, node.inputs, node.settings)
-            else:
-                gx = vjps[k](g, node.array, *node.inputs, **node.settings)
-            gx = match(np.asarray(gx), parent.array)
-            flow[parent.order] = flow[parent.order] + gx if parent.order in flow else gx
+            for _, x, gx in back(self.nodes, {slip.edge: slip.change for slip in slips}):
+                if x is self.leaf:
+                    gradient = gx
+        return gradient
 
     def before_sum(self, shape: tuple[int, ...]) -> Iterator[Any]:
         """Cotangents of this shape that come to the input, before they are summed to its own."""

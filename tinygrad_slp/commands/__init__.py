@@ -1,4 +1,4 @@
-"""The commands: the perceptron, and train, predict, evaluate, graph on tables.
+"""The commands: the perceptron; check; and train, predict, evaluate, graph on tables.
 
 Each is a file with a parser and a main. They are imported when asked for, so that the perceptron
 starts without the others.
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-COMMANDS = ("train", "predict", "evaluate", "graph")
+COMMANDS = ("check", "train", "predict", "evaluate", "graph")
 
 
 class BadInput(Exception):
@@ -16,10 +16,10 @@ class BadInput(Exception):
 
 
 def run(name: str, argv: Sequence[str]) -> int:
-    """Runs a command; returns its exit code: 0, 2 for bad input, 130 for Ctrl-C pressed twice."""
+    """Runs a command; returns its exit code: what its main says or 0; 2: bad input; 130: Ctrl-C."""
     said = f"tinygrad-slp {name}" if name in COMMANDS else "tinygrad-slp"
     try:
-        import_module(f".{name}", __package__).main(argv)
+        return import_module(f".{name}", __package__).main(argv) or 0
     except SystemExit as stop:  # --help
         return int(stop.code or 0)
     except BadInput as error:
@@ -31,4 +31,3 @@ def run(name: str, argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print(f"{said}: stopped by Ctrl-C; nothing was written", file=sys.stderr)
         return 130
-    return 0

@@ -2,13 +2,15 @@
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryFile
 from textwrap import fill
 from typing import NoReturn
 
+from ..jit import BACKENDS
 from ..saving import write_whole
 from . import BadInput
 from .finding import Source
@@ -43,16 +45,47 @@ def add_unknown(p: Parser) -> None:
     )  # fmt: skip
 
 
+def add_training(p: Parser, epochs: int) -> None:
+    """The options that all trainings have."""
+    p.add_argument("--epochs", type=int, default=epochs, metavar="N", help=f"default {epochs}")
+    p.add_argument("--seed", type=int, default=0, metavar="N", help="of all random numbers")
+    p.add_argument(
+        "--backend", choices=(*BACKENDS, "eager"), default="auto",
+        help="native code, NumPy, or not compiled; default auto",
+    )  # fmt: skip
+    p.add_argument("--plot", metavar="FILE.png", help="a picture of the training")
+
+
+def check_training(options: argparse.Namespace) -> None:
+    """Refuses what no training can work with before any work is done.
+
+    Raises:
+        BadInput: in one line.
+    """
+    for name, least in (("epochs", 1), ("batch", 1), ("early_stopping", 1), ("seed", 0)):
+        value = getattr(options, name, None)
+        if value is not None and value < least:
+            option = name.replace("_", "-")
+            raise BadInput(f"--{option} should be {least} or more, got {value}")
+    if options.lr is not None and not 0 < options.lr < float("inf"):
+        raise BadInput(f"--lr should be a number above 0, got {options.lr}")
+    if options.backend == "llvm":
+        need("llvmlite", "--backend llvm", "jit")
+    if options.plot:
+        need("matplotlib", "--plot", "plot")
+    check_output("--plot", options.plot, (".png", ".svg", ".pdf"))
+    check_apart("--plot", options.plot, options.file)
+
+
 def source(options: argparse.Namespace) -> Source:
     """The table that the arguments name.
 
     Raises:
-        BadInput: the separator is not one character, or pandas is not installed.
+        BadInput: the separator is not one character.
     """
     mark = {"tab": "\t", "\\t": "\t"}.get(options.separator, options.separator)
     if len(mark) != 1 or mark in '"\r\n':
         raise BadInput(f"--separator should be one character, or tab; got {options.separator!r}")
-    need("pandas", "reading tables", "cli")
     return Source(options.file, mark)
 
 
@@ -102,14 +135,20 @@ def check_apart(option: str, path: str | None, *others: str | None) -> None:
             raise BadInput(f"{option} {path}: would replace {other}; give another name")
 
 
-def write(path: str, data: bytes) -> None:
-    """Writes a file, whole or not at all, and says so.
+@contextmanager
+def writing(path: str) -> Iterator[None]:
+    """Within it a file is written, whole or not at all, which is said.
 
     Raises:
         BadInput: it cannot be written.
     """
     try:
-        write_whole(path, data)
+        yield
     except OSError as error:
         raise BadInput(f"{path}: cannot write it: {error.strerror}") from None
     print(f"wrote {path}")
+
+
+def write(path: str, data: bytes) -> None:
+    with writing(path):
+        write_whole(path, data)

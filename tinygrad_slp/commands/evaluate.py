@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..data import Labels
+from ..table import as_text
 from . import BadInput, arguments
 from .arguments import Parser
 from .encoding import inputs
@@ -46,7 +47,7 @@ def main(argv: Sequence[str]) -> None:
     if len(rows) < len(frame):
         print(f"  {len(frame) - len(rows):,} rows without a value of {trained.name!r}: left out")
     predicted = trained.predict(inputs(trained.columns, known, np.asarray(rows)))
-    print(table([(str(source), scores(y, predicted))]))
+    print(as_text(table([(str(source), scores(y, predicted))]), before="  "))
     if trained.labels is not None:
         print("\nWhat was taken for what")
         print(confusion(y, predicted, trained.labels))

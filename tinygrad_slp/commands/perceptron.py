@@ -1,21 +1,23 @@
 """The command without a name: the tutorial's perceptron, on its data or on a table of yours."""
 
 import argparse
-import os
-import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .. import __version__, nn, optim, tutorial
-from ..jit import BACKENDS, jit
-from . import BadInput
-from .table import Table, read_table, standardise
+from ..jit import jit
+from ..plot import plot_training
+from ..table import as_text
+from ..train.progress import reporting
+from . import BadInput, arguments
+from .arguments import Parser
+from .encoding import check_range, fitted
+from .table import read_numbers, read_target
+from .target import Target, split
 
 
 def main(argv: Sequence[str]) -> None:
@@ -26,7 +28,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
+    p = Parser(
         prog="tinygrad-slp",
         description="Train a single-layer perceptron: on the tutorial's data, or on a CSV table.",
         epilog="Networks on tables: tinygrad-slp train | predict | evaluate | graph, each with "
@@ -34,17 +36,11 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("file", nargs="?", metavar="FILE.csv", help="a table: header row, numeric cells")
     p.add_argument("--target", metavar="COLUMN", help="the column to predict: two classes, or 0…1")
-    p.add_argument("--epochs", type=int, default=1000, metavar="N", help="default 1000")
+    arguments.add_separator(p)
     p.add_argument("--lr", type=float, default=1.0, metavar="RATE", help="learning rate, default 1")
-    p.add_argument("--seed", type=int, default=0, metavar="N", help="of all random numbers")
-    p.add_argument(
-        "--backend",
-        choices=(*BACKENDS, "eager"),
-        default="auto",
-        help="what computes the epochs: native code, NumPy, or neither compiled; default auto",
-    )
-    p.add_argument("--plot", metavar="FILE.png", help="write a picture (needs matplotlib)")
+    arguments.add_training(p, epochs=1000)
     p.add_argument("--version", action="version", version=f"tinygrad-slp {__version__}")
+    p.set_defaults(validation=0.2)
     return p
 
 
@@ -54,30 +50,11 @@ def check(options: argparse.Namespace) -> None:
     Raises:
         BadInput: in one line.
     """
-    if options.epochs < 1:
-        raise BadInput(f"--epochs should be at least 1, got {options.epochs}")
-    if not 0 < options.lr < float("inf"):
-        raise BadInput(f"--lr should be a number above 0, got {options.lr}")
-    if options.seed < 0:
-        raise BadInput(f"--seed should be 0 or more, got {options.seed}")
+    arguments.check_training(options)
     if options.file and not options.target:
         raise BadInput(f"which column of {options.file} should be predicted? Write --target COLUMN")
     if options.target and not options.file:
         raise BadInput("--target needs a table: tinygrad-slp FILE.csv --target COLUMN")
-    if options.backend == "llvm" and find_spec("llvmlite") is None:
-        raise BadInput("--backend llvm needs llvmlite: pip install 'tinygrad-slp[jit]'")
-    if options.plot:
-        check_plot(options.plot)
-
-
-def check_plot(path: str) -> None:
-    folder = Path(path).parent
-    if Path(path).suffix not in (".png", ".svg", ".pdf"):
-        raise BadInput(f"--plot {path}: the name should end in .png, .svg or .pdf")
-    if Path(path).is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise BadInput(f"--plot {path}: cannot write a file there")
-    if find_spec("matplotlib") is None:
-        raise BadInput("--plot needs matplotlib: pip install 'tinygrad-slp[plot]'")
 
 
 # --- the two jobs ---
@@ -88,7 +65,8 @@ def on_tutorial(options: argparse.Namespace) -> None:
     X, y = tutorial.X, tutorial.Y
     model = nn.Perceptron(3, rng=options.seed)
     title("The data: the output is the first input")
-    show_table(("x₁", "x₂", "x₃", "y"), [[*row, t] for row, t in zip(X, y, strict=True)], "5.0f")
+    rows = [[f"{value:.0f}" for value in (*row, t)] for row, t in zip(X, y, strict=True)]
+    print(as_text([("x₁", "x₂", "x₃", "y"), *rows], left=(), before="  "))
 
     title("The gradient of the mean squared error, before training")
     by_hand_w, by_hand_b = tutorial.gradient(X, y, model.weight.data, model.bias.data)
@@ -115,39 +93,37 @@ def on_tutorial(options: argparse.Namespace) -> None:
 
 def on_table(options: argparse.Namespace) -> None:
     """The same perceptron on the user's table, judged on rows held out."""
-    table = read_table(options.file, options.target)
-    rng = np.random.default_rng(options.seed)
-    train_rows, test_rows = table.split(0.2, rng)
-    X = standardise(table.X, train_rows)
-    model = nn.Perceptron(X.shape[1], rng=rng)
-    title(f"{options.file}: {len(X)} rows, {X.shape[1]} features, target {table.target!r}")
-    if table.classes:
-        print(f"  class 0 is {table.classes[0]!r}, class 1 is {table.classes[1]!r}")
-    else:
-        print("  the target is a number from 0 to 1")
+    source = arguments.source(options)
+    frame = read_numbers(source, options.target)
+    target = read_target(frame, options.target)
+    train_rows, test_rows = split(target, options)
+    columns = {name: x for name, x in frame.columns.items() if name != options.target}
+    encoder = fitted(columns, train_rows, target.rows)
+    check_range(source, encoder, columns)
+    X, y = encoder.transform(columns), target.y.astype(float)
+    model = nn.Perceptron(X.shape[1], rng=options.seed)
+    title(f"{source}: {len(X)} rows, {X.shape[1]} features, target {options.target!r}")
+    print(f"  {target.said}")
     print(f"  {len(train_rows)} rows to train on, {len(test_rows)} held out; features standardised")
 
-    losses = train(model, X[train_rows], table.y[train_rows], options)
+    losses = train(model, X[train_rows], y[train_rows], options)
 
     title("What it learned, per standard deviation of each feature")
-    width = max(map(len, [*table.features, "bias"]))
-    for name, value in zip(
-        [*table.features, "bias"], [*model.weight.data, model.bias.item()], strict=True
-    ):
-        print(f"  {name:<{width}} {value:+9.4f}")
+    names = [*columns, "bias"]
+    weights = [*model.weight.data, model.bias.item()]
+    shown = [(name, f"{value:+.4f}") for name, value in zip(names, weights, strict=True)]
+    print(as_text(shown, before="  "))
     title("How good it is")
     for name, rows in (("training", train_rows), ("held out", test_rows)):
-        print(f"  {name}   {score(model, X[rows], table.y[rows], table)}")
-    picture(options, losses, table.features, model)
+        print(f"  {name}   {score(model, X[rows], y[rows], target)}")
+    picture(options, losses, list(columns), model)
 
 
-def score(model: nn.Module, X: np.ndarray, y: np.ndarray, table: Table) -> str:
+def score(model: nn.Module, X: np.ndarray, y: np.ndarray, target: Target) -> str:
     """Mean squared error, and accuracy where the target has classes."""
-    if not len(y):
-        return "no rows"
     p = model(X).data
     text = f"MSE {np.mean((p - y) ** 2):.4f}"
-    if table.classes:
+    if target.task == "classification":
         text += f"   accuracy {np.mean((p >= 0.5) == (y == 1)):7.2%}"
     return text
 
@@ -171,18 +147,18 @@ def train(
 
     losses: list[float] = []
     stopped = ""
-    with progress(options.epochs) as report:
+    with reporting(True, 0, options.epochs) as report:
         try:
             for loss in each_epoch(step, X, y, options):
                 losses.append(loss)
-                report(len(losses) - 1, loss)
+                report({"epoch": len(losses), "MSE": loss})
         except KeyboardInterrupt:
             stopped = "   stopped by Ctrl-C"
     losses.append(nn.mse_loss(model(X), y).item())
     done = len(losses) - 1
-    print(f"  after {done:>6} epochs   MSE {losses[-1]:.6f}{stopped}")
+    print(f"after {done} epochs  MSE {losses[-1]:.6f}{stopped}")
     if not np.isfinite(losses[-1]):
-        print("  the error is not a number any more: try a smaller --lr")
+        print("the error is not a number any more: try a smaller --lr")
     return losses
 
 
@@ -206,40 +182,11 @@ def each_epoch(
         yield from losses.tolist()
 
 
-@contextmanager
-def progress(epochs: int) -> Iterator[Callable[[int, float], None]]:
-    """A way to report each epoch: a bar on a terminal, a few plain lines elsewhere."""
-    if sys.stdout.isatty() and find_spec("tqdm"):
-        from tqdm import tqdm
-
-        with tqdm(total=epochs, unit="epoch", file=sys.stdout) as bar:
-
-            def show(epoch: int, loss: float) -> None:
-                bar.set_postfix_str(f"MSE {loss:.6f}", refresh=False)
-                bar.update()
-
-            yield show
-        return
-    shown = {0, 1, 10, 100, *range(0, epochs, max(1000, epochs // 10))}
-
-    def line(epoch: int, loss: float) -> None:
-        if epoch in shown:
-            print(f"  after {epoch:>6} epochs   MSE {loss:.6f}", flush=True)
-
-    yield line
-
-
 # --- how it looks ---
 
 
 def title(text: str) -> None:
     print(f"\n{text}")
-
-
-def show_table(header: Iterable[str], rows: Iterable[Iterable[Any]], spec: str) -> None:
-    print("  " + "".join(f"{name:>5}" for name in header))
-    for row in rows:
-        print("  " + "".join(format(value, spec) for value in row))
 
 
 def grad_of(parameter: Any) -> list[float]:
@@ -252,10 +199,6 @@ def picture(
     """Writes the picture that --plot asked for."""
     if not options.plot:
         return
-    from ..plot import plot_training
-
-    try:
+    print()
+    with arguments.writing(options.plot):
         plot_training(losses, names, model.weight.data, model.bias.item(), path=options.plot)
-    except OSError as error:
-        raise BadInput(f"--plot {options.plot}: {error.strerror}") from None
-    print(f"\nwrote {options.plot}")

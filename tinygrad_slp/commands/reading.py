@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from . import BadInput, finding
+from .arguments import need
 from .finding import MISSING, Source, tidy
 
 PART = 65536
@@ -70,6 +71,7 @@ def read(source: Source, texts: Collection[str] = (), without: Collection[str] =
     Raises:
         BadInput: one line that says where, what was expected, and what to write.
     """
+    need("pandas", "reading tables", "cli")
     names = source.header()
     size = source.most_rows()
     growing = {name: Growing(size, name in texts) for name in names if name not in without}

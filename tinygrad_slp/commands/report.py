@@ -3,7 +3,7 @@
 import argparse
 import html
 import io
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -13,8 +13,9 @@ from .. import metrics
 from ..data import OneHot, Standardizer, TableEncoder
 from ..data.column import listed
 from ..plot import plot_history
+from ..table import as_html
 from ..train import History
-from .scores import scores
+from .scores import scores, table
 from .trained import Trained
 
 STYLE = """
@@ -23,8 +24,8 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 60em; margi
 h1 { font-size: 1.5em } h2 { font-size: 1.1em; margin-top: 2em }
 table { border-collapse: collapse } .wide { overflow-x: auto }
 th, td { padding: .2em .8em; text-align: right; border-bottom: 1px solid #ddd }
-th:first-child, td:first-child, .text { text-align: left }
-th { font-weight: 600 } svg { max-width: 100%; height: auto } .note { color: #555 }
+th:first-child { text-align: left } th { font-weight: 600 }
+svg { max-width: 100%; height: auto } .note { color: #555 }
 """
 
 Judged = Sequence[tuple[str, np.ndarray, np.ndarray]]
@@ -57,14 +58,14 @@ def page(
     parts = [
         f"<h1>{html.escape(trained.name)} from {html.escape(options.file)}</h1>",
         f"<p>{html.escape(said)}.<br>Rows: {counts}.</p>",
-        section("How good it is", metrics_table(rows)),
+        section("How good it is", as_html(table([(name, scores(y, p)) for name, y, p in rows]))),
         *([section("What was taken for what, " + rows[-1][0], matrix(trained, rows[-1]))]
           if trained.labels is not None else []),
         section("How it learned", curve(history)),
         section("Worth knowing", bullets(notes)),
-        section("Columns", cells(["column", "kind", "missing", "values"], columns, (1, 3))),
+        section("Columns", as_html([("column", "kind", "missing", "values"), *columns], (0, 1, 3))),
         section("Features, as the network sees them", bullets(trained.columns.feature_names)),
-        section("Settings", cells(["setting", "value"], settings(trained), (1,))),
+        section("Settings", as_html([("setting", "value"), *settings(trained)], (0, 1))),
     ]  # fmt: skip
     title = html.escape(f"{trained.name}: report of a training")
     return (
@@ -80,25 +81,6 @@ def section(title: str, body: str) -> str:
 def bullets(lines: Iterable[str]) -> str:
     items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
     return f"<ul>{items}</ul>" if items else "<p>nothing</p>"
-
-
-def cells(
-    header: Sequence[str], lines: Iterable[Sequence[str]], texts: Collection[int] = ()
-) -> str:
-    """A table; in these columns are texts, in the others numbers."""
-
-    def line(tag: str, entries: Sequence[str]) -> str:
-        kinds = (" class=text" if k in texts else "" for k in range(len(entries)))
-        pairs = zip(kinds, entries, strict=True)
-        return f"<tr>{''.join(f'<{tag}{k}>{html.escape(x)}</{tag}>' for k, x in pairs)}</tr>\n"
-
-    return f"<table>{line('th', header)}{''.join(line('td', entries) for entries in lines)}</table>"
-
-
-def metrics_table(rows: Judged) -> str:
-    found = [(name, scores(y, p)) for name, y, p in rows]
-    header = ["", *found[0][1]]
-    return cells(header, [[name, *values.values()] for name, values in found])
 
 
 def matrix(trained: Trained, row: tuple[str, np.ndarray, np.ndarray]) -> str:

@@ -1,10 +1,11 @@
-"""How good predictions are, in a few numbers, as a table to print."""
+"""How good predictions are, in a few numbers, as a table."""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from .. import metrics
+from ..table import as_text
 
 Scores = dict[str, str]
 FEW = 20
@@ -40,22 +41,9 @@ def defined(
         return "undefined"
 
 
-def table(rows: Sequence[tuple[str, Scores]]) -> str:
+def table(rows: Sequence[tuple[str, Scores]]) -> list[list[str]]:
     """A line for each, under one header."""
-    cells = [["", *rows[0][1]], *([name, *found.values()] for name, found in rows)]
-    return grid(cells)
-
-
-def grid(cells: Sequence[Sequence[str]]) -> str:
-    """Cells in columns: the first to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return "\n".join(
-        "  " + "   ".join(
-            text.ljust(width) if k == 0 else text.rjust(width)
-            for k, (text, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in cells
-    )  # fmt: skip
+    return [["", *rows[0][1]], *([name, *found.values()] for name, found in rows)]
 
 
 def confusion(y: np.ndarray, predicted: np.ndarray, labels: np.ndarray) -> str:
@@ -65,4 +53,4 @@ def confusion(y: np.ndarray, predicted: np.ndarray, labels: np.ndarray) -> str:
     counts = metrics.confusion_matrix(y, predicted.argmax(axis=1), np.arange(len(labels)))
     names = [str(label) for label in labels.tolist()]
     lines = [[name, *map(str, row)] for name, row in zip(names, counts.tolist(), strict=True)]
-    return grid([["true \\ predicted", *names], *lines])
+    return as_text([["true \\ predicted", *names], *lines], before="  ")

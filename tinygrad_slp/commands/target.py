@@ -58,7 +58,7 @@ def read_target(frame: Frame, name: str, task: str | None) -> Target:
         y = labels.transform(values)
         counts = zip(labels.classes.tolist(), np.bincount(y).tolist(), strict=True)
         shown = [f"{label} {count:,}" for label, count in counts]
-        return Target(decided, labels, y, rows, f"{said}: {cut(shown)}")
+        return Target(decided, labels, y, rows, f"{said}: {listed(shown, shown_as=str)}")
     if values.dtype.kind == "U":
         line, cell = frame.source.first(name, is_text)
         raise BadInput(
@@ -174,11 +174,6 @@ def known_labels(frame: Frame, name: str, labels: Labels, values: np.ndarray) ->
 
 def spread(y: np.ndarray) -> str:
     return f"from {y.min():.6g} to {y.max():.6g}, mean {y.mean():.6g}"
-
-
-def cut(parts: list[str], most: int = 10) -> str:
-    more = f" and {len(parts) - most} more" if len(parts) > most else ""
-    return ", ".join(parts[:most]) + more
 
 
 def split(target: Target, options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:

@@ -2,15 +2,14 @@
 
 import argparse
 import csv
-import io
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..data import TableEncoder
-from ..jit import BACKENDS
 from ..plot import plot_history
+from ..table import as_text
 from ..train import History
 from . import BadInput, arguments, columns, report
 from .arguments import Parser
@@ -47,7 +46,7 @@ def parser() -> Parser:
     p.add_argument("--loss", choices=LOSSES, help="default cross-entropy, or mse")
     p.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="default adam")
     p.add_argument("--lr", type=float, metavar="RATE", help="default: as suits the optimizer")
-    p.add_argument("--epochs", type=int, default=100, metavar="N", help="default 100")
+    arguments.add_training(p, epochs=100)
     p.add_argument("--batch", type=int, metavar="N", help="default 32; 256 from 10,000 rows on")
     p.add_argument(
         "--validation", type=float, default=0.2, metavar="SHARE",
@@ -57,13 +56,7 @@ def parser() -> Parser:
         "--early-stopping", type=int, nargs="?", const=10, metavar="N",
         help="end after N epochs (10) without a better held-out loss, with the best weights",
     )  # fmt: skip
-    p.add_argument("--seed", type=int, default=0, metavar="N", help="of all random numbers")
-    p.add_argument(
-        "--backend", choices=(*BACKENDS, "eager"), default="auto",
-        help="native code, NumPy, or not compiled",
-    )  # fmt: skip
     p.add_argument("--out", metavar="FILE.safetensors", help="keep the model")
-    p.add_argument("--plot", metavar="FILE.png", help="a picture of the training")
     p.add_argument("--report", metavar="FILE.html", help="all there is to know, in one file")
     return p
 
@@ -87,32 +80,19 @@ def check(options: argparse.Namespace) -> None:
     Raises:
         BadInput: in one line.
     """
-    for name, least in (("epochs", 1), ("batch", 1), ("early_stopping", 1), ("seed", 0)):
-        value = getattr(options, name)
-        if value is not None and value < least:
-            option = name.replace("_", "-")
-            raise BadInput(f"--{option} should be {least} or more, got {value}")
-    if options.lr is not None and not 0 < options.lr < float("inf"):
-        raise BadInput(f"--lr should be a number above 0, got {options.lr}")
+    arguments.check_training(options)
     if not 0 <= options.validation < 1:
         raise BadInput(f"--validation should be from 0 to below 1, got {options.validation}")
     if options.early_stopping and not options.validation:
         raise BadInput("--early-stopping needs held-out rows: write --validation 0.2")
     if options.target in options.drop:
         raise BadInput(f"--drop {options.target}: that is the target")
-    if options.backend == "llvm":
-        arguments.need("llvmlite", "--backend llvm", "jit")
     if options.out:
         arguments.need("safetensors", "--out", "io")
-    if options.plot:
-        arguments.need("matplotlib", "--plot", "plot")
     arguments.check_output("--out", options.out, (".safetensors",))
-    arguments.check_output("--plot", options.plot, (".png", ".svg", ".pdf"))
     arguments.check_output("--report", options.report, (".html", ".htm"))
-    for option, path in (
-        ("--out", options.out), ("--plot", options.plot), ("--report", options.report)
-    ):  # fmt: skip
-        arguments.check_apart(option, path, options.file)
+    arguments.check_apart("--out", options.out, options.file)
+    arguments.check_apart("--report", options.report, options.file)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -128,7 +108,8 @@ def run(options: argparse.Namespace) -> None:
         print(f"\n  {note}")
     keep(trained, options)
     if options.plot:
-        arguments.write(options.plot, picture(history, options.plot))
+        with arguments.writing(options.plot):
+            plot_history(history, path=options.plot)
     if options.report:
         page = report.page(
             trained, options, data.target.said, data.notes, data.summary, history, rows
@@ -214,7 +195,7 @@ def left_out(frame: Frame, target: Target, options: argparse.Namespace) -> list[
 def tell(trained: Trained, rows: Judged) -> None:
     """Prints how good it is."""
     print("\nHow good it is")
-    print(table([(name, scores(y, p)) for name, y, p in rows]))
+    print(as_text(table([(name, scores(y, p)) for name, y, p in rows]), before="  "))
     if trained.labels is not None:
         name, y, p = rows[-1]
         print(f"\nWhat was taken for what, {name}")
@@ -245,12 +226,6 @@ def keep(trained: Trained, options: argparse.Namespace) -> None:
         print(f"wrote {options.out}; now: tinygrad-slp predict {options.out} NEW.csv")
     else:
         print("the model is not kept; to keep it, write --out model.safetensors")
-
-
-def picture(history: History, path: str) -> bytes:
-    file = io.BytesIO()
-    plot_history(history).savefig(file, format=path.rpartition(".")[2].lower(), dpi=120)
-    return file.getvalue()
 
 
 def main(argv: Sequence[str]) -> None:

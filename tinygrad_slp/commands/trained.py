@@ -6,9 +6,9 @@ import numpy as np
 
 from .. import nn
 from ..data import Labels, Standardizer, TableEncoder
+from ..graph import no_grad
 from ..rules import softmax
 from ..saving import load, save
-from ..tensor import no_grad
 from . import BadInput
 from .reading import PART
 from .target import TASKS

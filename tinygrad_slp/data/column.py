@@ -1,7 +1,7 @@
 """A column: a 1-D array of numbers or of strings, in which NaN or "" stands for a missing value."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -87,8 +87,8 @@ def refuse(wrong: np.ndarray, x: np.ndarray, why: str) -> None:
         raise ValueError(f"{x[wrong][0]} in {where} {why}")
 
 
-def listed(values: Iterable[Any], most: int = 10) -> str:
+def listed(values: Iterable[Any], most: int = 10, shown_as: Callable[[Any], str] = repr) -> str:
     """The values, as a message can show them: the first ten, and how many more there are."""
-    shown = [repr(v) for v in (values.tolist() if isinstance(values, np.ndarray) else values)]
+    shown = [shown_as(v) for v in (values.tolist() if isinstance(values, np.ndarray) else values)]
     more = f" and {len(shown) - most} more" if len(shown) > most else ""
     return ", ".join(shown[:most]) + more

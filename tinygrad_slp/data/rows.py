@@ -76,8 +76,9 @@ def train_test_split(
 ) -> list[Any]:
     """Shuffled rows in two parts: `X_train, X_test, y_train, y_test = train_test_split(X, y)`.
 
-    The order of the results and the number of rows are scikit-learn's; which rows, is not. Fit
-    encoders after it, to the rows to train on: the others should not be known yet.
+    The order of the results is scikit-learn's, and so is the number of rows, given the same
+    test_size; which rows, is not. Fit encoders after it, to the rows to train on: the others
+    should not be known yet.
 
     Args:
         arrays: of the same length n: arrays, Tensors, or tables, which are dicts of columns or

@@ -32,8 +32,9 @@ from .traced import TraceError
 from .variant import Variant
 
 BACKENDS = "auto", "numpy", "llvm"
-MOST_VARIANTS = 16
-ALIKE = 4
+MOST_KINDS = 16
+"""Kinds of arguments for which variants are kept."""
+MOST_VARIANTS = 4
 """Variants kept for arguments of one kind: for training and evaluation, with old gradients and
 without."""
 MANY = 8
@@ -407,9 +408,9 @@ class Compiled:
                 )
         for other in alike:
             other.let_go()
-        self.variants[found.key] = [variant, *alike[: ALIKE - 1]]
+        self.variants[found.key] = [variant, *alike[: MOST_VARIANTS - 1]]
         self.latest = variant
-        if len(self.variants) > MOST_VARIANTS:
+        if len(self.variants) > MOST_KINDS:
             self.variants.pop(next(iter(self.variants)))
 
 

@@ -1,4 +1,4 @@
-"""Metrics: how good predictions are, each a number by scikit-learn's definition.
+"""Metrics: how good predictions are; what scikit-learn has too, by its definition.
 
 As there, and unlike in `nn`'s losses, the truth comes first. Arrays or Tensors are taken, and none
 is broadcast. Labels are strings or whole numbers, shape (n,); scores and probabilities have shape

@@ -14,10 +14,10 @@ def adagrad(
     total: Any,
     lr: float,
     t: float,
-    lr_decay: float = 0,
-    weight_decay: float = 0,
-    initial_accumulator_value: float = 0,
-    eps: float = 1e-10,
+    lr_decay: float,
+    weight_decay: float,
+    initial_accumulator_value: float,
+    eps: float,
 ) -> tuple[Any, Any]:
     """Step t = 1, 2, ... for one parameter, on plain arrays: the new w and the new total.
 

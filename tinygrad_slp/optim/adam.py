@@ -18,11 +18,11 @@ def adam(
     peak: Any,
     lr: float,
     t: float,
-    betas: tuple[float, float] = (0.9, 0.999),
-    eps: float = 1e-8,
-    weight_decay: float = 0,
-    amsgrad: bool = False,
-    decoupled_weight_decay: bool = False,
+    betas: tuple[float, float],
+    eps: float,
+    weight_decay: float,
+    amsgrad: bool,
+    decoupled_weight_decay: bool,
 ) -> tuple[Any, Any, Any, Any]:
     """Step t = 1, 2, ... for one parameter, on plain arrays: the new w, m, v and peak.
 

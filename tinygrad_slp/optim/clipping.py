@@ -9,7 +9,7 @@ import numpy as np
 from ..graph import leaf
 from ..tensor import Tensor
 from ..walk import gradient
-from .group import in_range, parameters_in
+from .group import parameters_in, refuse_unless
 
 
 def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float, norm_type: float = 2.0) -> Any:
@@ -24,8 +24,8 @@ def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float, norm_type: fl
         TypeError: parameters are not Tensors, or a setting is no number.
         ValueError: max_norm is below 0, or norm_type not above 0.
     """
-    in_range("max_norm", max_norm, lambda x: x >= 0, "a number, 0 or more")
-    in_range("norm_type", norm_type, lambda x: x > 0, "above 0, such as 2 or float('inf')")
+    refuse_unless("max_norm", max_norm, lambda x: x >= 0, "a number, 0 or more")
+    refuse_unless("norm_type", norm_type, lambda x: x > 0, "above 0, such as 2 or float('inf')")
     found = [(p, g) for p in parameters_in(parameters) if (g := gradient(p)) is not None]
     norm = norm_of([g for _, g in found], norm_type)
     scale = np.minimum(max_norm / (norm + 1e-6), 1)
@@ -52,7 +52,7 @@ def clip_grad_value_(parameters: Iterable[Tensor], clip_value: float) -> None:
         TypeError: parameters are not Tensors, or a setting is no number.
         ValueError: clip_value is below 0.
     """
-    in_range("clip_value", clip_value, lambda x: x >= 0, "a number, 0 or more")
+    refuse_unless("clip_value", clip_value, lambda x: x >= 0, "a number, 0 or more")
     for p in parameters_in(parameters):
         g = gradient(p)
         if g is not None:

@@ -67,11 +67,11 @@ class Group:
         return iter(self.keys())
 
     def __getitem__(self, name: str) -> Any:
-        self.find(name)
+        self.refuse_unknown(name)
         return self.settings[name] if name in self.settings else getattr(self, name)
 
     def __setitem__(self, name: str, value: Any) -> None:
-        self.find(name)
+        self.refuse_unknown(name)
         if name == "params":
             raise TypeError("write optimizer.add_param_group({'params': [...]}) to add parameters")
         self.check({**self.all_settings(), name: value})
@@ -80,7 +80,7 @@ class Group:
         else:
             setattr(self, name, value)
 
-    def find(self, name: str) -> None:
+    def refuse_unknown(self, name: str) -> None:
         if name not in self.keys():
             raise KeyError(f"no setting {name!r}; there are {', '.join(self.keys())}")
 
@@ -146,7 +146,7 @@ def parameters_in(params: Iterable[Tensor]) -> list[Tensor]:
     return found
 
 
-def in_range(name: str, value: Any, condition: Callable[[Any], bool], expected: str) -> None:
+def refuse_unless(name: str, value: Any, condition: Callable[[Any], bool], expected: str) -> None:
     """Refuses a setting.
 
     Raises:

@@ -10,12 +10,7 @@ from .optimizer import Optimizer, Params
 
 
 def lion(
-    w: Any,
-    g: Any,
-    m: Any,
-    lr: float,
-    betas: tuple[float, float] = (0.9, 0.99),
-    weight_decay: float = 0,
+    w: Any, g: Any, m: Any, lr: float, betas: tuple[float, float], weight_decay: float
 ) -> tuple[Any, Any]:
     """One step for one parameter, on plain arrays: the new w and m.
 

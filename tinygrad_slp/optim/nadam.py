@@ -23,11 +23,11 @@ def nadam(
     lr: float,
     t: float,
     mu_product: float,
-    betas: tuple[float, float] = (0.9, 0.999),
-    eps: float = 1e-8,
-    weight_decay: float = 0,
-    momentum_decay: float = 4e-3,
-    decoupled_weight_decay: bool = False,
+    betas: tuple[float, float],
+    eps: float,
+    weight_decay: float,
+    momentum_decay: float,
+    decoupled_weight_decay: bool,
 ) -> tuple[Any, Any, Any]:
     """Step t = 1, 2, ... for one parameter, on plain arrays: the new w, m and v.
 

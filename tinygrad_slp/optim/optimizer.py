@@ -8,7 +8,7 @@ import numpy as np
 from ..graph import leaf
 from ..tensor import Tensor
 from ..walk import forget, gradient
-from .group import Cohort, Group, Slot, in_range, listed, parameters_in, plain, refuse_twice
+from .group import Cohort, Group, Slot, listed, parameters_in, plain, refuse_twice, refuse_unless
 
 Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
 
@@ -92,7 +92,7 @@ class Optimizer:
         """
         for name, value in settings.items():
             if name in RANGES:
-                in_range(name, value, *RANGES[name])
+                refuse_unless(name, value, *RANGES[name])
 
     @property
     def params(self) -> list[Tensor]:

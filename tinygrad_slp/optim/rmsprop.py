@@ -16,11 +16,11 @@ def rmsprop(
     mean: Any,
     buffer: Any,
     lr: float,
-    alpha: float = 0.99,
-    eps: float = 1e-8,
-    weight_decay: float = 0,
-    momentum: float = 0,
-    centered: bool = False,
+    alpha: float,
+    eps: float,
+    weight_decay: float,
+    momentum: float,
+    centered: bool,
 ) -> tuple[Any, Any, Any, Any]:
     """One step for one parameter, on plain arrays: the new w, v, mean and momentum buffer.
 

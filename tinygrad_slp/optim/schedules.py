@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import cos, pi
 from typing import Any
 
-from .group import Group, in_range
+from .group import Group, refuse_unless
 from .optimizer import Optimizer
 
 
@@ -115,7 +115,7 @@ def refuse_others(state: Mapping[str, Any], expected: Mapping[str, Any]) -> None
 
 
 def positive(name: str, value: float) -> float:
-    in_range(name, value, lambda x: x > 0, "above 0")
+    refuse_unless(name, value, lambda x: x > 0, "above 0")
     return value
 
 

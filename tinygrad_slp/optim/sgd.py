@@ -1,6 +1,7 @@
 """Stochastic gradient descent, by PyTorch's formulas."""
 
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any
 
 from ..graph import leaf
@@ -15,10 +16,10 @@ def sgd(
     g: Any,
     buffer: Any,
     lr: float,
-    momentum: float = 0,
-    dampening: float = 0,
-    weight_decay: float = 0,
-    nesterov: bool = False,
+    momentum: float,
+    dampening: float,
+    weight_decay: float,
+    nesterov: bool,
 ) -> tuple[Any, Any]:
     """One step for one parameter, on plain arrays: the new w and the new momentum buffer.
 
@@ -31,6 +32,9 @@ def sgd(
         buffer = g if buffer is None else momentum * buffer + (1 - dampening) * g
         g = g + momentum * buffer if nesterov else buffer
     return w - lr * g, buffer
+
+
+hyperparameters = itemgetter("momentum", "dampening", "weight_decay", "nesterov")
 
 
 class SGD(Optimizer):
@@ -80,7 +84,7 @@ class SGD(Optimizer):
     def update(self, group: Group, cohort: Cohort, *numbers: Any) -> None:
         """The same as in `Optimizer`, spelled out for speed: small models notice."""
         (lr,), maximize = numbers, group.maximize
-        momentum, dampening, weight_decay, nesterov = group.settings.values()
+        momentum, dampening, weight_decay, nesterov = hyperparameters(group.settings)
         for p, state in cohort.slots:
             grad, (buffer,) = p.grad, state
             if grad is None:

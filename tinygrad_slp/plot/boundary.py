@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..graph import no_grad
 from ..metrics.given import array, true_places
 from ..nn import Module
 from ..rules import sigmoid, softmax
-from ..tensor import no_grad
 from .canvas import COLOURS, GREY, MARKERS, Path, axes_of, finished, text_of
 
 if TYPE_CHECKING:

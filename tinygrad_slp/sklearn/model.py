@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import nn
+from ..graph import no_grad
 from ..nn.init import xavier_uniform
-from ..tensor import no_grad
 from .arguments import ACTIVATIONS, sizes
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class EarlyStopping:
-    """Ends a training that has not become better for `patience` epochs, and takes the best weights.
+    """Stops training after `patience` epochs without improvement and restores the best weights.
 
     Args:
         patience: how many epochs without a better one are too many.

@@ -7,9 +7,9 @@ import numpy as np
 from ..graph import Node
 from ..nn import Module
 from ..nn.module import walk
-from ..rule import RULES, name
+from ..rule import name
 from ..tensor import Tensor
-from ..walk import ancestors, match
+from ..walk import ancestors, back
 from .step import Step
 
 
@@ -69,28 +69,15 @@ def in_forward(loss: Any, model: Module) -> str:
 
 
 def in_backward(loss: Any, model: Module) -> str:
-    """The first derivative on the way back that made infinity or NaN of finite numbers, in words.
-
-    The walk is that of `walk.pull`, with a look at everything that passes.
-    """
-    nodes = ancestors([loss])
-    cotangents: dict[int, Any] = {loss.order: np.ones_like(loss.array)}
-    for order in sorted(nodes, reverse=True):
-        node = nodes[order]
-        if node.function is None or order not in cotangents:
-            continue
-        g, vjps = cotangents.pop(order), RULES[node.function].vjps
-        for k, x in enumerate(node.parents):
-            if x is None or vjps[k] is None:
-                continue
-            gx = match(vjps[k](g, node.array, *node.inputs, **node.settings), x.array)
-            gx = gx + cotangents.get(x.order, 0)
-            if not finite(gx):
-                return (
-                    f"the derivative of {name(node.function)} made {what_in(gx)}"
-                    f"{where(node, model)}{given(node)}"
-                )
-            cotangents[x.order] = gx
+    """The first derivative on the way back that made infinity or NaN of finite numbers."""
+    nodes = [node for _, node in sorted(ancestors([loss]).items())]
+    for node, _, gx in back(nodes, {}):
+        if not finite(gx):
+            assert node.function is not None
+            return (
+                f"the derivative of {name(node.function)} made {what_in(gx)}"
+                f"{where(node, model)}{given(node)}"
+            )
     return ""
 
 

@@ -1,10 +1,10 @@
 """History: what was measured in every epoch of a training."""
 
 from collections.abc import Iterator, Mapping
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ..plot import plot_history
+from ..table import as_html, as_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -88,22 +88,13 @@ class History:
         return [self.columns, *rows]
 
     def _repr_html_(self) -> str:
-        head, *rows = self.table()
-        lines = ["".join(f"<td>{text}</td>" for text in row) for row in rows]
-        names = "".join(f"<th>{text}</th>" for text in head)
-        body = "".join(f"<tr>{line}</tr>" for line in (names, *lines))
-        return f"<table>{body}</table><p>{escape(self.stopped)}</p>"
+        return as_html(self.table(), left=(), below=self.stopped)
 
     def __repr__(self) -> str:
         if not self.epochs:
             return "History: no epochs"
-        table = self.table()
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        lines = [
-            "  ".join(text.rjust(width) for text, width in zip(line, widths, strict=True))
-            for line in table
-        ]
-        return "\n".join([*lines, *([f"stopped: {self.stopped}"] if self.stopped else [])])
+        stopped = f"\nstopped: {self.stopped}" if self.stopped else ""
+        return as_text(self.table(), left=()) + stopped
 
 
 def cell(value: float) -> str:

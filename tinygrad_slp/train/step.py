@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from ..graph import no_grad
 from ..jit import TraceError, jit
 from ..jit.results import joined, stacked
 from ..jit.scope import Scope
 from ..nn import Module
 from ..optim import Optimizer
-from ..tensor import Tensor, no_grad
+from ..tensor import Tensor
 from .blocks import Block
 from .snapshot import Snapshot
 
