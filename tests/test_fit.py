@@ -776,7 +776,7 @@ def test_nan_in_the_validation_data_stops_and_says_so():
     bad = np.where(np.arange(X.size).reshape(X.shape) == 3, np.nan, X)
     history = run(network(), (X, y), validation=(bad, y), epochs=4)
     assert len(history) == 1
-    assert "val_loss is not a number in epoch 1" in history.stopped
+    assert history.stopped == "val_loss is not a number in epoch 1: NaN in that data"
 
 
 def test_a_history_in_a_notebook():
