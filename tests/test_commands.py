@@ -225,7 +225,36 @@ def test_a_class_that_only_one_row_has(capsys):
     assert "p 20, q 20, r 1" in capsys.readouterr().out
 
 
+def test_a_class_of_one_row_is_trained_on_and_the_others_are_held_out_in_their_shares(capsys):
+    rows = "".join(f"{k},p\n" for k in range(90)) + "".join(f"{k},q\n" for k in range(10))
+    write("a,y\n" + rows + "5,r\n")
+    for seed in range(3):
+        assert main(["train", "t.csv", "--target", "y", *FAST, "--seed", str(seed)]) == 0
+        said = capsys.readouterr().out
+        assert "classes of one row, which is trained on, none is held out: 'r'" in said
+        matrix = said[said.index("true") :].splitlines()[1:4]
+        counts = [sum(map(int, line.split()[1:])) for line in matrix]
+        assert counts == [18, 2, 0]
+
+
+def test_a_class_may_be_called_none(capsys):
+    rows = "".join(f"{k},{('none', 'mild', 'None')[k % 3]}\n" for k in range(30))
+    assert main(["train", write("a,y\n" + rows), "--target", "y", *FAST]) == 0
+    assert "None 10, mild 10, none 10" in capsys.readouterr().out
+
+
 # --- predict, evaluate, graph ---
+
+
+def test_evaluate_tells_class_by_class(trained, capsys):
+    assert main(["evaluate", trained["species"], str(PENGUINS)]) == 0
+    said = capsys.readouterr().out
+    precision, recall, f1 = re.search(
+        r"Gentoo +([\d.]+)% +([\d.]+)% +([\d.]+) +124\n", said
+    ).groups()
+    assert float(precision) > 98 and float(recall) > 98 and float(f1) > 0.98
+    assert main(["evaluate", trained["mass"], str(PENGUINS)]) == 0
+    assert "RMSE" in capsys.readouterr().out
 
 
 def test_predict_and_evaluate_agree(trained, capsys):
@@ -371,6 +400,10 @@ BAD = {
     "dates": ("a,y\n" + "2024-01-30,p\n2024-02-28,q\n" * 9, "line 2, column 'a': dates and times"),
     "times": ("a,y\n" + "12:30,p\n13:45:10,q\n" * 9, "such as '12:30'"),
     "other dates": ("a,y\n" + "30.1.2024,p\n1/2/24,q\n" * 9, "--drop a"),
+    "thousands": ('a,y\n"1,000",p\n"2,500",q\n' * 9, "expected 1000, or 1.000"),
+    "millions": ('a,y\n"1,000,500.5",p\n"2,000",q\n' * 9, "expected 1000500.5\n"),
+    "dollars": ('a,y\n"$1,003.46",p\n$2.50,q\n' * 9, "expected 1003.46, and the unit in the"),
+    "percent": ("a,y\n3.5%,p\n4 %,q\n" * 9, "'3.5%' is a number with a unit; expected 3.5,"),
     "comma": ('a,y\n"1,5",p\n"2,5",q\n' * 9, "looks like a number with a comma"),
     "all targets missing": ("a,y\n" + "1,\n2,NA\n" * 9, "has no value in any row"),
     "constant target": ("a,y\n" + "1,0.5\n2,0.5\n" * 9, "is 0.5 in every row"),
@@ -465,6 +498,11 @@ def test_a_training_that_diverges_says_so_and_keeps_nothing(capsys):
     said = refused(capsys, "train", str(PENGUINS), *arguments, "--out", "m.safetensors")
     assert "the training diverged" in said
     assert "try a smaller --lr" in said
+    said = refused(
+        capsys, "train", write(simple()), "--target", "y", "--optimizer", "sgd", "--lr", "1e30",
+        "--epochs", "5",
+    )  # fmt: skip
+    assert "the training diverged" in said and "try a smaller --lr" in said
 
 
 @pytest.mark.parametrize(
@@ -510,6 +548,29 @@ def test_a_model_that_train_did_not_write(capsys):
 
 
 # --- as real processes ---
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of a shell")
+def test_a_reader_that_leaves_early_does_not_keep_the_model_from_being_written():
+    with subprocess.Popen(
+        [*PROGRAM, "train", str(PENGUINS), "--target", "sex", *FAST, "--out", "m.safetensors"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+    ) as program:  # fmt: skip
+        program.stdout.close()
+        assert program.stderr.read() == ""
+    assert program.returncode == 0
+    assert Path("m.safetensors").exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+def test_an_output_that_is_full_is_one_line(trained):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*PROGRAM, "predict", trained["species"], str(PENGUINS)],
+            stdout=full, stderr=subprocess.PIPE, encoding="utf-8",
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr == "tinygrad-slp predict: error: cannot print: No space left on device\n"
 
 
 def test_a_full_disk_leaves_no_half_file(trained):

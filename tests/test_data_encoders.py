@@ -181,6 +181,17 @@ def test_missing_categories_are_a_category_and_are_reported():
     np.testing.assert_array_equal(OneHot().fit_transform([2.0, np.nan]), np.eye(2))
 
 
+def test_rows_that_are_all_missing_are_of_the_kind_that_is_known():
+    encoder = TableEncoder().fit({"c": ["a", None, "b"], "x": [1.0, 2, 3]})
+    for absent in (None, np.nan, ""):
+        z = encoder.transform({"c": [absent], "x": [2.0]})
+        np.testing.assert_array_equal(z, [[1, 0, 0, 0]])
+    np.testing.assert_array_equal(OneHot().fit([2.0, np.nan]).transform(["", None]), [[0, 1]] * 2)
+    with pytest.raises(ValueError, match="unknown category nan"):
+        OneHot().fit(["a", "b"]).transform([None])
+    assert OneHot().fit(["a", "b"]).transform([]).shape == (0, 2)
+
+
 def test_unknown_categories():
     known = ["Biscoe", "Dream"]
     with pytest.raises(
@@ -295,6 +306,17 @@ def test_a_data_frame_will_do():
     same_bits(
         TableEncoder().fit_transform(pandas.DataFrame(TABLE)), TableEncoder().fit_transform(TABLE)
     )
+
+
+def test_the_missing_values_of_pandas_are_missing():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({
+        "sex": pandas.array(["f", None, "m"], dtype="string"),
+        "tagged": pandas.array([True, None, False], dtype="boolean"),
+        "year": pandas.array([2, None, 4], dtype="Int64"),
+    })  # fmt: skip
+    plain = {"sex": ["f", "", "m"], "tagged": [1, np.nan, 0], "year": [2, np.nan, 4]}
+    same_bits(TableEncoder().fit_transform(frame), TableEncoder().fit_transform(plain))
 
 
 def test_tables_refuse():

@@ -142,6 +142,21 @@ def test_the_same_seed_gives_the_same_split():
     assert a == b != c
 
 
+def test_tables_are_split_and_stay_tables():
+    pandas = pytest.importorskip("pandas")
+    y = np.arange(10)
+    table = {"x": y * 2.0, "name": [f"n{k}" for k in range(10)]}
+    frame = pandas.DataFrame(table, index=list("abcdefghij"))
+    train, test, f_train, f_test, y_train, y_test = train_test_split(table, frame, y, rng=0)
+    for part, f_part, rows in ((train, f_train, y_train), (test, f_test, y_test)):
+        assert part["x"].tolist() == f_part["x"].tolist() == (rows * 2.0).tolist()
+        assert part["name"].tolist() == f_part["name"].tolist() == [f"n{k}" for k in rows]
+        assert list(part) == list(f_part.columns) == ["x", "name"]
+    for wrong in ({"x": y, "z": y[:3]}, {}):
+        with pytest.raises(ValueError, match=r"of one length|with rows, got none"):
+            train_test_split(wrong)
+
+
 def test_split_refuses():
     X = np.zeros((6, 2))
     for message, arrays, options in (

@@ -366,8 +366,14 @@ def test_early_stopping_by_a_metric_that_should_grow():
     assert history["val_score"] == [1, 3, 3.5, 2]
 
 
+def test_early_stopping_asks_which_way_a_metric_goes():
+    with pytest.raises(ValueError, match=r"'max' if more val_accuracy is better.* got None"):
+        EarlyStopping(monitor="val_accuracy")
+    assert EarlyStopping(monitor="loss").best == np.inf
+
+
 def test_early_stopping_by_a_loss_that_is_never_a_number():
-    model, stopping = simple(), EarlyStopping(patience=3, monitor="val_deviance")
+    model, stopping = simple(), EarlyStopping(3, monitor="val_deviance", mode="min")
     history = run(
         model, table(), 9, validation=table(9), metrics={"deviance": lambda y, p: np.nan},
         callbacks=[stopping],
@@ -415,6 +421,8 @@ def test_schedules_are_callbacks(jit):
     )
     history = run(model, table(), 4, sgd, validation=table(9), callbacks=[plateau], jit=jit)
     assert history["lr"] == [1e-3, 1e-3, 5e-4, 2.5e-4]
+    cycle = optim.OneCycleLR(sgd, 0.5, total_steps=10)
+    assert max(run(model, table(), 10, sgd, callbacks=[cycle], jit=jit)["lr"]) == 0.5
 
 
 @pytest.mark.parametrize("jit", ["numpy", True])
@@ -459,6 +467,8 @@ def test_a_history_is_read_by_column_and_survives_json():
     again = History.from_dict(json.loads(json.dumps(history.to_dict())))
     assert again.epochs == history.epochs and repr(again) == repr(history)
     assert len(repr(history).splitlines()) == 10
+    assert list(history) == history.epochs
+    assert "val_loss" in history and "acc" not in history and "loss" not in History()
     with pytest.raises(KeyError, match=r"no column 'acc'; there are epoch, loss, val_loss"):
         history["acc"]
     assert repr(History()) == "History: no epochs" and not len(History()) and not History()["loss"]
@@ -612,13 +622,16 @@ def test_parameters_that_were_not_finite_are_named():
         ({"batch_size": 0}, "batch_size should be a whole number, 1 or more; got 0"),
         ({"batch_size": 32.0}, r"batch_size should be a whole number, 1 or more; got 32\.0"),
         ({"batch_size": None, "data": [table()]}, "batch_size .* got None"),
-        ({"metrics": [len], "validation": table()}, r"\{'accuracy': accuracy\}; got list: \[<"),
+        ({"metrics": [len], "validation": table()}, r"argmax\(axis=1\)\)\}; got list: \[<"),
         ({"metrics": {"a": "mse"}, "validation": table()}, r"metrics\['a'\] .* got str: 'mse'"),
         ({"shuffle": True}, "shuffle is a seed or a Generator, not True: write a seed"),
         ({"jit": "c"}, "jit should be True, False, 'auto', 'numpy' or 'llvm'; got 'c'"),
         ({"metrics": {"a": len}}, "give fit validation="),
         ({"callbacks": [EarlyStopping()]}, r"monitors 'val_loss', .* loss, lr, seconds; give fit"),
-        ({"callbacks": [EarlyStopping(monitor="acc")], "validation": table()}, "monitors 'acc'"),
+        (
+            {"callbacks": [EarlyStopping(1, 0, "acc", "max")], "validation": table()},
+            "monitors 'acc'",
+        ),
         ({"callbacks": [3]}, "a callback is a function .* got int"),
         ({"callbacks": print}, r"callbacks should be a list, got <.*print>; write \[callback\]"),
         ({"optimizer": optim.LBFGS(simple().parameters())}, "goes by steps, .* got LBFGS"),
@@ -631,6 +644,32 @@ def test_what_cannot_be_meant_is_refused_and_nothing_changes(change, text):
     with pytest.raises((ValueError, TypeError), match=text):
         run(model, **given)
     assert same(model.state_dict(), before)
+
+
+def raising(training):
+    raise RuntimeError("no such luck")
+
+
+@pytest.mark.parametrize("jit", MODES)
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"metrics": {"a": lambda y, p: p["a"]}, "validation": table()}, "indices"),
+        ({"validation": (np.ones((3, 2)), np.ones((3, 1)))}, "shape"),
+        (
+            {"data": [(np.ones((4, 3)), np.ones((4, 1))), (np.ones((4, 3)), np.ones((4, 2)))]},
+            "shape",
+        ),
+        ({"callbacks": [raising]}, "luck"),
+    ],
+)
+def test_an_error_in_an_epoch_takes_back_the_epoch(jit, change, text):
+    model = simple()
+    before = model.state_dict()
+    with pytest.raises((ValueError, IndexError, TypeError, RuntimeError), match=text):
+        run(model, **{"data": table(), "jit": jit, **change})
+    assert same(model.state_dict(), before)
+    assert not model.training
 
 
 def test_a_loss_that_is_no_function_is_refused():
@@ -669,17 +708,42 @@ def test_a_loss_that_returns_no_tensor_is_refused(jit, loss, got):
     assert same(model.state_dict(), before)
 
 
+@pytest.mark.parametrize("jit", MODES)
+@pytest.mark.parametrize(
+    ("loss", "wrong", "text"),
+    [
+        (nn.cross_entropy, 2, "class 2 in row 8 of the 32 targets, but there are 2 classes"),
+        (lambda p, t: nn.hinge_loss(p[:, 0], t), 5, r"targets −1 and 1, got \[1 5\]"),
+        (lambda p, t: nn.gaussian_nll_loss(p[:, 0], t, t), -3, "a negative variance, -3"),
+    ],
+)
+def test_a_target_that_cannot_be_is_named_also_in_a_compiled_step(jit, loss, wrong, text):
+    model, y = nn.MLP([3, 8, 2], rng=0), np.ones(128, dtype=int)
+    y[40] = wrong
+    optimizer = optim.Adam(model.parameters())
+    with pytest.raises(ValueError, match=text):
+        fit(model, (table(128)[0], y), loss, optimizer, 1, jit=jit, shuffle=None, progress=False)
+
+
 def test_callbacks_refuse():
     sgd = optim.SGD(simple().parameters())
     with pytest.raises(ValueError, match="StepLR is for another optimizer"):
         run(simple(), table(), callbacks=[optim.StepLR(sgd, 1)])
     for wrong in ({"patience": 0}, {"min_delta": -1}, {"mode": "up"}):
-        with pytest.raises(ValueError, match=r"should be|mode is"):
+        with pytest.raises(ValueError, match=r"should be"):
             EarlyStopping(**wrong)
     with pytest.raises(ValueError, match="every should be 1 or more"):
         Checkpoint("a.npz", every=0)
     with pytest.raises(ValueError, match="cannot be written"):
         Checkpoint("/no/such/directory/a.npz")
+
+
+def test_a_cycle_of_batches_is_no_cycle_of_epochs():
+    model = simple()
+    sgd = optim.SGD(model.parameters())
+    cycle = optim.OneCycleLR(sgd, 0.1, total_steps=120)
+    with pytest.raises(ValueError, match=r"each epoch, 3 in all, .* has 120: write total_steps=3"):
+        run(model, table(), epochs=3, optimizer=sgd, callbacks=[cycle])
 
 
 def test_no_epochs_change_nothing():
@@ -712,7 +776,7 @@ def test_nan_in_the_validation_data_stops_and_says_so():
     bad = np.where(np.arange(X.size).reshape(X.shape) == 3, np.nan, X)
     history = run(network(), (X, y), validation=(bad, y), epochs=4)
     assert len(history) == 1
-    assert "val_loss is not a number in epoch 1" in history.stopped
+    assert history.stopped == "val_loss is not a number in epoch 1: NaN in that data"
 
 
 def test_a_history_in_a_notebook():

@@ -60,6 +60,29 @@ def test_labels_against_labels(pair):
 
 
 @given(labelled(), st.permutations(range(4)))
+def test_precision_recall_and_f1(pair, order):
+    labels = (NAMES if pair[0].dtype.kind == "U" else np.arange(4))[order]
+    score = theirs.precision_recall_fscore_support
+    for labelling in (None, labels):
+        for average in (None, "macro", "weighted"):
+            found = metrics.precision_recall_f1(*pair, labelling, average)
+            expected = score(*pair, labels=labelling, average=average, zero_division=0)
+            for mine, their in zip(found[:3], expected[:3], strict=True):
+                np.testing.assert_allclose(mine, their, rtol=1e-12)
+            assert np.sum(found.rows) == len(pair[0])
+        np.testing.assert_array_equal(
+            metrics.precision_recall_f1(*pair, labelling).rows,
+            score(*pair, labels=labelling, zero_division=0)[3],
+        )
+
+
+def test_the_second_of_two_classes_is_what_others_score():
+    y, p = [0, 1, 1, 0, 1], [0, 1, 0, 1, 1]
+    found = metrics.precision_recall_f1(y, p)
+    assert found.f1[1] == theirs.f1_score(y, p) and found.recall[1] == theirs.recall_score(y, p)
+
+
+@given(labelled(), st.permutations(range(4)))
 def test_confusion_in_a_given_order(pair, order):
     labels = (NAMES if pair[0].dtype.kind == "U" else np.arange(4))[order]
     found = metrics.confusion_matrix(*pair, labels=labels)
@@ -150,6 +173,7 @@ TARGETS = st.integers(-40, 40).map(lambda k: k / 4)
 def test_numbers_against_numbers(data, shape):
     true, pred = (data.draw(arrays(np.float64, shape, elements=TARGETS)) for _ in "ab")
     close(metrics.mse(true, pred), theirs.mean_squared_error(true, pred))
+    close(metrics.rmse(true, pred), theirs.root_mean_squared_error(true, pred))
     close(metrics.mae(true, pred), theirs.mean_absolute_error(true, pred))
     close(metrics.r2(true, pred), theirs.r2_score(true, pred))
 
@@ -195,6 +219,7 @@ REFUSED = [
     ("confusion_matrix", (["a"], ["a"], [1, 3]), r"y_true: these are strings"),
     ("confusion_matrix", ([1], [1], [1, 1]), "each label once, got 1, 1"),
     ("confusion_matrix", ([1], [1], []), "each label once"),
+    ("precision_recall_f1", ([1], [1], None, "micro"), '"macro" or "weighted", got \'micro\''),
     ("roc_auc", ([1, 1], [0.1, 0.2]), r"of 2 classes, but there are 1: 1; name those"),
     ("roc_auc", ([1, 1], [0.1, 0.2], [0, 1]), "every class in y_true, got only 1"),
     ("roc_auc", ([0, 1], [0.1, np.nan]), "NaN, which has no rank"),

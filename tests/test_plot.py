@@ -85,6 +85,47 @@ except ModuleNotFoundError as error:
     assert "matplotlib.pyplot" not in sys.modules
 
 
+NAMES = ["$0-$10k", "_hidden", r"n$\frac$", "bias", "a name that is far too long to be shown"]
+SHOWN = ["$0-$10k", "_hidden", r"n$\frac$", "bias", "a name that is fa…e shown"]
+
+
+def texts(found):
+    """What is read in the picture: every $ in it was escaped."""
+    given = [text.get_text() for text in found]
+    assert all(text.count("$") == text.count(r"\$") for text in given)
+    return [text.replace(r"\$", "$") for text in given]
+
+
+def test_names_are_drawn_as_they_stand_and_the_middle_of_long_ones_left_out():
+    training = plot.plot_training([2.0, 1.0], NAMES, np.arange(5.0), -1.0)
+    weights = training.axes[1]
+    assert texts(weights.get_yticklabels()) == [*SHOWN, "bias"]
+    assert [bar.get_width() for bar in weights.patches] == [0, 1, 2, 3, 4, -1]
+    assert [round(bar.get_y() + bar.get_height() / 2) for bar in weights.patches] == list(range(6))
+    matrix = plot.confusion(np.eye(5, dtype=int), NAMES)
+    assert texts(matrix.axes[0].get_xticklabels()) == texts(matrix.axes[0].get_yticklabels())
+    assert texts(matrix.axes[0].get_xticklabels()) == SHOWN
+    X, y = np.arange(10.0).reshape(5, 2), np.array(NAMES)
+    model = lambda X: X @ np.ones((2, 5)) + np.arange(5)
+    plane = plot.decision_boundary(model, X, y, names=NAMES[::2], labels=NAMES)
+    assert texts(plane.axes[0].get_legend().get_texts())[:5] == SHOWN
+    measured = plot.plot_history(history(loss=[1.0], val_loss=[1.0], **{"val_$a$": [2.0]}))
+    assert texts([measured.axes[1].title]) == ["$a$"]
+    for figure in (training, matrix, plane, measured):
+        figure._repr_png_()
+
+
+def test_pictures_grow_with_what_is_in_them():
+    def size(names):
+        made = plot.plot_training([2.0, 1.0], names, np.ones(len(names)), 0.0)
+        matrix = plot.confusion(np.eye(len(names)), names)
+        return [*made.get_size_inches(), *matrix.get_size_inches()]
+
+    few, long, many = size("abc"), size(["a", "b", "c" * 25]), size([str(k) for k in range(60)])
+    assert long[0] > few[0] + 1.5 and long[2] > few[2] + 1.5 and long[3] > few[3] + 0.7
+    assert many[1] > 60 * 0.2 and many[2] > few[2] + 5
+
+
 # --- the history ---
 
 
@@ -146,8 +187,9 @@ def test_regions_have_the_colour_of_the_likeliest_class():
     assert low.argmax() == 2  # a is blue
     assert high.argmin() == 2  # b is orange
     assert ax.get_title().startswith("75.0% of 4")
-    points = {p.get_label(): p for p in ax.collections}
-    assert [len(points[label].get_offsets()) for label in "abc"] == [1, 1, 1]
+    inside = [p for p in ax.collections if np.all(p.get_edgecolors() == 1)]
+    assert [p.get_offsets().tolist() for p in inside] == [[point] for point in CORNERS[:3].tolist()]
+    assert [t.get_text() for t in ax.get_legend().get_texts()][:3] == ["a", "b", "c"]
     (wrong,) = [p for p in ax.collections if np.array_equal(p.get_offsets(), CORNERS[3:])]
     assert wrong.get_edgecolors()[:, :3].tolist() == [[0, 0, 0]]
 

@@ -1,6 +1,8 @@
 """What is saved comes back the same: here, in other programs, and after years."""
 
 import json
+from datetime import date
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
@@ -202,6 +204,16 @@ def test_encoders_and_metadata_come_back_and_stay(tmp_path):
     edit(tmp_path / "n", lambda text: text.replace('"Labels"', '"Lapels"'))
     with pytest.raises(ValueError, match=r"n: .*not the state of an encoder"):
         load(tmp_path / "n")
+
+
+def test_encoders_and_metadata_that_could_not_be_loaded_are_not_saved(tmp_path):
+    for extras, text in (
+        ({"metadata": {"trained": date(2026, 1, 2)}}, r"metadata\['trained'\] is a date"),
+        ({"encoders": [Fraction(1, 2)]}, r"encoders\[0\] is a Fraction"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            save(net(), tmp_path / "m", **extras)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_model_may_have_encoders_of_its_own(tmp_path):

@@ -210,6 +210,24 @@ def test_labels_may_be_words_and_columns_have_names():
 
 
 @unconverged
+@unconverged
+def test_layers_and_output_are_named_as_in_scikit_learn():
+    X, y = iris()
+    for kind, t in ((MLPClassifier, y), (MLPClassifier, y > 0), (MLPRegressor, y)):
+        theirs = getattr(neural_network, kind.__name__)
+        mine, their = (
+            made(hidden_layer_sizes=(5, 4), max_iter=1).fit(X, t) for made in (kind, theirs)
+        )
+        for name in ("n_layers_", "out_activation_", "n_outputs_"):
+            assert getattr(mine, name) == getattr(their, name)
+
+
+def test_a_class_of_one_row_is_named_by_its_label():
+    X, y = np.arange(12.0).reshape(6, 2), ["cat", "dog", "cat", "cat", "owl", "owl"]
+    with pytest.raises(ValueError, match="only once cannot be split: 'dog'"):
+        MLPClassifier(early_stopping=True).fit(X, y)
+
+
 def test_several_outputs():
     X, Y = numbers(3)
     model = MLPRegressor((30,), learning_rate_init=0.01, max_iter=300, random_state=0).fit(X, Y)

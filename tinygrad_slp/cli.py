@@ -3,21 +3,56 @@
 import difflib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from typing import Any, TextIO, cast
 
-from .commands import COMMANDS, run
+from .commands import COMMANDS, BadInput, run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code: 0, or 2 for bad input; the commands have others."""
     argv = sys.argv[1:] if argv is None else argv
     try:
-        code = chosen(argv)
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader of our output has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        with redirect_stdout(cast("TextIO", Output(sys.stdout))):
+            code = chosen(argv)
+            sys.stdout.flush()
+    except BadInput as error:
+        print(f"tinygrad-slp: error: {error}", file=sys.stderr)
+        return 2
     return code
+
+
+class Output:
+    """Standard output. A reader may leave early, and the command goes on to write its files."""
+
+    def __init__(self, file: TextIO) -> None:
+        self.file = file
+
+    def write(self, text: str) -> int:
+        with self.going_on():
+            self.file.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self.going_on():
+            self.file.flush()
+
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """
+        Raises:
+            BadInput: the output cannot be written, as on a full disk.
+        """
+        try:
+            yield
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+            if not isinstance(error, BrokenPipeError):
+                raise BadInput(f"cannot print: {error.strerror}") from None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
 
 
 def chosen(argv: Sequence[str]) -> int:

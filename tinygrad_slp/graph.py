@@ -357,6 +357,12 @@ def holds(condition: Callable[[Any], bool], x: Any) -> bool:
     return condition(array) if trace is None else trace.require(condition, array)
 
 
+def shown(x: Any) -> Any:
+    """The numbers in an array or Tensor, for an error to show: `jit` does not see them used."""
+    array = x.array if isinstance(x, Node) else x
+    return getattr(array, "now", array)
+
+
 def frozen(value: Any) -> Any:
     """A value that nobody else can change: a copy, if it is an array or a list.
 

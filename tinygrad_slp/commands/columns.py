@@ -25,6 +25,8 @@ DATE = re.compile(
     re.IGNORECASE,
 )
 COMMA = re.compile(r"[+-]?[\d.]*\d,\d+")
+THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
+UNIT = re.compile(r"(?=.*[$€£¥%])[+-]?[$€£¥]? ?[+-]?\d[\d.,]* ?[$€£¥%]?")
 
 
 def features(
@@ -109,7 +111,8 @@ def too_far(frame: Frame, name: str, far: float) -> BadInput:
 def check_texts(frame: Frame, name: str, values: Texts, categories: Collection[str]) -> None:
     """
     Raises:
-        BadInput: these are dates, numbers with a comma, numbers among which are texts, or too many.
+        BadInput: these are dates, numbers with a comma or a unit, numbers among which are texts, or
+            too many.
     """
     if name in categories:
         return
@@ -120,6 +123,19 @@ def check_texts(frame: Frame, name: str, values: Texts, categories: Collection[s
         raise BadInput(
             f"{frame.source}: line {line}, {where}: dates and times, such as {cell!r}, have no "
             f"zero and no unit; make numbers of them (days since..., month), or write --drop {name}"
+        )
+    if share.of(THOUSANDS.fullmatch) > 0.5:
+        line, cell = frame.source.first(name, lambda text: bool(THOUSANDS.fullmatch(text)))
+        other = "" if cell.count(",") > 1 or "." in cell else f", or {cell.replace(',', '.')}"
+        raise BadInput(
+            f"{frame.source}: line {line}, {where}: {cell!r} looks like a number with a comma; "
+            f"expected {cell.replace(',', '')}{other}"
+        )
+    if share.of(UNIT.fullmatch) > 0.5:
+        line, cell = frame.source.first(name, lambda text: bool(UNIT.fullmatch(text)))
+        raise BadInput(
+            f"{frame.source}: line {line}, {where}: {cell!r} is a number with a unit; expected "
+            f"{re.sub('[$€£¥% ,]', '', cell)}, and the unit in the column's name"
         )
     if share.of(COMMA.fullmatch) > 0.5:
         line, cell = frame.source.first(name, lambda text: bool(COMMA.fullmatch(text)))

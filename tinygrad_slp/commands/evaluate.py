@@ -10,7 +10,7 @@ from . import BadInput, arguments
 from .arguments import Parser
 from .encoding import inputs
 from .further import imputed, table_of
-from .scores import confusion, scores, table
+from .scores import by_class, confusion, scores, table
 from .target import check_there, known_labels, present
 from .trained import Trained
 
@@ -49,5 +49,7 @@ def main(argv: Sequence[str]) -> None:
     predicted = trained.predict(inputs(trained.columns, known, np.asarray(rows)))
     print(as_text(table([(str(source), scores(y, predicted))]), before="  "))
     if trained.labels is not None:
+        print("\nClass by class")
+        print(by_class(y, predicted, trained.labels))
         print("\nWhat was taken for what")
         print(confusion(y, predicted, trained.labels))

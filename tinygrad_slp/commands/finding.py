@@ -14,8 +14,8 @@ from weakref import finalize
 from . import BadInput
 
 SEPARATORS = ";\t|"
-MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "none")
-"""What stands in a cell for a value that is missing."""
+MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null")
+"""What stands in a cell for a value that is missing; not none, which is a class of many a table."""
 
 UTF16 = (b"\xff\xfe", b"\xfe\xff")  # how such a file begins
 

@@ -99,6 +99,14 @@ def learn(
 def judged(
     trained: Trained, X: np.ndarray, y: np.ndarray, n: int
 ) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """(name, truth, prediction) of the training rows, and of those held out."""
+    """(name, truth, prediction) of the training rows, and of those held out.
+
+    Raises:
+        BadInput: a prediction is not a number: the training diverged.
+    """
     parts = [("training", slice(n)), ("held out", slice(n, None))]
-    return [(name, y[at], trained.predict(X[at])) for name, at in parts if len(y[at])]
+    with np.errstate(all="ignore"):  # what overflows is told in one line
+        found = [(name, y[at], trained.predict(X[at])) for name, at in parts if len(y[at])]
+    if not all(np.isfinite(p).all() for *_, p in found):
+        raise BadInput("the training diverged: it predicts NaN or infinity; try a smaller --lr")
+    return found

@@ -17,6 +17,7 @@ def scores(y: np.ndarray, predicted: np.ndarray) -> Scores:
     if predicted.ndim == 1:
         return {
             "MSE": f"{metrics.mse(y, predicted):.5g}",
+            "RMSE": f"{metrics.rmse(y, predicted):.5g}",
             "MAE": f"{metrics.mae(y, predicted):.5g}",
             "R²": defined(metrics.r2, y, predicted),
         }
@@ -44,6 +45,17 @@ def defined(
 def table(rows: Sequence[tuple[str, Scores]]) -> list[list[str]]:
     """A line for each, under one header."""
     return [["", *rows[0][1]], *([name, *found.values()] for name, found in rows)]
+
+
+def by_class(y: np.ndarray, predicted: np.ndarray, labels: np.ndarray) -> str:
+    """Precision, recall and F1 of each class that there is."""
+    k = np.arange(len(labels))
+    found = metrics.precision_recall_f1(y, predicted.argmax(axis=1), k)
+    lines = [
+        [str(label), f"{precision:.2%}", f"{recall:.2%}", f"{f1:.4f}", f"{rows:,}"]
+        for label, precision, recall, f1, rows in zip(labels.tolist(), *found, strict=True)
+    ]
+    return as_text([["", "precision", "recall", "F1", "rows"], *lines], before="  ")
 
 
 def confusion(y: np.ndarray, predicted: np.ndarray, labels: np.ndarray) -> str:

@@ -179,7 +179,7 @@ def spread(y: np.ndarray) -> str:
 def split(target: Target, options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
     """Places among the target's rows to train on and to hold out, each in random order.
 
-    Of classes both parts have their share, where that is possible.
+    Of classes both parts have their share, where that is possible; a single row is trained on.
 
     Raises:
         BadInput: a part would be empty.
@@ -190,17 +190,27 @@ def split(target: Target, options: argparse.Namespace) -> tuple[np.ndarray, np.n
         raise BadInput(f"{options.file}: {n} rows with a target; expected 5 or more")
     if not options.validation:
         return rng.permutation(n), np.arange(0)
-    counts = np.bincount(target.y) if target.task == "classification" else np.array([n])
-    fits = counts.min() > 1 and len(counts) <= n * min(options.validation, 1 - options.validation)
+    alone = rare(target)
+    rest = np.flatnonzero(~alone)
+    y = target.y[rest]
+    classes = len(np.unique(y)) if target.task == "classification" else 1
+    fits = 1 < classes <= len(y) * min(options.validation, 1 - options.validation)
     try:
         train, test = train_test_split(
-            np.arange(n),
-            test_size=options.validation,
-            stratify=target.y if fits and len(counts) > 1 else None,
-            rng=rng,
+            rest, test_size=options.validation, stratify=y if fits else None, rng=rng
         )
     except ValueError:
         raise BadInput(
             f"--validation {options.validation}: of {n} rows that leaves one part empty"
         ) from None
+    if alone.any():
+        train = rng.permutation(np.concatenate([train, np.flatnonzero(alone)]))
     return train, test
+
+
+def rare(target: Target) -> np.ndarray:
+    """Which rows are the only one of their class, as a mask (n,)."""
+    if target.task != "classification":
+        return np.zeros(len(target.y), dtype=bool)
+    alone: np.ndarray = np.bincount(target.y)[target.y] == 1
+    return alone

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..data import TableEncoder
+from ..data.column import listed
 from ..plot import plot_history
 from ..table import as_text
 from ..train import History
@@ -18,7 +19,7 @@ from .network import ACTIVATIONS, LOSSES, OPTIMIZERS, chosen_loss, judged, learn
 from .reading import Frame, read
 from .report import Judged
 from .scores import confusion, scores, table
-from .target import TASKS, Target, check_there, read_target, split
+from .target import TASKS, Target, check_there, rare, read_target, split
 from .trained import Trained
 
 
@@ -186,6 +187,9 @@ def left_out(frame: Frame, target: Target, options: argparse.Namespace) -> list[
     if missing := len(frame) - len(target.rows):
         rows = "rows" if missing > 1 else "row"
         notes.append(f"{missing:,} {rows} without a value of {options.target!r}: left out")
+    if (alone := rare(target)).any() and options.validation:
+        labels = listed(target.encoder.inverse_transform(target.y[alone]))
+        notes.append(f"classes of one row, which is trained on, none is held out: {labels}")
     return notes
 
 

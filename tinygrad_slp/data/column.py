@@ -10,8 +10,8 @@ import numpy as np
 def column(values: Any) -> np.ndarray:
     """The values as an array of shape (n,): numbers (bool, int, float) or strings.
 
-    In a column of Python objects None and NaN are missing values, which become NaN among numbers
-    and "" among strings.
+    In a column of Python objects None, NaN and pandas.NA are missing values, which become NaN
+    among numbers and "" among strings.
 
     Raises:
         ValueError: more axes than one, an infinite number, dates, strings among numbers, or others.
@@ -37,7 +37,7 @@ def column(values: Any) -> np.ndarray:
 
 def of_objects(x: np.ndarray) -> np.ndarray:
     """A column out of an array of Python objects."""
-    absent = np.array([v is None or (isinstance(v, float) and math.isnan(v)) for v in x], bool)
+    absent = np.array([is_absent(v) for v in x], bool)
     text = any(isinstance(v, str) for v in x)
     kind = str if text else (bool, int, float, np.number, np.bool)
     for row in np.flatnonzero(~absent):
@@ -50,6 +50,11 @@ def of_objects(x: np.ndarray) -> np.ndarray:
     return whole.astype(str) if text else np.array(whole.tolist())
 
 
+def is_absent(v: Any) -> bool:
+    """Whether an object stands for a missing value; pandas, whose NA is one, need not be there."""
+    return v is None or (isinstance(v, float) and math.isnan(v)) or type(v).__name__ == "NAType"
+
+
 def missing(x: np.ndarray) -> np.ndarray:
     """Which values of a column are missing: NaN or "", as an array of bools."""
     absent: np.ndarray = x == "" if x.dtype.kind == "U" else np.isnan(x)
@@ -59,12 +64,16 @@ def missing(x: np.ndarray) -> np.ndarray:
 def positions(known: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Where each value of x (n,) stands among the known ones, which are sorted; −1 if nowhere.
 
+    If all values of x are missing, they may be missing numbers or missing strings.
+
     Raises:
         ValueError: x holds numbers and the known are strings, or the other way round.
     """
     if (x.dtype.kind == "U") != (known.dtype.kind == "U"):
         kinds = ["strings" if a.dtype.kind == "U" else "numbers" for a in (x, known)]
-        raise ValueError(f"these are {kinds[0]} ({x.dtype}), where {kinds[1]} are known")
+        if not missing(x).all():
+            raise ValueError(f"these are {kinds[0]} ({x.dtype}), where {kinds[1]} are known")
+        x = np.full(x.shape, "" if kinds[1] == "strings" else np.nan)
     at = np.minimum(np.searchsorted(known, x), len(known) - 1)
     found = known[at]
     same = (found == x) | ((found != found) & (x != x))  # NaN too is found

@@ -2,7 +2,7 @@
 
 import math
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from numbers import Integral
 from typing import Any
 
@@ -77,10 +77,12 @@ def train_test_split(
     """Shuffled rows in two parts: `X_train, X_test, y_train, y_test = train_test_split(X, y)`.
 
     The order of the results is scikit-learn's, and so is the number of rows, given the same
-    test_size; which rows, is not.
+    test_size; which rows, is not. Fit encoders after it, to the rows to train on: the others
+    should not be known yet.
 
     Args:
-        arrays: of the same length n.
+        arrays: of the same length n: arrays, Tensors, or tables, which are dicts of columns or
+            DataFrames.
         test_size: a share of the rows, rounded up, or an int: how many.
         stratify: labels (n,), of which both parts get their share, to less than one row.
         rng: a Generator, or a seed.
@@ -89,8 +91,8 @@ def train_test_split(
         ValueError: arrays of different length; a part without rows, or, with stratify, with fewer
             rows than there are labels; a label that there is only once.
     """
-    arrays = together("train_test_split", arrays)
-    n = len(arrays[0])
+    first, *_ = together("train_test_split", tuple(x for a in arrays for x in columns_of(a)))
+    n = len(first)
     count = int(test_size) if isinstance(test_size, Integral) else math.ceil(test_size * n)
     if not 0 < count < n:
         raise ValueError(
@@ -101,9 +103,35 @@ def train_test_split(
     chosen = np.arange(n) < count
     order = rng.permutation(n)
     if stratify is not None:
-        _, labels = together("train_test_split", (arrays[0], column(stratify)))
+        _, labels = together("train_test_split", (first, column(stratify)))
         chosen = of_each(labels[order], count, rng)
-    return [a[rows] for a in arrays for rows in (order[~chosen], order[chosen])]
+    return [taken(a, rows) for a in arrays for rows in (order[~chosen], order[chosen])]
+
+
+def is_frame(a: Any) -> bool:
+    """Whether it is a pandas DataFrame, or like one."""
+    return hasattr(a, "iloc") and hasattr(a, "columns")
+
+
+def columns_of(a: Any) -> list[Any]:
+    """What has the length of an array or table."""
+    if isinstance(a, Mapping):
+        return list(a.values())
+    return [a.index] if is_frame(a) else [a]
+
+
+def taken(a: Any, rows: np.ndarray) -> Any:
+    """Some rows of an array or table; a table stays one."""
+    if isinstance(a, Mapping):
+        return {name: taken(x, rows) for name, x in a.items()}
+    if is_frame(a):
+        return a.iloc[rows]
+    return as_array(a)[rows]
+
+
+def as_array(a: Any) -> Any:
+    """What is no array, as one."""
+    return a if hasattr(a, "__array_function__") else np.asarray(a)
 
 
 def of_each(labels: np.ndarray, count: int, rng: "np.random.Generator") -> np.ndarray:
@@ -129,7 +157,7 @@ def of_each(labels: np.ndarray, count: int, rng: "np.random.Generator") -> np.nd
 
 def together(caller: str, arrays: tuple[Any, ...]) -> tuple[Any, ...]:
     """The arrays, all of one length, which is not 0."""
-    found = [a if hasattr(a, "__array_function__") else np.asarray(a) for a in arrays]
+    found = [as_array(a) for a in arrays]
     shapes = ", ".join(str(a.shape) for a in found)
     if not found or not all(a.ndim for a in found):
         raise ValueError(f"{caller} takes arrays with rows, got {shapes or 'none'}")

@@ -8,16 +8,18 @@ classes. `labels` is by default what there is in y_true, sorted.
 
 from .classification import (
     Calibration,
+    PrecisionRecallF1,
     accuracy,
     balanced_accuracy,
     calibration,
     confusion_matrix,
     log_loss,
+    precision_recall_f1,
     roc_auc,
 )
-from .regression import mae, mse, r2
+from .regression import mae, mse, r2, rmse
 
 __all__ = [
-    "Calibration", "accuracy", "balanced_accuracy", "calibration", "confusion_matrix", "log_loss",
-    "mae", "mse", "r2", "roc_auc",
+    "Calibration", "PrecisionRecallF1", "accuracy", "balanced_accuracy", "calibration",
+    "confusion_matrix", "log_loss", "mae", "mse", "precision_recall_f1", "r2", "rmse", "roc_auc",
 ]  # fmt: skip

@@ -44,6 +44,52 @@ def confusion_matrix(y_true: Any, y_pred: Any, labels: Any = None) -> np.ndarray
     return np.bincount(cell, minlength=k * k).reshape(k, k)
 
 
+class PrecisionRecallF1(NamedTuple):
+    """How well classes are found: each one a number for each class (k,), or their average.
+
+    Attributes:
+        precision: of what was taken for the class, the share that is of it.
+        recall: of what is of the class, the share that was taken for it.
+        f1: 2/(1/precision + 1/recall).
+        rows: how many there are of the class, or of all.
+    """
+
+    precision: Any
+    recall: Any
+    f1: Any
+    rows: Any
+
+
+def precision_recall_f1(
+    y_true: Any, y_pred: Any, labels: Any = None, average: str | None = None
+) -> PrecisionRecallF1:
+    """Precision, recall and F₁ of each class, 0 where there is nothing to take a share of.
+
+    Args:
+        labels: the order of the classes; by default the labels in y_true or y_pred, sorted. Of two
+            classes, those of the second one are what others call precision, recall and F₁.
+        average: "macro", over the classes, or "weighted", by their rows; None: of each class.
+
+    Raises:
+        ValueError: as `confusion_matrix`; or another average.
+    """
+    if average not in (None, "macro", "weighted"):
+        raise ValueError(f'average should be None, "macro" or "weighted", got {average!r}')
+    matrix = confusion_matrix(y_true, y_pred, labels)
+    hits, rows, taken = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
+    precision, recall, f1 = (
+        times * hits / np.maximum(n, 1) for times, n in ((1, taken), (1, rows), (2, taken + rows))
+    )
+    if average is None:
+        return PrecisionRecallF1(precision, recall, f1, rows)
+    weights = rows if average == "weighted" else None
+
+    def mean(x: np.ndarray) -> float:
+        return float(np.average(x, weights=weights))
+
+    return PrecisionRecallF1(mean(precision), mean(recall), mean(f1), int(rows.sum()))
+
+
 def roc_auc(y_true: Any, y_score: Any, labels: Any = None) -> float:
     """The probability that a score of the class is above one of the rest, ties counting half.
 

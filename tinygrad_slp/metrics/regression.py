@@ -17,6 +17,16 @@ def mse(y_true: Any, y_pred: Any) -> float:
     return float(np.mean(np.square(true - pred)))
 
 
+def rmse(y_true: Any, y_pred: Any) -> float:
+    """√(Σ (y − ŷ)² / n), in the unit of y; of shape (n, d), the mean over the columns.
+
+    Raises:
+        ValueError: as `mse`.
+    """
+    true, pred = both_numbers(y_true, y_pred)
+    return float(np.mean(np.sqrt(np.mean(np.square(true - pred), axis=0))))
+
+
 def mae(y_true: Any, y_pred: Any) -> float:
     """Σ |y − ŷ| / n, over all elements.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Node, holds
+from ..graph import Node, holds, shown
 from ..rules import log_softmax, networks, relu, softplus
 from ..rules.arguments import floats, shaped
 from .module import Module
@@ -102,7 +102,7 @@ def binary_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") 
     """
     p, t = arrays("binary_cross_entropy", prediction, target)
     if not holds(lambda p: not np.any((p < 0) | (p > 1)), p):
-        values = getattr(p, "data", p)
+        values = shown(p)
         raise ValueError(
             "binary_cross_entropy takes probabilities in [0, 1], got values from "
             f"{np.min(values)} to {np.max(values)}; for logits use "
@@ -134,9 +134,10 @@ def class_indices(loss: str, scores: Any, target: Any) -> Any:
         )
     classes = scores.shape[1]
     if not holds(lambda t: not t.size or (t.min() >= 0 and t.max() < classes), t):
-        wrong = (t < 0) | (t >= classes)
+        given = shown(t)
+        row = int(np.argmax((given < 0) | (given >= classes)))
         raise ValueError(
-            f"{loss}: class {t[wrong][0]} in row {int(np.argmax(wrong))} of the target, "
+            f"{loss}: class {given[row]} in row {row} of the {len(given)} targets, "
             f"but there are {classes} classes, numbered from 0"
         )
     return t
@@ -180,7 +181,7 @@ def hinge_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
     """
     p, t = arrays("hinge_loss", prediction, target)
     if not holds(lambda t: bool(np.all(np.absolute(t) == 1)), t):
-        values = np.unique(getattr(t, "data", t))
+        values = np.unique(shown(t))
         raise ValueError(f"hinge_loss takes targets −1 and 1, got {values[:5]}")
     return reduce(relu(1 - t * p), reduction)
 
@@ -225,7 +226,7 @@ def variances(p: Any, var: Any) -> Any:
             f"{(*p.shape[:-1], 1)}; got {v.shape}"
         )
     if not holds(lambda v: not np.any(v < 0), v):
-        raise ValueError(f"gaussian_nll_loss got a negative variance, {np.min(v)}")
+        raise ValueError(f"gaussian_nll_loss got a negative variance, {np.min(shown(v))}")
     return v
 
 

@@ -206,7 +206,7 @@ class OneCycleLR(Schedule):
 
     Args:
         max_lr: the largest learning rate; or one for each group.
-        total_steps: of the whole cycle.
+        total_steps: of the whole cycle; as a callback of `fit`, the number of its epochs.
         pct_start: the part of the cycle that goes up.
         anneal_strategy: "cos" or "linear".
         div_factor: the cycle begins at max_lr/div_factor,

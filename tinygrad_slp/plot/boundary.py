@@ -10,7 +10,7 @@ from ..graph import no_grad
 from ..metrics.given import array, true_places
 from ..nn import Module
 from ..rules import sigmoid, softmax
-from .canvas import COLOURS, GREY, MARKERS, Path, axes_of, finished
+from .canvas import COLOURS, GREY, MARKERS, Path, axes_of, finished, text_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,7 +60,7 @@ def decision_boundary(
     draw_regions(axes, predict(plane.reshape(-1, 2)).reshape(FINE, FINE, -1), sides)
     right = p.argmax(axis=1) == at
     draw_points(axes, X, at, labels, right)
-    axes.set(xlabel=names[0], ylabel=names[1])
+    axes.set(xlabel=text_of(names[0]), ylabel=text_of(names[1]))
     axes.set_title(f"{np.mean(right):.1%} of {len(X):,} points are in their region", fontsize=11)
     return finished(axes.figure, path)
 
@@ -146,12 +146,14 @@ def draw_points(
     axes: Any, X: np.ndarray, at: np.ndarray, labels: np.ndarray, right: np.ndarray
 ) -> None:
     """The points, each class with its colour and marker."""
-    for c, label in enumerate(labels):
+    handles: list[Any] = []
+    for c in range(len(labels)):
         looks = {"color": COLOURS[c % len(COLOURS)], "marker": MARKERS[c % len(MARKERS)]}
         inside, outside = X[(at == c) & right], X[(at == c) & ~right]
-        axes.scatter(*inside.T, s=22, edgecolors="white", linewidths=0.5, label=label, **looks)
+        handles.append(axes.scatter(*inside.T, s=22, edgecolors="white", linewidths=0.5, **looks))
         axes.scatter(*outside.T, s=26, edgecolors="black", linewidths=1.1, **looks)
-    found = zip(*axes.get_legend_handles_labels(), strict=True)
-    handles, texts = zip(*sorted(found, key=lambda pair: pair[0] in axes.lines), strict=True)
-    axes.legend(handles, texts, title="class", loc="center left", bbox_to_anchor=(1, 0.5),
+    sure, said = axes.get_legend_handles_labels()
+    # Not as labels of the points: there, matplotlib leaves out what begins with "_".
+    texts = [*map(text_of, labels), *said]
+    axes.legend([*handles, *sure], texts, title="class", loc="center left", bbox_to_anchor=(1, 0.5),
                 frameon=False)  # fmt: skip

@@ -18,6 +18,10 @@ BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 COLOURS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", VERMILION, "#F0E442", "#555555")
 MARKERS = "os^DvP*"  # one fewer than the colours, so that 56 classes differ in one or the other
 GREY = "#555555"
+LONGEST = 25
+"""Letters of a name that are shown."""
+LETTER = 0.085
+"""About how many inches wide a letter is."""
 
 
 def matplotlib_figure() -> Any:
@@ -66,6 +70,14 @@ def finished(figure: Any, path: Path | None) -> "Figure":
         write_whole(path, file.getvalue())
     whole: Figure = figure
     return whole
+
+
+def text_of(name: Any) -> str:
+    """A name as it stands, not as mathematics between two $; the middle of a long one left out."""
+    text = str(name)
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST - 8]}…{text[-7:]}"
+    return text.replace("$", r"\$")
 
 
 def plain(ax: Any, grid: str = "both") -> None:

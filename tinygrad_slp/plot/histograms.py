@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..nn import Module
-from .canvas import BLUE, GREY, VERMILION, Path, finished, new_figure
+from .canvas import BLUE, GREY, VERMILION, Path, finished, new_figure, text_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -77,7 +77,7 @@ def draw_rows(
         axes.axhline(at, color=GREY, linewidth=0.6)
         axes.text(1.01, at - 0.1, note, transform=axes.get_yaxis_transform(), fontsize=8)
     axes.set(title=title, xlabel=label, ylim=(len(rows) - 0.8, -1.05))
-    axes.set_yticks(range(len(rows)), [f"{name} ({x.size:,})" for name, x in rows.items()])
+    axes.set_yticks(range(len(rows)), [f"{text_of(name)} ({x.size:,})" for name, x in rows.items()])
     axes.tick_params(axis="y", length=0)
     axes.spines[["top", "right", "left", "bottom"]].set_visible(False)
     axes.grid(axis="x", alpha=0.3)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .canvas import BLUE, GREY, VERMILION, Path, finished, new_figure, plain
+from .canvas import BLUE, GREY, VERMILION, Path, finished, new_figure, plain, text_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,7 +62,7 @@ def draw_metric(axes: Any, history: Any, name: str) -> None:
     line(axes, history["epoch"], history[name], VERMILION, "validation")
     mark(axes, best["epoch"], best[name], f"{best[name]:.3g} in the epoch of the best loss")
     axes.legend(frameon=False)
-    dress(axes, history["epoch"], name.removeprefix("val_").replace("_", " "))
+    dress(axes, history["epoch"], text_of(name.removeprefix("val_").replace("_", " ")))
 
 
 def line(axes: Any, epochs: list[float], values: list[float], colour: str, label: str) -> None:

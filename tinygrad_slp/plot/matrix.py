@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .canvas import Path, axes_of, finished
+from .canvas import LETTER, Path, axes_of, finished, text_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,16 +35,18 @@ def confusion(
     """
     counts = np.asarray(matrix)
     k = len(counts)
-    names = [str(label) for label in (range(k) if labels is None else labels)]
+    names = [text_of(label) for label in (range(k) if labels is None else labels)]
     check(counts, names)
-    axes = axes_of(ax, 2.2 + min(0.5 * k, 10), 1.4 + min(0.45 * k, 9))
+    longest = max(map(len, names))
+    room = LETTER * longest  # beside and, turned, below
+    axes = axes_of(ax, 2 + room + min(0.5 * k, 10), 1.3 + room / 2 + min(0.45 * k, 9))
     total = counts.sum(axis=1, keepdims=True)
     share = counts / np.maximum(total, 1)
     image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     if k <= MOST:
         write_counts(axes, counts, share)
     axes.set_xticks(range(k), names)
-    if max(map(len, names)) > 3:
+    if longest > 3:
         axes.tick_params(axis="x", rotation=30)
         for text in axes.get_xticklabels():
             text.set(ha="right", rotation_mode="anchor")

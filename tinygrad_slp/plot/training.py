@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .canvas import BLUE, VERMILION, Path, finished, new_figure, plain
+from .canvas import BLUE, LETTER, VERMILION, Path, finished, new_figure, plain, text_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,16 +26,21 @@ def plot_training(
         names: of the weights (d,).
         path: a file to write the picture to.
     """
-    figure = new_figure(9, 3.6)
-    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+    texts = [*map(text_of, names), "bias"]
+    rows = np.arange(len(texts))
+    room = LETTER * max(map(len, texts))
+    figure = new_figure(8.5 + room, max(3.6, 1.2 + 0.2 * len(rows)))
+    left, right = figure.subplots(1, 2, width_ratios=(5, 3.5))
+    left.set(box_aspect=0.6, anchor="N")
     left.plot(np.arange(len(losses)), losses, color=BLUE, linewidth=2)
     left.set(xlabel="epoch", ylabel="mean squared error", title="The error as it falls")
     left.set(xlim=(0, max(1, len(losses) - 1)), ylim=(0, None))
     left.xaxis.get_major_locator().set_params(integer=True)
     plain(left)
     values = [*weights, bias]
-    right.barh([*names, "bias"], values, color=[BLUE if v >= 0 else VERMILION for v in values])
-    right.invert_yaxis()
+    right.barh(rows, values, color=[BLUE if v >= 0 else VERMILION for v in values])
+    right.set_yticks(rows, texts)
+    right.set_ylim(len(rows) - 0.4, -0.6)
     right.axvline(0, color="black", linewidth=0.8)
     right.set(title="What it learned", xlabel="weight")
     plain(right, grid="x")

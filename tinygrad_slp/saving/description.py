@@ -43,9 +43,11 @@ class Describer:
 
     Args:
         named: what the file has under these names.
+        whole: refuse what a file cannot hold, instead of naming it.
     """
 
-    def __init__(self, named: Iterable[tuple[str, Any]] = ()) -> None:
+    def __init__(self, named: Iterable[tuple[str, Any]] = (), whole: bool = False) -> None:
+        self.whole = whole
         self.names: dict[int, str] = {}
         for path, x in named:
             self.names.setdefault(id(x), path)
@@ -76,7 +78,7 @@ class Describer:
         """Plain data for an object or array, which may be shared.
 
         Raises:
-            ValueError: it holds itself.
+            ValueError: it holds itself; or a file cannot hold it, and the whole is wanted.
         """
         if id(x) in self.done:
             return {"same": self.done[id(x)]}
@@ -92,7 +94,7 @@ class Describer:
         elif isinstance(x, Encoder):
             data = {"encoder": x.state()}
         else:
-            data = unknown(x, where)
+            data = self.unknown(x, where)
         self.open.discard(id(x))
         if "unknown" not in data:
             self.done[id(x)] = len(self.done)
@@ -119,9 +121,18 @@ class Describer:
         array = np.asarray(x.array if isinstance(x, Tensor) else x)
         dtype = "str" if array.dtype.kind == "U" else array.dtype.name
         if dtype not in (*DTYPES, "str"):
-            return unknown(x, where)
+            return self.unknown(x, where)
         values = [self.data(v, where) for v in array.ravel().tolist()]
         return {**data, "dtype": dtype, "shape": list(array.shape), "values": values}
+
+    def unknown(self, x: Any, where: str) -> dict[str, Any]:
+        """The name of what a file cannot hold."""
+        if self.whole:
+            raise ValueError(
+                f"{where} is a {type(x).__name__}, which a file cannot hold: encoders are those of "
+                "tinygrad_slp.data, metadata are numbers, texts, lists and dicts, as str(x)"
+            )
+        return {"unknown": f"{where}, a {type(x).__name__}"}
 
 
 class Builder:
@@ -232,7 +243,3 @@ def values_of(data: Any) -> np.ndarray:
 def functions() -> dict[str, Any]:
     """The functions that have a rule, by name; of two with the same name, the first."""
     return {name(function): function for function in reversed(RULES)}
-
-
-def unknown(x: Any, where: str) -> dict[str, Any]:
-    return {"unknown": f"{where}, a {type(x).__name__}"}

@@ -38,8 +38,9 @@ def save(
         ModuleNotFoundError: safetensors is not installed; the message says how to install it.
         OSError: it cannot be written there; a file that was there still is.
         TypeError: the model is not a Module.
-        ValueError: an array of a dtype that the format lacks; encoders or metadata that could not
-            be told from parts of the model; or a model that holds itself.
+        ValueError: an array of a dtype that the format lacks; encoders or metadata that a file
+            cannot hold, or that could not be told from parts of the model; or a model that holds
+            itself.
     """
     if not isinstance(model, Module):
         raise TypeError(f"save takes a Module, got {type(model).__name__}: {model!r}")
@@ -49,7 +50,7 @@ def save(
         "format": FORMAT,
         "model": Describer(named_parts(model)).fields(model, where, but=extras),
     }
-    data |= {field: Describer().data(value, field) for field, value in extras.items()}
+    data |= {field: Describer(whole=True).data(value, field) for field, value in extras.items()}
     write(path, model.state_dict(), data)
 
 

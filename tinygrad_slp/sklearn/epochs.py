@@ -41,7 +41,8 @@ def early_stopping(e: "Network", rows: Rows) -> tuple[Rows, Callable[[nn.MLP], f
     """The rows to train on, and the score of a model on the others, if there are any."""
     if not e.early_stopping:
         return rows, None
-    rows, (X, *targets) = held_out(rows, e.validation_fraction, is_classifier(e), e._rng)
+    labels = e.classes_[rows[1].ravel().astype(int)] if is_classifier(e) else None
+    rows, (X, *targets) = held_out(rows, e.validation_fraction, labels, e._rng)
     return rows, lambda model: e._score_of(outputs(model, X), *targets)
 
 

@@ -19,7 +19,8 @@ from .solvers import goes_by_steps
 class MLPClassifier(ClassifierMixin, Network):  # type: ignore[misc]
     """A multi-layer perceptron that tells classes apart, trained on the log-loss.
 
-    Arguments and attributes are those of scikit-learn's estimator of that name, and mean the same.
+    Arguments and attributes of scikit-learn's estimator of that name mean the same here. It has
+    besides learning_rate="invscaling" with power_t, loss, and t_.
 
     Args:
         hidden_layer_sizes: neurons of each hidden layer; () for none.
@@ -56,6 +57,8 @@ class MLPClassifier(ClassifierMixin, Network):  # type: ignore[misc]
         loss_, best_loss_, validation_scores_, best_validation_score_: as their names say; None for
             what was not measured.
         n_features_in_, feature_names_in_, n_outputs_: of the data.
+        n_layers_, out_activation_: layers, the inputs counted as one; "logistic" for two classes,
+            "softmax" for more.
     """
 
     classes_: np.ndarray
@@ -122,6 +125,10 @@ class MLPClassifier(ClassifierMixin, Network):  # type: ignore[misc]
         indices: np.ndarray = np.searchsorted(self.classes_, y)
         return indices[:, np.newaxis].astype(dtype) if self._is_binary() else indices
 
+    @property
+    def out_activation_(self) -> str:
+        return "logistic" if self._is_binary() else "softmax"
+
     def _loss(self) -> Callable[[Any, Any], Any]:
         return binary_log_loss if self._is_binary() else log_loss
 
@@ -136,6 +143,8 @@ class MLPRegressor(RegressorMixin, Network):  # type: ignore[misc]
     Arguments and attributes are those of `MLPClassifier`, but for what is said of classes. The loss
     is added up over the outputs; the validation score is R².
     """
+
+    out_activation_ = "identity"
 
     @available_if(goes_by_steps)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:

@@ -189,6 +189,10 @@ class Network(BaseEstimator):  # type: ignore[misc]
         return [layer.weight.data.T for layer in linear_layers(self.model_)]
 
     @property
+    def n_layers_(self) -> int:
+        return len(linear_layers(self.model_)) + 1
+
+    @property
     def intercepts_(self) -> list[np.ndarray]:
         """The biases of each layer, of shapes (outputs,)."""
         return [layer.bias.data for layer in linear_layers(self.model_) if layer.bias is not None]

@@ -36,14 +36,13 @@ def weighted(X: np.ndarray, y: np.ndarray, sample_weight: Any) -> tuple[Rows, fl
     return (X[counts], y[counts], w[counts] / mean), mean
 
 
-def held_out(rows: Rows, fraction: float, stratify: bool, rng: Any) -> tuple[Rows, Rows]:
-    """Rows to train on, and rows to measure on.
+def held_out(rows: Rows, fraction: float, labels: Any, rng: Any) -> tuple[Rows, Rows]:
+    """Rows to train on, and rows to measure on, of each label its share, if there are labels (n,).
 
     Raises:
         ValueError: there are too few rows, or too few of a class.
     """
-    y = rows[1].reshape(len(rows[1]), -1)[:, 0] if stratify else None
-    parts = train_test_split(*rows, test_size=fraction, stratify=y, rng=rng)
+    parts = train_test_split(*rows, test_size=fraction, stratify=labels, rng=rng)
     if len(parts[1]) < 2:
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the size of your "

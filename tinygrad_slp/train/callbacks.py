@@ -7,7 +7,8 @@ A callback is a function of the `Training`, or an object with any of these metho
     on_train_end(training)      after the last
     state_dict(), load_state_dict(state)    what a checkpoint keeps: dicts, lists, arrays, numbers
 
-or a schedule of `optim`. They are called in the order in which they were given, checkpoints last.
+or a schedule of `optim`, which takes a step each epoch. They are called in the order in which they
+were given, checkpoints last.
 """
 
 import os
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..optim import Optimizer, ReduceLROnPlateau
-from ..optim.schedules import Schedule
+from ..optim.schedules import OneCycleLR, Schedule
 from . import checkpoint
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class EarlyStopping:
         patience: how many epochs without a better one are too many.
         min_delta: by how much an epoch has to be better than the best before it.
         monitor: a column of the history.
-        mode: "min" if less is better, "max" if more is.
+        mode: "min" if less is better, "max" if more is; only a loss need not say.
         restore_best: give the model the weights of its best epoch at the end of the training,
             early or not; not after an error.
 
@@ -40,7 +41,8 @@ class EarlyStopping:
         best_epoch: its epoch, from 1; 0 before there is one.
 
     Raises:
-        ValueError: patience below 1, min_delta below 0, or another mode.
+        ValueError: patience below 1, min_delta below 0, another mode, or none for another column
+            than a loss.
     """
 
     def __init__(
@@ -48,15 +50,19 @@ class EarlyStopping:
         patience: int = 10,
         min_delta: float = 0.0,
         monitor: str = "val_loss",
-        mode: str = "min",
+        mode: str | None = None,
         restore_best: bool = True,
     ) -> None:
         if patience < 1 or not min_delta >= 0:
             raise ValueError(
                 f"patience should be 1 or more and min_delta 0 or more; got {patience}, {min_delta}"
             )
+        if mode is None and monitor in ("loss", "val_loss"):
+            mode = "min"
         if mode not in ("min", "max"):
-            raise ValueError(f"mode is 'min' or 'max', got {mode!r}")
+            raise ValueError(
+                f"mode should be 'max' if more {monitor} is better, 'min' if less is; got {mode!r}"
+            )
         self.patience = patience
         self.min_delta = min_delta
         self.monitor = monitor
@@ -125,13 +131,15 @@ class Checkpoint:
 Callback = Any
 
 
-def checked(callbacks: Iterable[Callback], optimizer: Optimizer, columns: list[str]) -> list[Any]:
+def checked(
+    callbacks: Iterable[Callback], optimizer: Optimizer, columns: list[str], epochs: int
+) -> list[Any]:
     """The callbacks in the order in which they are called.
 
     Raises:
         TypeError: something that is not one.
-        ValueError: it looks at a column that the history will not have, or changes the learning
-            rates of another optimizer.
+        ValueError: it looks at a column that the history will not have, changes the learning rates
+            of another optimizer, or is a cycle of another length than the training.
     """
     if not isinstance(callbacks, Iterable):
         raise TypeError(f"callbacks should be a list, got {callbacks!r}; write [callback]")
@@ -144,6 +152,11 @@ def checked(callbacks: Iterable[Callback], optimizer: Optimizer, columns: list[s
         if isinstance(callback, Schedule | ReduceLROnPlateau):
             if callback.optimizer is not optimizer:
                 raise ValueError(f"{type(callback).__name__} is for another optimizer than fit")
+            if isinstance(callback, OneCycleLR) and callback.total_steps != epochs:
+                raise ValueError(
+                    f"fit takes a step of OneCycleLR each epoch, {epochs} in all, "
+                    f"and its cycle has {callback.total_steps}: write total_steps={epochs}"
+                )
         elif not callable(callback) and not any(hasattr(callback, hook) for hook in hooks):
             raise TypeError(
                 "a callback is a function of the training, an object with on_epoch_end(training), "

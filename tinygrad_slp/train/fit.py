@@ -53,8 +53,8 @@ def fit(
     epoch is the mean over its batches, weighted by their sizes; while training it is of the
     weights of the moment.
 
-    The first Ctrl-C ends the training after the epoch it is in; the second one at once, raises
-    KeyboardInterrupt, and leaves model and optimizer as they were after the epoch before.
+    The first Ctrl-C ends the training after the epoch it is in; the second one at once, and raises
+    KeyboardInterrupt. That and all errors leave model and optimizer as after the epoch before.
 
     Args:
         model: is trained in `train()` and validated in `eval()`.
@@ -81,10 +81,8 @@ def fit(
 
     Raises:
         NonFiniteError: the loss or a parameter became NaN or infinite. The error says which
-            operation made it, and has the history; model and optimizer are as after the epoch
-            before.
-        ValueError, TypeError: data, arguments or checkpoint that cannot be right; nothing has been
-            changed.
+            operation made it, and has the history.
+        ValueError, TypeError: data, arguments or checkpoint that cannot be right.
     """
     training = prepared(
         Step(model, loss, optimizer, clip),
@@ -101,7 +99,7 @@ def fit(
     ):
         try:
             run(training, interruption, report)
-        except KeyboardInterrupt:
+        except BaseException:
             training.last_good.restore()
             raise
         finally:
@@ -156,7 +154,7 @@ def prepared(
         given,
         None if validation is None else feed(validation, max(batch_size, EVALUATED), "validation"),
         metrics,
-        hooks.checked(callbacks, step.optimizer, columns),
+        hooks.checked(callbacks, step.optimizer, columns, epochs),
         epochs,
         given.generator(shuffle),
     )
@@ -202,14 +200,15 @@ def refuse_step(step: Step) -> None:
 def refuse_metrics(metrics: Any, validation: Any) -> None:
     if not isinstance(metrics, Mapping):
         raise TypeError(
-            "metrics are functions by name, as in metrics={'accuracy': accuracy}; "
+            "metrics are functions of y and prediction by name, as in metrics={'mse': metrics.mse} "
+            "or {'accuracy': lambda y, p: metrics.accuracy(y, p.argmax(axis=1))}; "
             f"got {type(metrics).__name__}: {metrics!r:.60}"
         )
     for name, metric in metrics.items():
         if not callable(metric):
             raise TypeError(
                 f"metrics[{name!r}] should be a function of y and prediction, such as "
-                f"metrics.accuracy; got {type(metric).__name__}: {metric!r:.60}"
+                f"metrics.mse; got {type(metric).__name__}: {metric!r:.60}"
             )
     if "loss" in metrics:
         raise ValueError('a metric called "loss" would take the place of val_loss: rename it')

@@ -1,6 +1,6 @@
 """History: what was measured in every epoch of a training."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..plot import plot_history
@@ -15,6 +15,8 @@ SHOWN = 4
 
 class History:
     """One row for each epoch: history["loss"] is a column, history.epochs[k] a row.
+
+    `for row in history` gives the rows, and `"loss" in history` says whether there is a column.
 
     Attributes:
         epochs: dicts with "epoch" (from 1), "loss", "lr", "seconds"; with a validation set also
@@ -38,6 +40,12 @@ class History:
         if self.epochs and name not in self.epochs[0]:
             raise KeyError(f"no column {name!r}; there are {', '.join(self.columns)}")
         return [row[name] for row in self.epochs]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.columns
+
+    def __iter__(self) -> Iterator[dict[str, float]]:
+        return iter(self.epochs)
 
     def plot(self, **options: Any) -> "Figure":
         """The losses and metrics by epoch: see `plot.plot_history`."""

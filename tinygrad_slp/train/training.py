@@ -102,7 +102,9 @@ class Training:
         if self.validation is not None:
             row |= self.evaluate(self.validation)
             if math.isnan(row["val_loss"]):
-                self.stop(f"val_loss is not a number in epoch {self.epoch + 1}: NaN in that data?")
+                bad = self.validation.first_bad()
+                why = "NaN in that data" if bad else "a smaller learning rate may help"
+                self.stop(f"val_loss is not a number in epoch {self.epoch + 1}: {why}")
         row["lr"] = self.optimizer.lr
         row["seconds"] = time.perf_counter() - start
         self.history.epochs.append(row)
