@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinygrad_slp.check import check_gradient
+from tinygrad_slp.check import Verdict, check_gradient
 
 
 def bisected(c):
@@ -53,3 +53,14 @@ def test_a_function_of_steps_has_the_slope_zero(step):
     """Between jumps that are too large for rounding, 0 is the slope."""
     report = check_gradient(lambda x: step * np.floor(x / step), 2.71828, lambda x: 0.0)
     assert report.verdict == "RIGHT"
+
+
+@pytest.mark.parametrize("factor", [1, 1000])
+def test_a_slope_that_is_rounded_away_before_the_result_is_not_wrong(factor):
+    """log(1 + e⁻⁴⁷) is exactly 0 in float64, and its slope is not."""
+    f = lambda z: np.log(np.sum(np.exp(factor * z - np.array([47.0, 0.0]))))
+    claim = lambda z: factor * np.array([np.exp(-47.0), 1.0])
+    report = check_gradient(f, np.zeros(2), claim)
+    assert report.verdict == Verdict.CANNOT_TELL
+    assert "round away so small a slope" in str(report)
+    assert check_gradient(f, np.zeros(2), lambda z: claim(z) * [1e17, 1]).verdict == Verdict.WRONG

@@ -107,6 +107,12 @@ def judge(
             return finding(Verdict.AT_A_KINK, "the claim lies between the slopes on both sides")
         return finding(Verdict.WRONG, "a kink, and the claim is not between the slopes beside it")
     if not abs(claimed - slope.value) <= tolerance:
+        if slope.still and abs(claimed) <= grain:
+            return finding(
+                Verdict.CANNOT_TELL,
+                "the function does not change by one bit, but may round away so small a slope on "
+                "the way: check a point where it is less flat, or in a wider dtype",
+            )
         return finding(Verdict.WRONG)
     enough = max(50 * grain * own, max(room, 8000 * eps) * typical)
     if tolerance <= min(enough, BLUNTEST * max(own, typical)):
