@@ -290,11 +290,11 @@ def test_whole_numbers_beyond_64_bits_are_taken_as_they_are(n, backend):
 
 
 @each_backend
-@pytest.mark.parametrize("x", [[True, False], [1 + 2j, 3 - 1j]], ids=["booleans", "complex"])
-@pytest.mark.parametrize("exponent", [0.5, 2, -1])
+@pytest.mark.parametrize("x, exponent", [
+    ([True, False], 0.5), ([True, False], 2),
+    ([1 + 2j, 3 - 1j], 0.5), ([1 + 2j, 3 - 1j], 2), ([1 + 2j, 3 - 1j], -1),
+])  # fmt: skip
 def test_powers_take_the_way_that_the_operator_takes(x, exponent, backend):
-    if x == [True, False] and exponent == -1:
-        pytest.skip("NumPy refuses whole numbers to whole powers below 0")
     x = np.array(x * 3)
     step = jit(lambda x: x**exponent, backend=backend)
     for _ in range(2):
