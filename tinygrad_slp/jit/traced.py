@@ -10,7 +10,7 @@ import operator
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from os.path import dirname
+from os.path import dirname, join
 from typing import Any, NoReturn
 
 import numpy as np
@@ -400,8 +400,8 @@ def nodes_in(parts: Iterable[Any]) -> list[Node]:
     return found
 
 
-PACKAGE = dirname(dirname(__file__))
-NUMPY = dirname(np.__file__)
+PACKAGE = join(dirname(dirname(__file__)), "")  # and not another folder that begins like it
+NUMPY = join(dirname(np.__file__), "")
 
 
 def users_line() -> str:
