@@ -83,7 +83,7 @@ def key_of(path: str, x: Any, found: Signature) -> Any:
             raise TypeError(f"{path} is an array of Python objects: give numbers, x.astype(float)")
         kind: Any = next(cls for cls in KINDS if isinstance(x, cls))
         key: Any = (kind, x.shape, x.dtype, getattr(x, "tracked", False))
-    elif is_number(x):
+    elif is_python_number(x):
         key = type(x)
     else:
         return static(path, x, found)
@@ -119,12 +119,12 @@ def filled(x: Any, leaves: Iterator[Any], static: bool = False) -> Any:
         new = copy(x)  # which is of the same class
         new.update((k, filled(v, leaves)) for k, v in x.items())
         return new
-    if isinstance(x, KINDS) or is_number(x):
+    if isinstance(x, KINDS) or is_python_number(x):
         return next(leaves)
     return x
 
 
-def is_number(x: Any) -> bool:
+def is_python_number(x: Any) -> bool:
     """Whether x is a Python number that a replay can be given: whole ones have 64 bits."""
     return type(x) is float or (type(x) is int and -(2**63) <= x < 2**63)
 
