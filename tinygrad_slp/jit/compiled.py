@@ -7,17 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial, update_wrapper
 from importlib.util import find_spec
 from inspect import Parameter, signature
-from operator import attrgetter
 from threading import RLock
 from typing import Any
-from weakref import proxy
 from zlib import crc32
 
 import numpy as np
 
 from ..graph import tracing
-from ..nn.module import Forward
 from . import TraceError
+from .called import Base, natively, take_calls
 from .results import joined, reshaped, stacked
 from .scope import Scope
 from .sight import changes
@@ -57,12 +55,12 @@ def say_once(text: str) -> None:
         print(f"tinygrad_slp: {text}", file=sys.stderr)
 
 
-class Compiled:
+@natively
+class Compiled(Base):  # type: ignore[misc]  # a class that is made at run time
     """A function that is traced for each kind of arguments, and replayed: see `jit`."""
 
     def __init__(self, step: Callable[..., Any], static: tuple[str, ...], backend: str) -> None:
         update_wrapper(self, step)
-        vars(self).pop("entry", None)  # a field of the function's, or the gate of another step
         self.step = step
         self.name = name_of(step)
         self.backend = chosen(backend)
@@ -80,10 +78,8 @@ class Compiled:
         self.lock = RLock()
         self.gate: Any = None
 
-    __call__ = Forward(attrgetter("entry"))
-
-    def entry(self, *args: Any, **kwargs: Any) -> Any:
-        """One step. A field of this name, a gate, takes calls that are as the last one was."""
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """One step. A gate takes the calls that are as the last one was."""
         if tracing.get() is not None:
             return self.step(*args, **kwargs)  # within another step: a part of it
         with self.lock:
@@ -133,10 +129,10 @@ class Compiled:
 
     def shut(self) -> Any:
         """Lets no call through while Python is at work, in no thread; returns the gate that did."""
+        take_calls(self, 0, None)
         gate, self.gate = self.gate, None
         if gate is not None:
             gate.shut()
-            del vars(self)["entry"]
         return gate
 
     def open(self, before: Any) -> None:
@@ -144,12 +140,10 @@ class Compiled:
         latest = self.latest
         if latest is None or not latest.settled:
             return
-        this: Any = proxy(self)  # a gate must not hold what holds it
-        refused = before is not None and before is latest.gate
-        self.gate = latest.gate_after(refused, partial(Compiled.entry, this))
+        self.gate = latest.gate_after(before is not None and before is latest.gate)
         if self.gate is not None:
             self.gate.open()
-            vars(self)["entry"] = self.gate.call
+            take_calls(self, self.gate.function, self.gate.holder)
 
     def loop(self, n: int, *args: Any, **kwargs: Any) -> Any:
         """n steps of the same arguments; returns their n results, stacked.

@@ -289,6 +289,8 @@ class WatchedGrad:
 
 
 one_at_a_time = RLock()
+running = np.zeros((), dtype=np.int64)
+"""How many traces there are now: one, or traces within it. In memory, for `llvm.gate` to read."""
 
 
 @contextmanager
@@ -298,9 +300,11 @@ def watching(trace: Trace) -> Any:
         before = tracing.set(trace)
         watched: Any = Tensor  # its slots, as ordinary attributes of a class
         watched.array, watched.grad = WatchedArray(), WatchedGrad()
+        running[()] += 1
         try:
             yield
         finally:
+            running[()] -= 1
             del watched.array, watched.grad
             tracing.reset(before)
 

@@ -189,18 +189,17 @@ class Variant:
             for tensor in self.forgotten:
                 GRAD.__set__(tensor, None)
 
-    def gate_after(self, refused: bool, slow: Any) -> Any:
+    def gate_after(self, refused: bool) -> Any:
         """What may take calls that are as the last one was, see `llvm.gate`; None: nothing.
 
         Args:
             refused: whether the gate that there is did not let the last call through.
-            slow: takes the calls that the gate does not.
         """
         self.calls += 1
         if refused:
             self.gate, self.calls = None, 0
         if self.gate is None and self.calls >= self.patience:
-            self.gate, self.calls = self.engine.gate(self, slow), 0
+            self.gate, self.calls = self.engine.gate(self), 0
             self.patience = min(2 * self.patience, MOST_PATIENCE)
         return self.gate
 

@@ -2,13 +2,13 @@
 
 Whether a replay may run hangs on some dozens of words of memory: what stands in dicts, lists and
 fields, how many hold a buffer, the forms of the arguments. To ask Python for each takes longer than
-a small step. The gate is a builtin function, made with Python's C API: it compares what its table
+a small step. The gate takes the calls of a compiled step (see `called`): it compares what its table
 says (see `watching`) and runs one step. A call that it does not let through goes the way by Python,
 which decides.
 """
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -20,27 +20,28 @@ from numpy._core._multiarray_umath import _ARRAY_API  # type: ignore[import-not-
 
 from ...graph import ticks
 from ...tensor import Tensor
+from ..called import FUNCTION, HOLDER
 from .engine import Code
 from .kernels import counting
-from .lanes import FLAG, INDEX, NOTHING, POINTER, Builder, Value, at, index, room, times
+from .lanes import FLAG, INDEX, NOTHING, POINTER, Builder, Value, at, index, memcpy, room, times
 
 HEADER = (
-    "open", "given", "run", "table", "strides", "order", "result", "tensor", "ticks",
-    "array_at", "order_at", "array", "true", "slow",
+    "open", "given", "run", "table", "strides", "order", "result", "number", "bytes", "tensor",
+    "ticks", "array_at", "order_at", "weak_at", "last", "array", "true",
 )  # fmt: skip
 """The words that the table of a gate begins with."""
 SECTIONS = {
     "conditions": ["function"],
-    "arguments": ["number", "type", "field", "value", "array_at", "form", "slot"],
+    "arguments": ["place", "type", "field", "value", "array_at", "form", "slot"],
     "written": ["array"],
     "contexts": ["variable", "value"],
-    "items": ["dict", "key", "value"],
     "words": ["address", "value"],
+    "missing": ["dict", "key"],
     "fields": ["at", "value"],
 }
 """The words in the rows of each section. After the header the table has, of each, how many rows
 there are and where they begin."""
-NUMBERS = {"open", "given", "array_at", "order_at", "number", "field", "at"}
+NUMBERS = {"open", "given", "bytes", "array_at", "order_at", "weak_at", "place", "field", "at"}
 """The words that are numbers; all others are pointers."""
 API = {
     "PyArray_Scalar": (POINTER, [POINTER] * 3),
@@ -56,8 +57,9 @@ NUMPY = {"PyArray_Scalar": 60}
 """Which of these are NumPy's, and their numbers in the table that its C API is."""
 STEP = ir.FunctionType(NOTHING, [POINTER, POINTER, INDEX, POINTER])
 """The type of a compiled step: see `Native`."""
-TYPE = 8
-"""Where an object has its type."""
+HOLDERS, TYPE, NUMBER, ITEMS = 0, 8, 16, 24
+"""Where an object has how many hold it, and its type; a NumPy scalar its number; a tuple its items,
+and a list where they stand."""
 DATA, NDIM, DIMENSIONS, DESCR, FLAGS = 16, 24, 32, 56, 64
 """Where an array has these."""
 PLAIN = 0x1 | 0x100
@@ -65,10 +67,11 @@ PLAIN = 0x1 | 0x100
 
 
 class Gate:
-    """A function that does one step, if everything is as it was; shut at first.
+    """A native function that does one step, if everything is as it was; shut at first.
 
     Attributes:
-        call: the function, of the arguments of the step.
+        function: its address; it takes the calls of an object, see `called`.
+        holder: what it finds there: a tuple of its table, and of all that it reads.
 
     Args:
         header: the words that are the gate's own, by name.
@@ -79,17 +82,25 @@ class Gate:
     def __init__(
         self, header: dict[str, int], sections: dict[str, list[list[int]]], kept: list[Any]
     ) -> None:
+        last: list[Any] = [None, None]
         constants = {
             "tensor": Tensor,
             "ticks": ticks,
             "array": np.ndarray,
             "true": True,
         }
-        words = {"open": 0, **{name: id(x) for name, x in constants.items()}, **header}
+        words = {
+            "open": 0,
+            "last": word(id(last) + ITEMS),
+            **{name: id(x) for name, x in constants.items()},
+            **header,
+        }
         rows = [np.array(sections[name], dtype=np.int64) for name in SECTIONS]
         where = [number for x in rows for number in (len(x), x.ctypes.data)]
         self.table = np.array([*(words[name] for name in HEADER), *where], dtype=np.int64)
-        self.call = builtin(self.table, [rows, kept])
+        code = compiled()
+        self.function = code.address("gate")
+        self.holder = (self.table, rows, last, kept, code)
 
     def open(self) -> None:
         self.table[0] = 1
@@ -98,42 +109,21 @@ class Gate:
         self.table[0] = 0
 
 
-class Method(ctypes.Structure):
-    """PyMethodDef: a function as Python is told of it."""
-
-    _fields_ = (
-        ("name", ctypes.c_char_p),
-        ("address", ctypes.c_void_p),
-        ("flags", ctypes.c_int),
-        ("doc", ctypes.c_char_p),
-    )
-
-
-FASTCALL_WITH_KEYWORDS = 0x80 | 0x02
-NEW_FUNCTION = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, *[ctypes.py_object] * 2)(
-    ("PyCFunction_NewEx", ctypes.pythonapi)
-)
 CAPSULE_POINTER = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
     ("PyCapsule_GetPointer", ctypes.pythonapi)
 )
 
 
-def builtin(table: np.ndarray, kept: list[Any]) -> Any:
-    """The function that reads this table, and keeps alive what is needed for it.
-
-    What is kept stands where the function has the name of its module, which nobody asks it for.
-    """
-    method, code = compiled()  # of which there are two, if two threads are first at once
-    return NEW_FUNCTION(ctypes.addressof(method), table, [*kept, method, code])
+def word(address: int) -> int:
+    return ctypes.c_int64.from_address(address).value
 
 
 @cache
-def compiled() -> tuple[Method, Code]:
-    """The code of all gates; both must stay where they are."""
+def compiled() -> Code:
+    """The code of all gates; there are two, if two threads are first at once."""
     for name in API:
         llvm.add_symbol(name, address_of(name))
-    code = Code("gate", lambda: str(instructions()))
-    return Method(b"step", code.address("gate"), FASTCALL_WITH_KEYWORDS, None), code
+    return Code("gate", lambda: str(instructions()))
 
 
 def address_of(name: str) -> Any:
@@ -149,45 +139,66 @@ def instructions() -> Any:
     for name, (result, given) in API.items():
         ir.Function(module, ir.FunctionType(result, given), name)
     signature = ir.FunctionType(POINTER, [POINTER, POINTER, INDEX, POINTER])
-    function = ir.Function(module, signature, "gate")
-    Emitter(ir.IRBuilder(function.append_basic_block("entry")), *function.args).emit()
+    gate, answer = (ir.Function(module, signature, name) for name in ("gate", "answer"))
+    answer.linkage = "internal"
+    answer.attributes.add("alwaysinline")
+    Emitter(ir.IRBuilder(answer.append_basic_block("entry")), *answer.args).emit()
+    emit_holding(ir.IRBuilder(gate.append_basic_block("entry")), gate.args, answer)
     return module
+
+
+def emit_holding(b: Builder, given: Sequence[Value], answer: Value) -> None:
+    """An answer, until which the gate is held: it may be replaced while Python runs."""
+    holder = b.load(at(b, given[0], HOLDER), typ=POINTER)
+    holders = at(b, holder, HOLDERS)
+    b.store(b.add(b.load(holders, typ=INDEX), index(1)), holders)
+    result = b.call(answer, given)
+    left = b.sub(b.load(holders, typ=INDEX), index(1))
+    with b.if_else(b.icmp_signed("==", left, index(0)), likely=False) as (was_last, was_not):
+        with was_last:
+            b.call(b.module.globals["Py_DecRef"], [holder])
+        with was_not:
+            b.store(left, holders)
+    b.ret(result)
 
 
 class Emitter:
     """The code of all gates, as it is emitted.
 
     Args:
-        holder: the array with the table.
-        args, n, names: the arguments of a call, how many stand without a name, and the names.
+        called: the compiled step.
+        args, n, names: the arguments of a call, how many stand without a name, and the names. The
+            highest bit of n is a flag, which is no matter here.
     """
 
-    def __init__(self, b: Builder, holder: Value, args: Value, n: Value, names: Value) -> None:
-        self.b, self.args, self.n, self.names = b, args, n, names
+    def __init__(self, b: Builder, called: Value, args: Value, n: Value, names: Value) -> None:
+        self.b, self.called, self.args, self.n, self.names = b, called, args, n, names
         self.null = ir.Constant(POINTER, None)
         self.otherwise = b.append_basic_block("otherwise")
-        self.table = self.pointer(holder, DATA)
+        self.table = self.pointer(self.pointer(self.pointer(called, HOLDER), ITEMS), DATA)
 
     def emit(self) -> None:
         b = self.b
-        self.demand(self.n, self.head("given"))
+        self.demand(b.shl(self.n, index(1)), b.shl(self.head("given"), index(1)))
         self.demand(self.names, self.null)
         self.compare_arguments()
         self.ask_conditions()
         self.demand(self.head("open"), index(1))
         self.compare_contexts()
-        self.compare_items()
         self.compare_words()
+        self.look_for_missing()
         self.run()
         b.position_at_end(self.otherwise)
-        b.ret(self.call("PyObject_Vectorcall", self.head("slow"), self.args, self.n, self.names))
+        b.store(self.null, at(b, self.called, FUNCTION))
+        b.ret(self.call("PyObject_Vectorcall", self.called, self.args, self.n, self.names))
 
     # --- what is asked ---
 
     def ask_conditions(self) -> None:
         """They are Python's, during which another thread may change all that is compared."""
         with self.each("conditions") as row:
-            answer = self.made("PyObject_Vectorcall", row["function"], self.args, self.n, self.null)
+            given = row["function"], self.args, self.head("given"), self.null
+            answer = self.made("PyObject_Vectorcall", *given)
             self.call("Py_DecRef", answer)
             self.demand(answer, self.head("true"))
             self.compare_arguments()
@@ -196,7 +207,7 @@ class Emitter:
         """Their forms; and takes where they stand."""
         b = self.b
         with self.each("arguments") as row:
-            argument = self.pointer(self.args, times(b, row["number"], 8))
+            argument = self.pointer(self.args, times(b, row["place"], 8))
             self.demand(self.pointer(argument, TYPE), row["type"])
             self.demand(self.pointer(argument, row["field"]), row["value"])
             is_array = b.icmp_signed("==", row["array_at"], index(0))
@@ -228,13 +239,13 @@ class Emitter:
             self.call("Py_DecRef", value)
             self.demand(value, row["value"])
 
-    def compare_items(self) -> None:
-        with self.each("items") as row:
-            self.demand(self.call("PyDict_GetItem", row["dict"], row["key"]), row["value"])
-
     def compare_words(self) -> None:
         with self.each("words") as row:
             self.demand(self.pointer(row["address"], 0), row["value"])
+
+    def look_for_missing(self) -> None:
+        with self.each("missing") as row:
+            self.demand(self.call("PyDict_GetItem", row["dict"], row["key"]), self.null)
 
     def run(self) -> None:
         """One step, of which the result is read before another thread can run."""
@@ -243,6 +254,7 @@ class Emitter:
         b.call(step, [self.head("table"), self.head("strides"), index(1), self.head("order")])
         result = self.head("result")
         data, descr = self.pointer(result, DATA), self.pointer(result, DESCR)
+        self.give_again(data)
         number = self.made("PyArray_Scalar", data, descr, result)
         order = self.made("PyIter_Next", self.head("ticks"))
         tensor = self.made("PyType_GenericAlloc", self.head("tensor"), index(0))
@@ -251,7 +263,41 @@ class Emitter:
         with self.each("fields") as row:
             self.call("Py_IncRef", row["value"])
             b.store(row["value"], at(b, tensor, row["at"]))
+        before = self.pointer(self.head("last"), 8)
+        self.give(tensor)
+        self.call("Py_DecRef", before)
         b.ret(tensor)
+
+    def give_again(self, data: Value) -> None:
+        """Gives the result before the last one again, with another number, if nobody has it.
+
+        As `zip` does with its tuples, since to make and drop two objects takes longer than a small
+        step. Where somebody has it, the number in it, or a weak reference, or has changed it, a new
+        one is made. It keeps its order: no graph is built on it.
+        """
+        b, otherwise = self.b, self.otherwise
+        self.otherwise = b.append_basic_block("new")
+        tensor = self.pointer(self.head("last"), 8)
+        self.demand(self.word(tensor, HOLDERS), index(1))
+        self.demand(self.pointer(tensor, TYPE), self.head("tensor"))
+        self.demand(self.pointer(tensor, self.head("weak_at")), self.null)
+        with self.each("fields") as row:
+            self.demand(self.pointer(tensor, row["at"]), row["value"])
+        number = self.pointer(tensor, self.head("array_at"))
+        self.demand(self.word(number, HOLDERS), index(1))
+        self.demand(self.pointer(number, TYPE), self.head("number"))
+        memcpy(b, at(b, number, NUMBER), data, self.head("bytes"))
+        self.give(tensor)
+        b.ret(tensor)
+        b.position_at_end(self.otherwise)
+        self.otherwise = otherwise
+
+    def give(self, tensor: Value) -> None:
+        """Makes a result the last one, which is held here too."""
+        last = self.head("last")
+        self.b.store(self.pointer(last, 0), at(self.b, last, 8))
+        self.b.store(tensor, last)
+        self.call("Py_IncRef", tensor)
 
     # --- in what words ---
 

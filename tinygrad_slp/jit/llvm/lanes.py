@@ -240,10 +240,10 @@ def called(
     b.call(function, values)
 
 
-def memcpy(b: Builder, target: Value, source: Value, size: int) -> None:
+def memcpy(b: Builder, target: Value, source: Value, size: Value | int) -> None:
     """Copies bytes from one place in memory to another."""
     function = declared(b, "llvm.memcpy.p0.p0.i64", [POINTER, POINTER, INDEX, BIT])
-    b.call(function, [target, source, index(size), ir.Constant(BIT, 0)])
+    b.call(function, [target, source, known(size), ir.Constant(BIT, 0)])
 
 
 def prefetch(b: Builder, pointer: Value) -> None:

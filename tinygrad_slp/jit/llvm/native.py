@@ -165,8 +165,8 @@ class Native:
         """One step, of the arguments given and what stands in the buffers of other places."""
         self.functions[0](*self.pointers)
 
-    def gate(self, variant: Any, slow: Any) -> Any:
-        return gate_of(variant, slow)
+    def gate(self, variant: Any) -> Any:
+        return gate_of(variant)
 
     def repeat(
         self,

@@ -16,17 +16,33 @@ from weakref import proxy
 
 import numpy as np
 
-from ...graph import Node, leaf, new, recording, tracing
+from ...graph import Node, leaf, new, recording
 from ...tensor import Tensor
+from ..called import is_possible
 from ..results import tensor_of_scalar
 from ..sight import FACETS
-from .gate import DATA, DESCR, DIMENSIONS, FLAGS, NDIM, PLAIN, SECTIONS, TYPE, Gate
+from ..trace import running
+from .gate import (
+    DATA,
+    DESCR,
+    DIMENSIONS,
+    FLAGS,
+    HOLDERS,
+    ITEMS,
+    NDIM,
+    NUMBER,
+    PLAIN,
+    SECTIONS,
+    TYPE,
+    Gate,
+    word,
+)  # fmt: skip
 
 FIELDS = {*Node.__slots__} - {"__weakref__"}
 BEFORE = 32
 """Bytes that CPython has before an object that is collected and has fields."""
-HOLDERS, SIZE, ITEMS = 0, 16, 24
-"""Where an object has how many hold it; where a list has its length, and where its items stand."""
+SIZE = 16
+"""Where a list has its length."""
 USED, KEYS, VALUES = 16, 32, 40
 """Where a dict has its length, and where its keys stand, and its values, if not beside them."""
 INDICES_SIZE, KIND, LENGTH, INDICES = 9, 10, 24, 32
@@ -38,19 +54,15 @@ class Unseen(Exception):
     """Something that no row can tell."""
 
 
-def gate_of(variant: Any, slow: Any) -> Gate | None:
-    """The gate of a variant that has just run; None if it can have none.
-
-    Args:
-        slow: takes the calls that it does not let through.
-    """
+def gate_of(variant: Any) -> Gate | None:
+    """The gate of a variant that has just run; None if it can have none."""
     if not layout_is_known():
         return None
     try:
         rows = Rows(variant)
     except Unseen:
         return None
-    return Gate({**rows.header(), "slow": id(slow)}, rows.sections, [*rows.kept, slow])
+    return Gate(rows.header(), rows.sections, rows.kept)
 
 
 class Rows:
@@ -105,6 +117,9 @@ class Rows:
             "array_at": offsets()["array"],
             "order_at": offsets()["order"],
             "result": id(self.engine.results[0]),
+            "number": id(self.engine.results[0].dtype.type),
+            "bytes": self.engine.results[0].itemsize,
+            "weak_at": Tensor.__weakrefoffset__,
         }
 
     def look_at_arguments(self, variant: Any) -> None:
@@ -130,18 +145,16 @@ class Rows:
         if not scope.is_untouched():
             raise Unseen
         self.kept += scope.bound, scope.variables, scope.shadows
-        self.sections["contexts"] = [
-            [id(recording), id(recording.get())],
-            [id(tracing), id(tracing.get())],
-        ]
+        self.sections["contexts"] = [[id(recording), id(recording.get())]]
+        self.sections["words"].append([running.ctypes.data, 0])
         for variables, name in scope.variables:
-            self.sections["items"].append([id(variables), id(name), id(variables[name])])
+            self.look_up(variables, name)
         for x in scope.live:
             self.look_into(get_referents(x)[0] if isinstance(x, MappingProxyType) else x)
         for cell in scope.cells:
             self.look_at(cell, "cell_contents")
         for variables, name in scope.shadows:
-            self.sections["items"].append([id(variables), id(name), 0])
+            self.sections["missing"].append([id(variables), id(name)])
         for x, facet in scope.attributes:
             if facet == "__class__":
                 self.add(id(x) + TYPE)
@@ -165,8 +178,7 @@ class Rows:
         for x in state.arrays:
             lengths = word(id(x) + DIMENSIONS)
             parts = range(lengths, lengths + 16 * x.ndim, 8)  # and the strides behind them
-            for address in (*(id(x) + at for at in (DATA, NDIM, DIMENSIONS, DESCR)), *parts):
-                self.add(address)
+            self.add(*(id(x) + at for at in (DATA, NDIM, DIMENSIONS, DESCR)), *parts)
             self.kept.append(x)
         buffers = *map(id, state.targets.buffers), *map(id, state.targets.blocks)
         for x, holders in zip(buffers, chain(*state.held), strict=True):
@@ -176,30 +188,31 @@ class Rows:
         """At all that stands in a list or dict: first at where it stands, which may be no more."""
         if type(x) is list:
             start = word(id(x) + ITEMS)
-            for address in id(x) + SIZE, id(x) + ITEMS, *range(start, start + 8 * len(x), 8):
-                self.add(address)
+            self.add(id(x) + SIZE, id(x) + ITEMS)
+            self.add(*range(start, start + 8 * len(x), 8))
             self.kept += x, list(x)
         elif type(x) is dict:
-            for address in *(id(x) + at for at in (USED, KEYS, VALUES)), *entries(x):
-                self.add(address)
+            self.add(id(x) + USED, id(x) + KEYS, id(x) + VALUES)
+            self.add(*entries(x))
             self.kept += x, x.copy()
         else:
             raise Unseen
+
+    def look_up(self, x: dict[str, Any], key: str) -> None:
+        """At one entry of a dict, first at where it stands."""
+        self.add(id(x) + KEYS, id(x) + VALUES, *entry(x, key))
+        self.kept += list(x), x[key]
 
     def look_at(self, x: Any, field: str) -> None:
         """At a field of an object, which holds now what it should."""
         self.add(id(x) + offsets()[field])
         self.kept.append(x)
 
-    def add(self, address: int) -> None:
-        self.sections["words"].append([address, word(address)])
+    def add(self, *addresses: int) -> None:
+        self.sections["words"] += [[address, word(address)] for address in addresses]
 
 
 # --- where things stand ---
-
-
-def word(address: int) -> int:
-    return ctypes.c_int64.from_address(address).value
 
 
 def byte(address: int) -> int:
@@ -233,8 +246,27 @@ def entries(x: dict[Any, Any]) -> range:
     if values:  # before there: their order, and how long all that is
         return range(values - byte(values - 1), values + 8 * n, 8)
     start = keys + INDICES + (1 << byte(keys + INDICES_SIZE))
-    with_hashes = byte(keys + KIND) == 0
-    return range(start, start + (24 if with_hashes else 16) * n, 8)
+    return range(start, start + 8 * words_of_entry(x) * n, 8)
+
+
+def words_of_entry(x: dict[Any, Any]) -> int:
+    """(hash, key, value), or (key, value)"""
+    return 3 if byte(word(id(x) + KEYS) + KIND) == 0 else 2
+
+
+def entry(x: dict[Any, Any], key: Any) -> range:
+    """The words with a key and its value.
+
+    Raises:
+        Unseen: they do not stand side by side.
+    """
+    there = [id(k) for k in list(x) if k == key]  # equal to this, but another object
+    words = range(0) if word(id(x) + VALUES) else entries(x)
+    n = words_of_entry(x)
+    for place in words[n - 2 :: n]:
+        if word(place) in there:
+            return range(place, place + 16, 8)
+    raise Unseen
 
 
 def place_of_fields(x: Any) -> int:
@@ -269,12 +301,10 @@ def offsets() -> dict[str, int]:
 
 @cache
 def layout_is_known() -> bool:
-    """Whether objects look in memory as the gate expects, and one thread runs at a time."""
-    if sys.implementation.name != "cpython" or not getattr(sys, "_is_gil_enabled", lambda: True)():
+    """Whether objects look in memory as the gate expects."""
+    if not is_possible():
         return False
-    if sys.version_info >= (3, 15):  # of which nobody has looked at the source
-        return False
-    array, items = np.zeros((3, 5, 7)), [object(), object()]
+    array, items, number = np.zeros((3, 5, 7)), [object(), object()], np.float64(1.5)
     dicts: Any = {"x": array}, {1: array, "x": items}, vars(Fields(items))
     lengths = word(id(array) + DIMENSIONS)
     try:
@@ -290,6 +320,7 @@ def layout_is_known() -> bool:
             and [word(word(id(items) + ITEMS) + 8 * k) for k in range(2)] == [*map(id, items)]
             and word(id(items[0]) + HOLDERS) == next(map(getrefcount, items)) - 1
             and all(map(has_entries, dicts))
+            and ctypes.c_double.from_address(id(number) + NUMBER).value == number
         )
     except ValueError:
         return False
@@ -305,4 +336,10 @@ class Fields:
 def has_entries(x: dict[Any, Any]) -> bool:
     """Whether what a dict holds stands where it should."""
     words = [*map(word, entries(x))]
-    return word(id(x) + USED) == len(x) and all(id(part) in words for part in x.values())
+    together = not word(id(x) + VALUES)
+    pairs = [[*map(word, entry(x, key))] for key in x] if together else []
+    return (
+        word(id(x) + USED) == len(x)
+        and all(id(part) in words for part in x.values())
+        and pairs == [[id(key), id(part)] for key, part in x.items()][: len(pairs)]
+    )
