@@ -744,6 +744,16 @@ def test_a_step_within_a_step_is_a_part_of_it():
         same(outer(X), 4 * X, "llvm")
 
 
+def test_a_step_within_a_step_is_a_part_of_it_with_arguments_of_its_own_too():
+    x = Tensor(X)
+    inner = native(lambda x: (x * x).sum())
+    opened(inner, x)
+    outer = native(lambda z: inner(x) * z)
+    for k in range(3):
+        x.data = X * k
+        same(outer(Tensor(3.0)), Tensor((X * k * X * k).sum() * 3.0), "llvm")
+
+
 # --- one at a time, and nothing stays behind ---
 
 
