@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from .lanes import any_of, intrinsic
+from .lanes import any_of, filled, intrinsic
 
 Value = Any  # ir.Value, of a package without type hints
 
@@ -126,11 +126,11 @@ class Lanes:
 
     def number(self, value: float) -> Value:
         """A constant in every lane."""
-        return ir.Constant(self.type, value)
+        return filled(self.type, value)
 
     def whole(self, value: int) -> Value:
         """A whole constant in every lane."""
-        return ir.Constant(self.bits, value)
+        return filled(self.bits, value)
 
     def intrinsic(self, name: str, *operands: Value) -> Value:
         return intrinsic(self.b, name, *operands)

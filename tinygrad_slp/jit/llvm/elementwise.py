@@ -12,7 +12,7 @@ import numpy as np
 from llvmlite import ir
 
 from .elementary import ELEMENTARY
-from .lanes import Builder, Value, count, intrinsic, joined, lanes, parted
+from .lanes import BIT, Builder, Value, count, filled, intrinsic, joined, lanes, parted
 
 Lowering = Callable[..., Value]
 
@@ -23,7 +23,7 @@ def fma(b: Builder, x: Value, y: Value, z: Value) -> Value:
 
 
 def const(x: Value, value: float) -> Value:
-    return ir.Constant(x.type, value)
+    return filled(x.type, value)
 
 
 def arithmetic(floats: str, integers: str, booleans: str | None = None) -> Lowering:
@@ -159,18 +159,18 @@ def scaled(factor: float) -> Lowering:
 
 def finite(b: Builder, kind: str, x: Value) -> Value:
     if kind != "f":
-        return ir.Constant(lanes(ir.IntType(1), count(x)), 1)
+        return filled(lanes(BIT, count(x)), 1)
     return b.fcmp_ordered("<", intrinsic(b, "fabs", x), const(x, math.inf))
 
 
 def infinite(b: Builder, kind: str, x: Value) -> Value:
     if kind != "f":
-        return ir.Constant(lanes(ir.IntType(1), count(x)), 0)
+        return filled(lanes(BIT, count(x)), 0)
     return b.fcmp_ordered("==", intrinsic(b, "fabs", x), const(x, math.inf))
 
 
 def nan(b: Builder, kind: str, x: Value) -> Value:
-    return is_nan(b, x) if kind == "f" else ir.Constant(lanes(ir.IntType(1), count(x)), 0)
+    return is_nan(b, x) if kind == "f" else filled(lanes(BIT, count(x)), 0)
 
 
 def logical(name: str) -> Lowering:

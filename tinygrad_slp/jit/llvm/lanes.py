@@ -44,7 +44,7 @@ def count(x: Value) -> int:
 
 
 class Word(ir.Constant):  # type: ignore[misc]
-    """A constant vector in one word, which costs less than to write all lanes: undef, splat(1).
+    """A constant vector in few words, which costs less than to write all lanes: undef, splat (1).
 
     Attributes:
         constant: the number in every lane; None: any.
@@ -64,14 +64,21 @@ def undefined(type: Any) -> Value:
 def constant(dtype: np.dtype, value: Any, n: int = 1) -> Value:
     """A constant in every lane."""
     python = {"f": float, "b": int}.get(dtype.kind, int)(dtype.type(value))
-    one = ir.Constant(number(dtype), python)
-    return one if n == 1 else Word(lanes(one.type, n), f"splat ({one})", python)
+    return filled(lanes(number(dtype), n), python)
+
+
+def filled(type: Any, value: Any) -> Value:
+    """A constant of this type, in every lane if it is that of a vector."""
+    if not isinstance(type, ir.VectorType):
+        return ir.Constant(type, value)
+    return Word(type, f"splat ({ir.Constant(type.element, value)})", value)
 
 
 @cache
 def mask(*positions: int) -> Value:
     """Which lanes of two vectors, one behind the other, a shuffle takes."""
-    return ir.Constant(ir.VectorType(FLAG, len(positions)), positions)
+    every = ir.Constant(ir.VectorType(FLAG, len(positions)), positions)
+    return every if any(positions) else Word(every.type, "zeroinitializer", every.constant)
 
 
 def index(value: int) -> Value:
@@ -151,7 +158,9 @@ def splat(b: Builder, x: Value, n: int) -> Value:
         return x
     type = ir.VectorType(x.type, n)
     first = b.insert_element(undefined(type), x, ir.Constant(FLAG, 0))
-    return shuffle(b, first, undefined(type), [0] * n)
+    vector = shuffle(b, first, undefined(type), [0] * n)
+    vector.number = x  # for `cast`
+    return vector
 
 
 def joined(b: Builder, numbers: Sequence[Value]) -> Value:
@@ -192,6 +201,8 @@ def cast(b: Builder, x: Value, given: np.dtype, wanted: np.dtype) -> Value:
     """The same numbers in another dtype, as `astype` does it."""
     if given == wanted:
         return x
+    if hasattr(x, "number"):
+        return splat(b, cast(b, x.number, given, wanted), count(x))
     type = lanes(number(wanted), count(x))
     if wanted.kind == "b":
         zero = ir.Constant(x.type, 0)

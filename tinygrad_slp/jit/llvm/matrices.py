@@ -1,12 +1,14 @@
 """Matrices in memory: parts of them, and copies in the order in which products read them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate, repeat
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 
 from .kernels import counting, in_chunks
 from .lanes import (
@@ -15,13 +17,14 @@ from .lanes import (
     at,
     called,
     count,
-    joined,
-    known,
+    index,
     load,
-    parted,
+    number,
     prefetch,
+    room,
     shuffle,
     shuffled,
+    splat,
     store,
     times,
     undefined,
@@ -94,12 +97,22 @@ def parts(n: int, most: int) -> list[int]:
     return [most] * (n // most) + [n % most] * (n % most > 0)
 
 
-def copied(b: Builder, x: Matrix, start: Value, lanes: int) -> Matrix:
-    """Emits a copy in C order, which begins there, of a matrix of few columns."""
+def copied(b: Builder, x: Matrix, start: Value, lanes: int, inline: bool) -> Matrix:
+    """Emits a copy in C order, which begins there, of a matrix of few columns.
+
+    Args:
+        inline: the code is for this matrix alone.
+    """
     copy = in_c_order(start, x.shape, x.dtype)
     if x.has_rows:
-        with counting(b, x.shape[0]) as i:
-            copy_row(b, x.rows(b, i, 1), copy.rows(b, i, 1), lanes)
+        rows, columns = x.shape
+
+        def copy_rows(b: Builder, x: Matrix, copy: Matrix, n: Value) -> None:
+            with counting(b, n) as i:
+                copy_row(b, x.rows(b, i, 1), copy.rows(b, i, 1), lanes)
+
+        given = [replace(z, shape=("rows", columns)) for z in (x, copy)]
+        called_on(b, "copy", given, [index(rows)], copy_rows, inline)
         return copy
 
     def strip(b: Builder, j: Value, width: int) -> None:
@@ -120,59 +133,137 @@ def copy_row(b: Builder, x: Matrix, copy: Matrix, lanes: int) -> None:
 
 
 def turn(b: Builder, given: Matrix, copy: Matrix, lanes: int) -> None:
-    """Copies a square, or part of one, with its columns in registers."""
-    (height, width), dtype = given.shape, given.dtype
-    together = given.T.has_rows
+    """Copies a square, or part of one."""
 
-    def emit(
-        b: Builder, source: Value, down: Value, right: Value, target: Value, row: Value
-    ) -> None:
-        old = replace(given, start=source, strides=(down, right))
-        new = replace(copy, start=target, strides=(row, dtype.itemsize))
-        rows = turned(b, loaded(b, old, together), lanes)
-        for x, place in zip(rows, new.lines(b), strict=True):
-            store(b, x, place, dtype)
+    def emit(b: Builder, old: Matrix, new: Matrix) -> None:
+        if old.T.has_rows:
+            emit_turn(b, old, new, lanes)
+        else:
+            copy_numbers(b, old, new)
 
-    name = f"turn_{height}_{width}_{dtype}_{together}"
-    called(
-        b, name, [given.start, *map(known, given.strides), copy.start, known(copy.strides[0])], emit
-    )
+    called_on(b, "turn", [given, copy], (), emit)
 
 
-def loaded(b: Builder, x: Matrix, together: bool) -> list[Value]:
-    """The columns, of which the numbers are side by side or not."""
-    if together:
-        return [load(b, place, x.dtype, x.shape[0]) for place in x.T.lines(b)]
-    rows = [replace(x, start=line).T.lines(b) for line in x.lines(b)]
-    columns = zip(*rows, strict=True)
-    return [joined(b, [load(b, place, x.dtype, 1) for place in column]) for column in columns]
+def copy_numbers(b: Builder, x: Matrix, copy: Matrix) -> None:
+    (height, width), dtype = x.shape, x.dtype
+    with counting(b, height) as i:
+        old, new = x.rows(b, i, 1), copy.rows(b, i, 1)
+        with counting(b, width) as j:
+            places = (z.columns(b, j, 1).start for z in (old, new))
+            store(b, load(b, next(places), dtype, 1), next(places), dtype)
 
 
-def turned(b: Builder, lines: list[Value], lanes: int) -> list[Value]:
-    """The rows of a matrix of which these are the columns; at most `lanes` of both.
+def emit_turn(b: Builder, given: Matrix, copy: Matrix, lanes: int) -> None:
+    """Copies a square, or part of one, whose columns are vectors: `lanes` of both, at the most.
 
-    In a full square each bit of the number of a line changes places with that of a lane.
+    To turn it, each bit of the number of a vector changes places with that bit of the number of a
+    lane: first the two lowest, in fours of vectors that follow each other, and then the others. In
+    between all stand on the stack, as LLVM takes long to think over so many shuffles in a row.
     """
-    height, width = count(lines[0]), len(lines)
-    if 1 in (height, width):
-        return parted(b, lines[0]) if width == 1 else [joined(b, lines)]
-    full = [widened(b, x, lanes) for x in lines]
-    full += [undefined(full[0].type)] * (lanes - width)
-    bit = 1
-    while bit < lanes:
-        low = [k if not k & bit else lanes + k - bit for k in range(lanes)]
-        high = [k + bit if not k & bit else lanes + k for k in range(lanes)]
-        for i in range(lanes):
-            if not i & bit:
-                x, y = full[i], full[i + bit]
-                full[i], full[i + bit] = shuffle(b, x, y, low), shuffle(b, x, y, high)
-        bit *= 2
-    return [shuffled(b, x, range(width)) for x in full[:height]]
+    (height, width), dtype = given.shape, given.dtype
+    bits = [1 << k for k in range(lanes.bit_length() - 1)]
+    between = in_c_order(room(b, ir.ArrayType(number(dtype), lanes**2)), (lanes, lanes), dtype)
+    low, high = bits[:2], bits[2:]
+
+    def column(b: Builder, k: Value) -> Value:
+        if width < lanes:  # what stands beyond does not matter
+            last = index(width - 1)
+            k = b.select(b.icmp_signed("<", k, last), k, last)
+        return widened(b, load(b, given.columns(b, k, 1).start, dtype, height), lanes)
+
+    def keep(b: Builder, k: Value, x: Value) -> None:
+        there = b.if_then(b.icmp_signed("<", k, index(height))) if height < lanes else nullcontext()
+        with there:
+            store(b, shuffled(b, x, range(width)), copy.rows(b, k, 1).start, dtype)
+
+    def here(b: Builder, k: Value) -> Value:
+        return between.rows(b, k, 1).start
+
+    def store_between(b: Builder, k: Value, x: Value) -> None:
+        store(b, x, here(b, k), dtype)
+
+    def load_between(b: Builder, k: Value) -> Value:
+        return load(b, here(b, k), dtype, lanes)
+
+    exchange(b, low, lanes, 1, column, store_between if high else keep)
+    if high:
+        exchange(b, high, lanes, high[0], load_between, keep)
+
+
+def exchange(
+    b: Builder,
+    bits: list[int],
+    lanes: int,
+    step: int,
+    read: Callable[[Builder, Value], Value],
+    write: Callable[[Builder, Value, Value], None],
+) -> None:
+    """Bits of the numbers of vectors change places with those of lanes.
+
+    Args:
+        step: from one vector of a group, in which they do, to the next.
+        read, write: vector k.
+    """
+    n = 1 << len(bits)
+    with counting(b, lanes // n) as group:
+        first = group if step > 1 else b.mul(group, index(n))
+        places = [b.add(first, index(step * k)) for k in range(n)]
+        x = [read(b, k) for k in places]
+        for k, bit in enumerate(bits):
+            low = [i if not i & bit else lanes + i - bit for i in range(lanes)]
+            high = [i + bit if not i & bit else lanes + i for i in range(lanes)]
+            for i in range(n):
+                j = i | 1 << k
+                if i != j:
+                    x[i], x[j] = shuffle(b, x[i], x[j], low), shuffle(b, x[i], x[j], high)
+        for k, vector in zip(places, x, strict=True):
+            write(b, k, vector)
 
 
 def widened(b: Builder, x: Value, lanes: int) -> Value:
     """The lanes of x, and behind them more, of which the content does not matter."""
     n = count(x)
-    if n == lanes:
-        return x
+    if n in (1, lanes):
+        return splat(b, x, lanes) if n == 1 else x
     return shuffle(b, x, undefined(x.type), [*range(n), *[0] * (lanes - n)])
+
+
+def called_on(
+    b: Builder,
+    name: str,
+    matrices: Sequence[Matrix],
+    values: Sequence[Value],
+    emit: Callable[..., None],
+    inline: bool = False,
+) -> None:
+    """Calls a function that is for all matrices of these shapes, and some values.
+
+    Args:
+        emit: emits its instructions: emit(b, *matrices, *values).
+        inline: put them where it is called; then it is for matrices of the same strides.
+    """
+    strides = [
+        stride if inline or stride == z.dtype.itemsize else None
+        for z in matrices
+        for stride in z.strides
+    ]
+    given = [stride for z in matrices for stride in z.strides]
+    open = [index(n) for n, known in zip(given, strides, strict=True) if known is None]
+
+    def inner(b: Builder, *all: Value) -> None:
+        starts, rest = all[: len(matrices)], iter(all[len(matrices) :])
+        found = iter([next(rest) if known is None else known for known in strides])
+        here = [
+            replace(z, start=start, strides=(next(found), next(found)))
+            for z, start in zip(matrices, starts, strict=True)
+        ]
+        emit(b, *here, *rest)
+
+    shapes = [z.shape for z in matrices]
+    called(
+        b,
+        f"{name}_{shapes}_{strides}_{matrices[0].dtype}",
+        [*(z.start for z in matrices), *open, *values],
+        inner,
+        inline,
+    )

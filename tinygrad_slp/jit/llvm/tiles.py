@@ -10,24 +10,31 @@ multiplication, 2008, have more, for matrices that are too large for the second 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import cycle
+from typing import Any
 
 from .elementwise import fma
 from .kernels import counting, in_chunks
-from .lanes import Builder, Value, at, called, constant, count, index, load, splat, store
-from .matrices import LINE, Matrix, copied, in_c_order, parts
+from .lanes import Builder, Value, at, constant, count, index, load, splat, store
+from .matrices import LINE, Matrix, called_on, copied, in_c_order, parts
 
 WAIT = 4
 """Multiply-adds, of two at a time, that begin before the result of the first is there."""
 NEAR = 2**15
 """Bytes that the nearest cache holds."""
+MOST_ROWS = 8
+"""Rows of a tile of a large result: products of other sizes have tiles of the same shapes then."""
 
 
-def best_tile(m: int, n: int, lanes: int, registers: int) -> tuple[int, int]:
+def best_tile(m: int, n: int, lanes: int, registers: int, large: bool) -> tuple[int, int]:
     """How many rows and vectors a tile should have: what takes few cycles, and little code.
 
     Arithmetic and loads are counted; the small terms, for loads that have to wait and for the code
     of each sum, only choose between shapes that are about as good.
+
+    Args:
+        large: the code is shared by all tiles of this shape, so it may be more.
     """
+    much_code = 2000 if large else 500
 
     def cycles(rows: int, vectors: int) -> float:
         """For each k: two multiply-adds at once, or two loads, of which some have to wait."""
@@ -36,12 +43,12 @@ def best_tile(m: int, n: int, lanes: int, registers: int) -> tuple[int, int]:
     def cost(tile: tuple[int, int]) -> float:
         down, across = how_many(m, tile[0]), how_many(-(-n // lanes), tile[1])
         total = sum(down[r] * across[v] * cycles(r, v) for r in down for v in across)
-        return total * (1 + sum(down) * sum(across) / 2000)
+        return total * (1 + sum(down) * sum(across) / much_code)
 
     # Registers for the sums, a row of b, and a number of a.
     fitting = (
         (rows, vectors)
-        for rows in range(1, registers)
+        for rows in range(1, MOST_ROWS + 1 if large else registers)
         for vectors in range(1, registers)
         if (rows + 1) * vectors + 1 < registers
     )
@@ -100,7 +107,8 @@ def emit_tiles(
         scratch: gives room for so many bytes.
     """
     (m, k), n = x.shape, y.shape[1]
-    rows, vectors = best_tile(m, n, lanes, registers)
+    large = result.c.nbytes > NEAR
+    rows, vectors = best_tile(m, n, lanes, registers, large)
     width = min(n, vectors * lanes)
     copies_x = not x.has_rows and x.nbytes > NEAR and n > width
     copies_y = not y.has_rows or (y.nbytes > NEAR and m > rows)
@@ -116,49 +124,41 @@ def emit_tiles(
         return in_c_order(at(b, start, offset), (k, height), x.dtype).T
 
     def copy_panel(b: Builder, i: Value, height: int) -> None:
-        copied(b, x.rows(b, i, height).T, panel(b, i, height).start, lanes)
+        copied(b, x.rows(b, i, height).T, panel(b, i, height).start, lanes, not large)
 
     def strip(b: Builder, j: Value, columns: int) -> None:
         right = y.columns(b, j, columns)
-        right = copied(b, right, start, lanes) if copies_y else right
+        right = copied(b, right, start, lanes, not large) if copies_y else right
 
         def tile(b: Builder, i: Value, height: int) -> None:
             part = result.part(b, i, j, (height, columns))
-            call_tile(b, panel(b, i, height), right, part, lanes, result.c.nbytes > NEAR)
+            call_tile(b, panel(b, i, height), right, part, lanes, large)
 
         in_chunks(b, m, rows, tile)
 
+    if large:  # all that is in here is calls, over which LLVM need not think
+        b.function.attributes.add("optnone")
     if copies_x:
         in_chunks(b, m, rows, copy_panel)
     in_chunks(b, n, width, strip)
 
 
 def call_tile(b: Builder, x: Matrix, y: Matrix, result: Result, lanes: int, large: bool) -> None:
-    """Emits a call of a function that is for all tiles of this shape, with these strides.
+    """Emits a call of a function that is for all tiles of this shape.
 
     Args:
         large: whether it is part of a result that is in no near cache.
     """
-    (rows, k), columns, dtype = x.shape, y.shape[1], y.dtype
-    any_down = large and x.has_rows
-    fixed = "any" if any_down else x.strides[0], x.strides[1], *y.strides
+    (rows, k), columns = x.shape, y.shape[1]
 
-    def emit(
-        b: Builder, k: Value, down_x: Value, down_c: Value, of_x: Value, of_y: Value,
-        alpha: Value, beta: Value, of_c: Value, of_d: Value | None = None,
-    ) -> None:  # fmt: skip
-        down = down_x if any_down else x.strides[0]
-        left = replace(x, start=of_x, shape=(rows, k), strides=(down, x.strides[1]))
-        right = replace(y, start=of_y, shape=(k, columns))
-        c = replace(result.c, start=of_c, strides=(down_c, dtype.itemsize))
-        d = None if of_d is None else replace(c, start=of_d)
-        emit_tile(b, left, right, Result(c, d, alpha, beta), lanes, large)
+    def emit(b: Builder, x: Matrix, y: Matrix, c: Matrix, *rest: Any) -> None:
+        *d, k, alpha, beta = rest
+        x, y = replace(x, shape=(rows, k)), replace(y, shape=(k, columns))
+        emit_tile(b, x, y, Result(c, d[0] if d else None, alpha, beta), lanes, large)
 
-    places = [z.start for z in (result.c, result.d) if z is not None]
-    sizes = [index(z) for z in (k, x.strides[0], result.c.strides[0])]
-    values = [*sizes, x.start, y.start, result.alpha, result.beta, *places]
-    name = f"tile_{rows}_{columns}_{dtype}_{fixed}_{len(places)}_{large}"
-    called(b, name, values, emit, inline=not large)
+    places = [result.c] if result.d is None else [result.c, result.d]
+    parts = [replace(x, shape=(rows, "k")), replace(y, shape=("k", columns)), *places]
+    called_on(b, "tile", parts, [index(k), result.alpha, result.beta], emit, inline=not large)
 
 
 def emit_tile(b: Builder, x: Matrix, y: Matrix, result: Result, lanes: int, large: bool) -> None:
