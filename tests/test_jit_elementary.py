@@ -8,12 +8,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-REASON = "jit needs llvmlite"
-ir = pytest.importorskip("llvmlite.ir", reason=REASON)
-Code = pytest.importorskip("tinygrad_slp.jit.llvm.engine", reason=REASON).Code
-ELEMENTARY = pytest.importorskip("tinygrad_slp.jit.llvm.elementary", reason=REASON).ELEMENTARY
+pytest.importorskip("llvmlite", reason="native code needs llvmlite")
 
-NUMBER = {np.float64: ir.DoubleType(), np.float32: ir.FloatType()}
+from tinygrad_slp.jit.llvm import elementwise, lanes
+from tinygrad_slp.jit.llvm.elementary import ELEMENTARY
+from tinygrad_slp.jit.llvm.engine import Code
+from tinygrad_slp.jit.llvm.ir import (
+    DOUBLE,
+    FLOAT,
+    INDEX,
+    NOTHING,
+    POINTER,
+    Function,
+    Module,
+    Signature,
+)
+from tinygrad_slp.jit.llvm.kernels import counting
+
+NUMBER = {np.float64: DOUBLE, np.float32: FLOAT}
 WIDEST = {np.float64: 8, np.float32: 16}
 EXACT = {np.float64: np.longdouble, np.float32: np.float64}
 
@@ -25,22 +37,14 @@ both = pytest.mark.parametrize("dtype", NUMBER, ids=lambda dtype: dtype.__name__
 
 def loop(ufunc: np.ufunc, number: Any, width: int) -> Any:
     """A module with f(x, y, n): y = ufunc(x) for n numbers, `width` of them at a time."""
-    module, pointer, whole = ir.Module(), ir.PointerType(), ir.IntType(64)
-    f = ir.Function(module, ir.FunctionType(ir.VoidType(), [pointer, pointer, whole]), "f")
-    x, y, n = f.args
-    start, body, end = (f.append_basic_block(name) for name in ("start", "body", "end"))
-    ir.IRBuilder(start).branch(body)
-    b = ir.IRBuilder(body)
-    i = b.phi(whole)
-    lanes = ir.VectorType(number, width) if width > 1 else number
-    item = b.load(b.gep(x, [i], source_etype=number), typ=lanes)
-    item.align = 4
-    b.store(ELEMENTARY[ufunc](b, item), b.gep(y, [i], source_etype=number)).align = 4
-    following = b.add(i, ir.Constant(whole, width))
-    i.add_incoming(ir.Constant(whole, 0), start)
-    i.add_incoming(following, b.block)
-    b.cbranch(b.icmp_signed("<", following, n), body, end)
-    ir.IRBuilder(end).ret_void()
+    module = Module()
+    f = Function(module, Signature(NOTHING, [POINTER, POINTER, INDEX]), "f")
+    (x, y, n), b, dtype = f.args, f.begin(), np.dtype({DOUBLE: "f8", FLOAT: "f4"}[number])
+    with counting(b, n, width) as i:
+        source, target = (lanes.at(b, z, lanes.times(b, i, dtype.itemsize)) for z in (x, y))
+        value = ELEMENTARY[ufunc](b, lanes.load(b, source, dtype, width))
+        lanes.store(b, value, target, dtype)
+    b.ret_void()
     return module
 
 
@@ -210,7 +214,7 @@ def test_log_of_the_least_number(dtype: type) -> None:
 
 @every
 def test_has_no_branches_but_for_extremes_and_no_fast_math(ufunc: np.ufunc) -> None:
-    text = str(loop(ufunc, ir.FloatType(), 16))
+    text = str(loop(ufunc, FLOAT, 16))
     assert text.count("br i1") == 1 + (ufunc is np.exp), "the loop's own"
     for word in ("fast", "reassoc", "nnan", "ninf", "nsz", "arcp", "contract", "afn", "fptosi"):
         assert f" {word} " not in text
@@ -218,12 +222,10 @@ def test_has_no_branches_but_for_extremes_and_no_fast_math(ufunc: np.ufunc) -> N
 
 @pytest.mark.parametrize("width", [1, 16])
 def test_small_powers_are_products(width: int) -> None:
-    from tinygrad_slp.jit.llvm import elementwise, lanes
-
-    module, dtype = ir.Module(), np.dtype(np.float32)
+    module, dtype = Module(), np.dtype(np.float32)
     number = lanes.lanes(lanes.number(dtype), width)
-    f = ir.Function(module, ir.FunctionType(number, [number, number]), "f")
-    b = ir.IRBuilder(f.append_basic_block("entry"))
+    f = Function(module, Signature(number, [number, number]), "f")
+    b = f.begin()
     b.ret(elementwise.power(b, "f", f.args[0], lanes.constant(dtype, 3.0, width)))
     assert str(module).count("fmul") == 2
     assert "pow" not in str(module)

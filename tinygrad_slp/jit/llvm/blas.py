@@ -13,9 +13,9 @@ from math import inf
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
-from .lanes import FLAG, FLOATS, INDEX, POINTER, Builder, Value, declared, index, room
+from .ir import BYTE, FLAG, INDEX, POINTER, Builder, Constant, Value
+from .lanes import FLOATS, declared, index, room
 
 LETTER = {np.dtype(np.float64): "d", np.dtype(np.float32): "s"}
 OURS = "tinygrad_slp_"
@@ -105,7 +105,7 @@ def called_as_in_c(
 ) -> None:
     m, n, k = map(index, sizes)
     (x_order, x_row), (y_order, y_row) = orders
-    flags = [ir.Constant(FLAG, v) for v in (ROW_MAJOR, x_order, y_order)]
+    flags = [Constant(FLAG, v) for v in (ROW_MAJOR, x_order, y_order)]
     (x, y, out), (alpha, beta), number = pointers, scales, FLOATS[dtype]
     types = [FLAG] * 3 + [INDEX] * 3 + [number, *[POINTER, INDEX] * 2, number, POINTER, INDEX]
     gemm = declared(b, f"{C}{LETTER[dtype]}", types)
@@ -118,8 +118,8 @@ def called_as_in_fortran(
     """Everything by a pointer; rows are columns there, so it is cᵀ = α·bᵀ·aᵀ + β·cᵀ."""
     (m, n, k), ((x_order, x_row), (y_order, y_row)), (x, y, out) = sizes, orders, pointers
     flag = {AS_IT_IS: ord("N"), TRANSPOSED: ord("T")}
-    whole = [placed(b, ir.Constant(FLAG, v)) for v in (n, m, k, y_row, x_row, n)]
-    letters = [placed(b, ir.Constant(ir.IntType(8), flag[v])) for v in (y_order, x_order)]
+    whole = [placed(b, Constant(FLAG, v)) for v in (n, m, k, y_row, x_row, n)]
+    letters = [placed(b, Constant(BYTE, flag[v])) for v in (y_order, x_order)]
     alpha, beta = (placed(b, scale) for scale in scales)
     gemm = declared(b, f"{FORTRAN}{LETTER[dtype]}", [POINTER] * 13)
     b.call(gemm, [*letters, *whole[:3], alpha, y, whole[3], x, whole[4], beta, out, whole[5]])

@@ -17,11 +17,9 @@ from math import inf, nan, sqrt
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
-from .lanes import any_of, filled, intrinsic
-
-Value = Any  # ir.Value, of a package without type hints
+from .ir import Builder, Value, Vector, Whole, filled
+from .lanes import any_of, intrinsic
 
 # --- the two precisions, and what was fitted to each ---
 
@@ -115,14 +113,14 @@ LOG10_2 = LN2 * LOG10_E
 class Lanes:
     """Instructions on one number, or on each of a vector: the type says how many there are."""
 
-    def __init__(self, b: Any, type: Any) -> None:
+    def __init__(self, b: Builder, type: Any) -> None:
         self.b = b
         self.type = type
-        vector = isinstance(type, ir.VectorType)
+        vector = isinstance(type, Vector)
         number = type.element if vector else type
         self.format = {"double": DOUBLE, "float": SINGLE}[str(number)]
-        whole = ir.IntType(self.format.width)
-        self.bits = ir.VectorType(whole, type.count) if vector else whole
+        whole = Whole(self.format.width)
+        self.bits = Vector(whole, type.count) if vector else whole
 
     def number(self, value: float) -> Value:
         """A constant in every lane."""
@@ -232,7 +230,7 @@ def within(lanes: Lanes, x: Value, least: float, unit: float) -> Value:
     return lanes.at_most(lanes.at_least(x, least * unit), (lanes.format.bias + 1.25) * unit)
 
 
-def exp(b: Any, x: Value) -> Value:
+def exp(b: Builder, x: Value) -> Value:
     """exp(x). Nothing waits that need not: a step of training often waits for an exp."""
     lanes = Lanes(b, x.type)
     bits, k = nearest(lanes, x, float(LOG2_E))
@@ -263,7 +261,7 @@ def limited(lanes: Lanes, x: Value, y: Value) -> Value:
     return b.select(outside, limit, y)
 
 
-def exp2(b: Any, x: Value) -> Value:
+def exp2(b: Builder, x: Value) -> Value:
     """2**x."""
     lanes = Lanes(b, x.type)
     x = within(lanes, x, lanes.format.zero, 1.0)
@@ -271,7 +269,7 @@ def exp2(b: Any, x: Value) -> Value:
     return times_power(lanes, bits, less_one(lanes, b.fmul(b.fsub(x, k), lanes.number(float(LN2)))))
 
 
-def expm1(b: Any, x: Value) -> Value:
+def expm1(b: Builder, x: Value) -> Value:
     """exp(x) - 1."""
     lanes = Lanes(b, x.type)
     # Below -(digits + 5) ln(2) all results are -1.
@@ -285,7 +283,7 @@ def expm1(b: Any, x: Value) -> Value:
     return lanes.intrinsic("copysign", y, x)  # for -0
 
 
-def tanh(b: Any, x: Value) -> Value:
+def tanh(b: Builder, x: Value) -> Value:
     """tanh(x): x + x³ P(x²)/Q(x²) near zero, else 1 - 2/(exp(2x) + 1); one division for both."""
     lanes = Lanes(b, x.type)
     a = lanes.intrinsic("fabs", x)
@@ -349,37 +347,37 @@ def defined(lanes: Lanes, x: Value, y: Value) -> Value:
     return lanes.choose("==", x, 0.0, lanes.number(-inf), y)
 
 
-def logarithm(b: Any, x: Value, e: Fraction, two: Fraction) -> Value:
+def logarithm(b: Builder, x: Value, e: Fraction, two: Fraction) -> Value:
     """log(x) to the base in which these are the logarithms of e and of 2."""
     lanes = Lanes(b, x.type)
     digits, bias = lanes.format.digits, lanes.format.bias
     subnormal = b.fcmp_ordered("<", x, lanes.number(2.0 ** (1 - bias)))
     scaled = b.fmul(x, lanes.number(2.0 ** (digits + 1)))
     _, number, m = parted(lanes, b.select(subnormal, scaled, x))
-    less = 2.0**digits + bias
-    less = b.select(subnormal, lanes.number(less + digits + 1), lanes.number(less))
+    above = 2.0**digits + bias
+    less = b.select(subnormal, lanes.number(above + digits + 1), lanes.number(above))
     k = b.fsub(number, less)
     f = b.fsub(m, lanes.number(1.0))
     nothing = lanes.number(-0.0)  # which LLVM may leave out of a sum, unlike 0
     return defined(lanes, x, combined(lanes, k, f, nothing, e, two))
 
 
-def log(b: Any, x: Value) -> Value:
+def log(b: Builder, x: Value) -> Value:
     """log(x)."""
     return logarithm(b, x, Fraction(1), LN2)
 
 
-def log2(b: Any, x: Value) -> Value:
+def log2(b: Builder, x: Value) -> Value:
     """log(x)/log(2)."""
     return logarithm(b, x, LOG2_E, Fraction(1))
 
 
-def log10(b: Any, x: Value) -> Value:
+def log10(b: Builder, x: Value) -> Value:
     """log(x)/log(10)."""
     return logarithm(b, x, LOG10_E, LOG10_2)
 
 
-def log1p(b: Any, x: Value) -> Value:
+def log1p(b: Builder, x: Value) -> Value:
     """log(1 + x)."""
     lanes = Lanes(b, x.type)
     digits, bias, one = lanes.format.digits, lanes.format.bias, lanes.number(1.0)

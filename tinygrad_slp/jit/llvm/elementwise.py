@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
 from .elementary import ELEMENTARY
-from .lanes import BIT, Builder, Value, count, filled, intrinsic, joined, lanes, parted
+from .ir import BIT, DOUBLE, FLOAT, Builder, Constant, Value, Vector, filled
+from .lanes import count, declared, intrinsic, joined, lanes, parted
 
 Lowering = Callable[..., Value]
 
@@ -33,7 +33,8 @@ def arithmetic(floats: str, integers: str, booleans: str | None = None) -> Lower
         name = floats if kind == "f" else booleans if kind == "b" else integers
         if name is None:
             raise NotImplementedError
-        return getattr(b, name)(*operands)
+        made: Value = getattr(b, name)(*operands)
+        return made
 
     return lower
 
@@ -59,7 +60,7 @@ def compare(sign: str) -> Lowering:
 
 
 def is_nan(b: Builder, x: Value) -> Value:
-    return b.fcmp_unordered("uno", x, x)
+    return b.fcmp_unordered("!=", x, x)
 
 
 def extremum(sign: str, ignores_nan: bool) -> Lowering:
@@ -112,7 +113,7 @@ def power(b: Builder, kind: str, x: Value, y: Value) -> Value:
     """xʸ, by multiplication for the small whole exponents that are most of them."""
     if kind != "f":
         raise NotImplementedError
-    if isinstance(y, ir.Constant) and isinstance(y.constant, float):
+    if isinstance(y, Constant) and isinstance(y.constant, float):
         whole = y.constant
         if whole in (2.0, 3.0):
             square = b.fmul(x, x)
@@ -130,15 +131,13 @@ def by_libm(name: str) -> Lowering:
     def lower(b: Builder, kind: str, *operands: Value) -> Value:
         if kind != "f":
             raise NotImplementedError
-        double = ir.DoubleType()
-        signature = ir.FunctionType(double, [double] * len(operands))
-        function = b.module.globals.get(name) or ir.Function(b.module, signature, name)
+        function = declared(b, name, [DOUBLE] * len(operands), DOUBLE)
         narrow = str(operands[0].type).find("float") >= 0
         results = []
         for numbers in zip(*[parted(b, x) for x in operands], strict=True):
-            wide = [b.fpext(x, double) if narrow else x for x in numbers]
+            wide = [b.fpext(x, DOUBLE) if narrow else x for x in numbers]
             y = b.call(function, wide)
-            results.append(b.fptrunc(y, ir.FloatType()) if narrow else y)
+            results.append(b.fptrunc(y, FLOAT) if narrow else y)
         return joined(b, results)
 
     return lower
@@ -179,7 +178,8 @@ def logical(name: str) -> Lowering:
     def lower(b: Builder, kind: str, *operands: Value) -> Value:
         if kind != "b":
             operands = tuple(compare("!=")(b, kind, x, const(x, 0)) for x in operands)
-        return getattr(b, name)(*operands)
+        made: Value = getattr(b, name)(*operands)
+        return made
 
     return lower
 
@@ -190,7 +190,7 @@ def shift(left: bool) -> Lowering:
     def lower(b: Builder, kind: str, x: Value, y: Value) -> Value:
         if kind == "b":
             raise NotImplementedError
-        one = x.type.element if isinstance(x.type, ir.VectorType) else x.type
+        one = x.type.element if isinstance(x.type, Vector) else x.type
         last = const(x, one.width - 1)
         inside = b.icmp_unsigned("<=", y, last)
         if kind == "i" and not left:

@@ -15,15 +15,15 @@ from typing import Any
 
 import numpy as np
 from llvmlite import binding as llvm
-from llvmlite import ir
 from numpy._core._multiarray_umath import _ARRAY_API  # type: ignore[import-not-found]
 
 from ...graph import ticks
 from ...tensor import Tensor
 from ..called import FUNCTION, HOLDER
 from .engine import Code
+from .ir import FLAG, INDEX, NOTHING, POINTER, Builder, Constant, Function, Module, Signature, Value
 from .kernels import counting
-from .lanes import FLAG, INDEX, NOTHING, POINTER, Builder, Value, at, index, memcpy, room, times
+from .lanes import at, index, memcpy, room, times
 
 HEADER = (
     "open", "given", "run", "table", "strides", "order", "result", "number", "bytes", "tensor",
@@ -55,7 +55,7 @@ API = {
 }
 NUMPY = {"PyArray_Scalar": 60}
 """Which of these are NumPy's, and their numbers in the table that its C API is."""
-STEP = ir.FunctionType(NOTHING, [POINTER, POINTER, INDEX, POINTER])
+STEP = Signature(NOTHING, [POINTER, POINTER, INDEX, POINTER])
 """The type of a compiled step: see `Native`."""
 HOLDERS, TYPE, NUMBER, ITEMS = 0, 8, 16, 24
 """Where an object has how many hold it, and its type; a NumPy scalar its number; a tuple its items,
@@ -135,30 +135,32 @@ def address_of(name: str) -> Any:
 
 
 def instructions() -> Any:
-    module = ir.Module("gate")
+    module = Module()
     for name, (result, given) in API.items():
-        ir.Function(module, ir.FunctionType(result, given), name)
-    signature = ir.FunctionType(POINTER, [POINTER, POINTER, INDEX, POINTER])
-    gate, answer = (ir.Function(module, signature, name) for name in ("gate", "answer"))
-    answer.linkage = "internal"
-    answer.attributes.add("alwaysinline")
-    Emitter(ir.IRBuilder(answer.append_basic_block("entry")), *answer.args).emit()
-    emit_holding(ir.IRBuilder(gate.append_basic_block("entry")), gate.args, answer)
+        Function(module, Signature(result, given), name)
+    signature = Signature(POINTER, [POINTER, POINTER, INDEX, POINTER])
+    gate, answer = (Function(module, signature, name) for name in ("gate", "answer"))
+    answer.is_internal = True
+    answer.marks.append("alwaysinline")
+    Emitter(answer.begin(), *answer.args).emit()
+    emit_holding(gate.begin(), gate.args, answer)
     return module
 
 
 def emit_holding(b: Builder, given: Sequence[Value], answer: Value) -> None:
     """An answer, until which the gate is held: it may be replaced while Python runs."""
-    holder = b.load(at(b, given[0], HOLDER), typ=POINTER)
+    holder = b.load(at(b, given[0], HOLDER), POINTER)
     holders = at(b, holder, HOLDERS)
-    b.store(b.add(b.load(holders, typ=INDEX), index(1)), holders)
+    b.store(b.add(b.load(holders, INDEX), index(1)), holders)
     result = b.call(answer, given)
-    left = b.sub(b.load(holders, typ=INDEX), index(1))
-    with b.if_else(b.icmp_signed("==", left, index(0)), likely=False) as (was_last, was_not):
-        with was_last:
-            b.call(b.module.globals["Py_DecRef"], [holder])
-        with was_not:
-            b.store(left, holders)
+    left = b.sub(b.load(holders, INDEX), index(1))
+    was_last, was_not = b.append_block(), b.append_block()
+    b.cbranch(b.icmp_signed("==", left, index(0)), was_last, was_not, likely=False)
+    b.position_at_end(was_last)
+    b.call(b.module.functions["Py_DecRef"], [holder])
+    b.ret(result)
+    b.position_at_end(was_not)
+    b.store(left, holders)
     b.ret(result)
 
 
@@ -173,8 +175,8 @@ class Emitter:
 
     def __init__(self, b: Builder, called: Value, args: Value, n: Value, names: Value) -> None:
         self.b, self.called, self.args, self.n, self.names = b, called, args, n, names
-        self.null = ir.Constant(POINTER, None)
-        self.otherwise = b.append_basic_block("otherwise")
+        self.null = Constant(POINTER, None)
+        self.otherwise = b.append_block()
         self.table = self.pointer(self.pointer(self.pointer(called, HOLDER), ITEMS), DATA)
 
     def emit(self) -> None:
@@ -222,9 +224,9 @@ class Emitter:
         """(dtype, number of axes, lengths)"""
         b = self.b
         self.demand(self.pointer(array, DESCR), self.pointer(form, 0))
-        flags = b.load(at(b, array, FLAGS), typ=FLAG)
-        self.demand(b.and_(flags, ir.Constant(FLAG, PLAIN)), ir.Constant(FLAG, PLAIN))
-        ndim = b.sext(b.load(at(b, array, NDIM), typ=FLAG), INDEX)
+        flags = b.load(at(b, array, FLAGS), FLAG)
+        self.demand(b.and_(flags, Constant(FLAG, PLAIN)), Constant(FLAG, PLAIN))
+        ndim = b.sext(b.load(at(b, array, NDIM), FLAG), INDEX)
         self.demand(ndim, self.word(form, 8))
         lengths = self.pointer(array, DIMENSIONS)
         with self.until(ndim) as i:
@@ -250,8 +252,9 @@ class Emitter:
     def run(self) -> None:
         """One step, of which the result is read before another thread can run."""
         b = self.b
-        step = self.head("run", STEP.as_pointer())
-        b.call(step, [self.head("table"), self.head("strides"), index(1), self.head("order")])
+        step = self.head("run")
+        given = self.head("table"), self.head("strides"), index(1), self.head("order")
+        b.call(step, given, STEP)
         result = self.head("result")
         data, descr = self.pointer(result, DATA), self.pointer(result, DESCR)
         self.give_again(data)
@@ -276,7 +279,7 @@ class Emitter:
         one is made. It keeps its order: no graph is built on it.
         """
         b, otherwise = self.b, self.otherwise
-        self.otherwise = b.append_basic_block("new")
+        self.otherwise = b.append_block()
         tensor = self.pointer(self.head("last"), 8)
         self.demand(self.word(tensor, HOLDERS), index(1))
         self.demand(self.pointer(tensor, TYPE), self.head("tensor"))
@@ -304,22 +307,22 @@ class Emitter:
     def demand(self, x: Value, y: Value, how: str = "==") -> None:
         """Goes on only if this is true."""
         b = self.b
-        following = b.append_basic_block("so")
+        following = b.append_block()
         b.cbranch(b.icmp_unsigned(how, x, y), following, self.otherwise)
         b.position_at_end(following)
 
     def word(self, pointer: Value, offset: Value | int) -> Value:
-        return self.b.load(at(self.b, pointer, offset), typ=INDEX)
+        return self.b.load(at(self.b, pointer, offset), INDEX)
 
     def pointer(self, pointer: Value, offset: Value | int) -> Value:
-        return self.b.load(at(self.b, pointer, offset), typ=POINTER)
+        return self.b.load(at(self.b, pointer, offset), POINTER)
 
-    def head(self, name: str, type: Any = None) -> Value:
-        type = type or (INDEX if name in NUMBERS else POINTER)
-        return self.b.load(at(self.b, self.table, 8 * HEADER.index(name)), typ=type)
+    def head(self, name: str) -> Value:
+        type = INDEX if name in NUMBERS else POINTER
+        return self.b.load(at(self.b, self.table, 8 * HEADER.index(name)), type)
 
     def call(self, name: str, *given: Value) -> Value:
-        return self.b.call(self.b.module.globals[name], given)
+        return self.b.call(self.b.module.functions[name], given)
 
     def made(self, name: str, *given: Value) -> Value:
         """The object that a call gives; if it raises, the gate does."""
@@ -337,7 +340,7 @@ class Emitter:
         with self.until(self.word(self.table, where)) as i:
             row = at(b, start, times(b, i, 8 * len(names)))
             yield {
-                name: b.load(at(b, row, 8 * k), typ=INDEX if name in NUMBERS else POINTER)
+                name: b.load(at(b, row, 8 * k), INDEX if name in NUMBERS else POINTER)
                 for k, name in enumerate(names)
             }
 

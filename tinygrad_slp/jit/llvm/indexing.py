@@ -9,8 +9,9 @@ from ...graph import Node
 from ..dtypes import dtype_of, shape_of
 from ..memory import view
 from ..program import is_move
+from .ir import Builder, Value
 from .kernels import Pointer, counting, in_chunks
-from .lanes import Builder, Value, at, cast, constant, index, load, store, times
+from .lanes import at, cast, constant, index, load, store, times
 from .operation import NotLowered, combine, is_index
 
 INT = np.dtype(np.int64)

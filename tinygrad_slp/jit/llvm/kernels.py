@@ -12,18 +12,14 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
 from ...graph import Node
 from ..dtypes import dtype_of, is_scalar
 from ..program import reduced_by
 from .elementwise import is_nan
 from .fusion import Step
+from .ir import BYTE, INDEX, Array, Builder, Value
 from .lanes import (
-    BYTE,
-    INDEX,
-    Builder,
-    Value,
     any_of,
     at,
     cast,
@@ -142,7 +138,7 @@ class Kernel:
         short = [r for r in self.reductions if 1 < self.array_of(r).size <= self.lanes]
         results = [self.accesses[r.order].pointer for r in short]
         for r in short:  # which LLVM makes a register
-            place = ir.ArrayType(BYTE, self.array_of(r).nbytes)
+            place = Array(BYTE, self.array_of(r).nbytes)
             self.accesses[r.order].pointer = room(self.b, place)
         for node in self.reductions:
             if not self.is_at_once(node):
@@ -333,7 +329,7 @@ class counting:
     def __enter__(self) -> Any:
         b = self.b
         self.before = b.block
-        self.body, self.after = b.append_basic_block("loop"), b.append_basic_block("after")
+        self.body, self.after = b.append_block(), b.append_block()
         b.branch(self.body)
         b.position_at_end(self.body)
         self.i = b.phi(INDEX)

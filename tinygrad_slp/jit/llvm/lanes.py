@@ -8,18 +8,28 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
-Builder = Any  # ir.IRBuilder and ir.Value, of a package without type hints
-Value = Any
+from .ir import (
+    BIT,
+    BYTE,
+    DOUBLE,
+    FLAG,
+    FLOAT,
+    INDEX,
+    NOTHING,
+    POINTER,
+    Builder,
+    Constant,
+    Function,
+    Signature,
+    Value,
+    Vector,
+    Whole,
+    filled,
+    undefined,
+)  # fmt: skip
 
-POINTER = ir.PointerType()
-INDEX = ir.IntType(64)
-BYTE = ir.IntType(8)
-BIT = ir.IntType(1)
-FLAG = ir.IntType(32)
-NOTHING = ir.VoidType()
-FLOATS = {np.dtype(np.float64): ir.DoubleType(), np.dtype(np.float32): ir.FloatType()}
+FLOATS = {np.dtype(np.float64): DOUBLE, np.dtype(np.float32): FLOAT}
 
 
 def is_lowered(dtype: np.dtype) -> bool:
@@ -31,34 +41,16 @@ def number(dtype: np.dtype) -> Any:
     """The type of one number in a register."""
     if dtype in FLOATS:
         return FLOATS[dtype]
-    return BIT if dtype.kind == "b" else ir.IntType(8 * dtype.itemsize)
+    return BIT if dtype.kind == "b" else Whole(8 * dtype.itemsize)
 
 
 def lanes(type: Any, n: int) -> Any:
-    return type if n == 1 else ir.VectorType(type, n)
+    return type if n == 1 else Vector(type, n)
 
 
 def count(x: Value) -> int:
     """How many lanes a value has."""
-    return x.type.count if isinstance(x.type, ir.VectorType) else 1
-
-
-class Word(ir.Constant):  # type: ignore[misc]
-    """A constant vector in few words, which costs less than to write all lanes: undef, splat (1).
-
-    Attributes:
-        constant: the number in every lane; None: any.
-    """
-
-    def __init__(self, type: Any, word: str, constant: Any = None) -> None:
-        self.type, self.word, self.constant = type, word, constant
-
-    def _get_reference(self) -> str:
-        return self.word
-
-
-def undefined(type: Any) -> Value:
-    return Word(type, "undef")
+    return x.type.count if isinstance(x.type, Vector) else 1
 
 
 def constant(dtype: np.dtype, value: Any, n: int = 1) -> Value:
@@ -67,34 +59,28 @@ def constant(dtype: np.dtype, value: Any, n: int = 1) -> Value:
     return filled(lanes(number(dtype), n), python)
 
 
-def filled(type: Any, value: Any) -> Value:
-    """A constant of this type, in every lane if it is that of a vector."""
-    if not isinstance(type, ir.VectorType):
-        return ir.Constant(type, value)
-    return Word(type, f"splat ({ir.Constant(type.element, value)})", value)
-
-
 @cache
 def mask(*positions: int) -> Value:
     """Which lanes of two vectors, one behind the other, a shuffle takes."""
-    every = ir.Constant(ir.VectorType(FLAG, len(positions)), positions)
-    return every if any(positions) else Word(every.type, "zeroinitializer", every.constant)
+    type = Vector(FLAG, len(positions))
+    return Constant(type, positions, "" if any(positions) else "zeroinitializer")
 
 
 def index(value: int) -> Value:
-    return ir.Constant(INDEX, int(value))
+    return Constant(INDEX, int(value))
 
 
 def constants(dtype: np.dtype, values: Sequence[Any]) -> Value:
     """A constant of its own in every lane."""
-    each = [constant(dtype, value) for value in values]
-    return each[0] if len(each) == 1 else ir.Constant(ir.VectorType(number(dtype), len(each)), each)
+    if len(values) == 1:
+        return constant(dtype, values[0])
+    return Constant(Vector(number(dtype), len(values)), [dtype.type(x) for x in values])
 
 
 def load(b: Builder, pointer: Value, dtype: np.dtype, n: int) -> Value:
     """n numbers that stand one after the other in memory."""
     stored = BYTE if dtype.kind == "b" else number(dtype)
-    x = b.load(pointer, typ=lanes(stored, n), align=dtype.itemsize)
+    x = b.load(pointer, lanes(stored, n), dtype.itemsize)
     return b.trunc(x, lanes(BIT, n)) if dtype.kind == "b" else x
 
 
@@ -102,16 +88,12 @@ def store(b: Builder, x: Value, pointer: Value, dtype: np.dtype) -> None:
     """Puts the lanes one after the other into memory."""
     if dtype.kind == "b":
         x = b.zext(x, lanes(BYTE, count(x)))
-    b.store(x, pointer, align=dtype.itemsize)
+    b.store(x, pointer, dtype.itemsize)
 
 
 def room(b: Builder, type: Any) -> Value:
     """A pointer to a place on the stack for a value of this type."""
-    with b.goto_entry_block():
-        pointer = b.alloca(type)
-        pointer.align = 64
-        pointer.type = POINTER  # which it is; llvmlite remembers of what
-    return pointer
+    return b.room(type, 64)
 
 
 def at(b: Builder, pointer: Value, offset: Value | int) -> Value:
@@ -120,7 +102,7 @@ def at(b: Builder, pointer: Value, offset: Value | int) -> Value:
         if not offset:
             return pointer
         offset = index(offset)
-    return b.gep(pointer, [offset], source_etype=BYTE)
+    return b.offset(pointer, offset)
 
 
 def known(n: Value | int) -> Value:
@@ -129,7 +111,7 @@ def known(n: Value | int) -> Value:
 
 def times(b: Builder, i: Value, n: Value | int) -> Value | int:
     """i·n, as an offset; computed now if both are known."""
-    if isinstance(i, ir.Constant) and isinstance(n, int):
+    if isinstance(i, Constant) and isinstance(n, int):
         return int(i.constant * n)
     return b.mul(i, known(n))
 
@@ -146,7 +128,7 @@ def shuffled(b: Builder, x: Value, positions: Iterable[Any]) -> Value:
     if len(positions) == n and positions == list(range(n)):
         return x
     if len(positions) == 1:
-        return b.extract_element(x, ir.Constant(FLAG, positions[0]))
+        return b.extract_element(x, index(positions[0]))
     if n == 1:
         return splat(b, x, len(positions))
     return shuffle(b, x, undefined(x.type), positions)
@@ -156,8 +138,8 @@ def splat(b: Builder, x: Value, n: int) -> Value:
     """One number in every lane."""
     if n == 1:
         return x
-    type = ir.VectorType(x.type, n)
-    first = b.insert_element(undefined(type), x, ir.Constant(FLAG, 0))
+    type = Vector(x.type, n)
+    first = b.insert_element(undefined(type), x, index(0))
     vector = shuffle(b, first, undefined(type), [0] * n)
     vector.number = x  # for `cast`
     return vector
@@ -167,9 +149,9 @@ def joined(b: Builder, numbers: Sequence[Value]) -> Value:
     """A vector of these numbers."""
     if len(numbers) == 1:
         return numbers[0]
-    x = undefined(ir.VectorType(numbers[0].type, len(numbers)))
+    x = undefined(Vector(numbers[0].type, len(numbers)))
     for k, part in enumerate(numbers):
-        x = b.insert_element(x, part, ir.Constant(FLAG, k))
+        x = b.insert_element(x, part, index(k))
     return x
 
 
@@ -178,7 +160,7 @@ def parted(b: Builder, x: Value) -> list[Value]:
     n = count(x)
     if n == 1:
         return [x]
-    return [b.extract_element(x, ir.Constant(FLAG, k)) for k in range(n)]
+    return [b.extract_element(x, index(k)) for k in range(n)]
 
 
 def any_of(b: Builder, x: Value) -> Value:
@@ -191,7 +173,7 @@ def any_of(b: Builder, x: Value) -> Value:
 def intrinsic(b: Builder, name: str, *operands: Value) -> Value:
     """An intrinsic of LLVM, on numbers or vectors."""
     type = operands[0].type
-    n = f"v{type.count}" if isinstance(type, ir.VectorType) else ""
+    n = f"v{type.count}" if isinstance(type, Vector) else ""
     one = type.element if n else type
     full = f"llvm.{name}.{n}{ {'double': 'f64', 'float': 'f32'}.get(str(one), str(one)) }"
     return b.call(declared(b, full, [type] * len(operands), type), operands)
@@ -201,11 +183,11 @@ def cast(b: Builder, x: Value, given: np.dtype, wanted: np.dtype) -> Value:
     """The same numbers in another dtype, as `astype` does it."""
     if given == wanted:
         return x
-    if hasattr(x, "number"):
+    if x.number is not None:
         return splat(b, cast(b, x.number, given, wanted), count(x))
     type = lanes(number(wanted), count(x))
     if wanted.kind == "b":
-        zero = ir.Constant(x.type, 0)
+        zero = filled(x.type, 0)
         return (
             b.fcmp_unordered("!=", x, zero) if given.kind == "f" else b.icmp_signed("!=", x, zero)
         )
@@ -224,8 +206,8 @@ def cast(b: Builder, x: Value, given: np.dtype, wanted: np.dtype) -> Value:
 
 def declared(b: Builder, name: str, given: Sequence[Any], made: Any = NOTHING) -> Any:
     """The function of this name, in the module that is built."""
-    known = b.module.globals.get(name)
-    return known or ir.Function(b.module, ir.FunctionType(made, given), name)
+    known = b.module.functions.get(name)
+    return known or Function(b.module, Signature(made, given), name)
 
 
 def called(
@@ -242,10 +224,10 @@ def called(
         inline: put them where it is called, as a call takes longer than some hundred instructions.
     """
     function = declared(b, name, [x.type for x in values])
-    if function.is_declaration:
-        function.linkage = "internal"
-        function.attributes.add("alwaysinline" if inline else "noinline")
-        inner = ir.IRBuilder(function.append_basic_block("entry"))
+    if not function.blocks:
+        function.is_internal = True
+        function.marks.append("alwaysinline" if inline else "noinline")
+        inner = function.begin()
         emit(inner, *function.args)
         inner.ret_void()
     b.call(function, values)
@@ -254,11 +236,11 @@ def called(
 def memcpy(b: Builder, target: Value, source: Value, size: Value | int) -> None:
     """Copies bytes from one place in memory to another."""
     function = declared(b, "llvm.memcpy.p0.p0.i64", [POINTER, POINTER, INDEX, BIT])
-    b.call(function, [target, source, known(size), ir.Constant(BIT, 0)])
+    b.call(function, [target, source, known(size), Constant(BIT, 0)])
 
 
 def prefetch(b: Builder, pointer: Value) -> None:
     """Has the caches bring what stands there, to be written."""
-    written, near, data = (ir.Constant(FLAG, n) for n in (1, 3, 1))
+    written, near, data = (Constant(FLAG, n) for n in (1, 3, 1))
     function = declared(b, "llvm.prefetch.p0", [POINTER, *[FLAG] * 3])
     b.call(function, [pointer, written, near, data])

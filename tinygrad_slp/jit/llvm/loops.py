@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
 from ...graph import Node
 from ..memory import Plan, Planner, aligned
@@ -11,8 +10,9 @@ from ..program import Program
 from ..trace import Place
 from . import fusion, indexing, products
 from .fusion import Step
+from .ir import NOTHING, POINTER, Builder, Function, Signature, Value
 from .kernels import Kernel
-from .lanes import POINTER, Builder, Value, at, called, memcpy
+from .lanes import at, called, memcpy
 from .operation import NotLowered
 
 
@@ -129,13 +129,12 @@ class Loops:
         ]
         used = sorted({self.block_of(array)[0] for array in arrays})
         module = b.module
-        signature = ir.FunctionType(ir.VoidType(), [POINTER] * len(used))
-        function = ir.Function(module, signature, module.get_unique_name("loop_"))
-        function.linkage = "internal"
-        function.attributes.add("alwaysinline")
-        for argument in function.args:
-            argument.add_attribute("noalias")
-        inner = ir.IRBuilder(function.append_basic_block("entry"))
+        signature = Signature(NOTHING, [POINTER] * len(used))
+        name = f"loop_{len(module.functions)}"
+        function = Function(module, signature, name, "noalias")
+        function.is_internal = True
+        function.marks.append("alwaysinline")
+        inner = function.begin()
         given = dict(zip(used, function.args, strict=True))
 
         def pointer_of(array: np.ndarray) -> Value:
@@ -163,7 +162,7 @@ class Loops:
 
             how = products.emit_product(b, node, self.array_of, pointer_of, scratch, self.width)
 
-        name = b.module.get_unique_name("product_")
+        name = f"product_{len(b.module.functions)}"
         called(b, name, [blocks.table, *blocks.moved.values()], emit)
         return how
 
@@ -193,5 +192,5 @@ class Blocks:
 
     def __call__(self, b: Builder, k: int) -> Value:
         if k not in self.known:
-            self.known[k] = b.load(at(b, self.table, 8 * k), typ=POINTER)
+            self.known[k] = b.load(at(b, self.table, 8 * k), POINTER)
         return self.known[k]

@@ -8,12 +8,10 @@ from itertools import accumulate, repeat
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
+from .ir import Array, Builder, Value, undefined
 from .kernels import counting, in_chunks
 from .lanes import (
-    Builder,
-    Value,
     at,
     called,
     count,
@@ -27,7 +25,6 @@ from .lanes import (
     splat,
     store,
     times,
-    undefined,
 )  # fmt: skip
 
 LINE = 64
@@ -162,7 +159,7 @@ def emit_turn(b: Builder, given: Matrix, copy: Matrix, lanes: int) -> None:
     """
     (height, width), dtype = given.shape, given.dtype
     bits = [1 << k for k in range(lanes.bit_length() - 1)]
-    between = in_c_order(room(b, ir.ArrayType(number(dtype), lanes**2)), (lanes, lanes), dtype)
+    between = in_c_order(room(b, Array(number(dtype), lanes**2)), (lanes, lanes), dtype)
     low, high = bits[:2], bits[2:]
 
     def column(b: Builder, k: Value) -> Value:
@@ -208,7 +205,7 @@ def exchange(
     with counting(b, lanes // n) as group:
         first = group if step > 1 else b.mul(group, index(n))
         places = [b.add(first, index(step * k)) for k in range(n)]
-        x = [read(b, k) for k in places]
+        x = [read(b, place) for place in places]
         for k, bit in enumerate(bits):
             low = [i if not i & bit else lanes + i - bit for i in range(lanes)]
             high = [i + bit if not i & bit else lanes + i for i in range(lanes)]
@@ -216,8 +213,8 @@ def exchange(
                 j = i | 1 << k
                 if i != j:
                     x[i], x[j] = shuffle(b, x[i], x[j], low), shuffle(b, x[i], x[j], high)
-        for k, vector in zip(places, x, strict=True):
-            write(b, k, vector)
+        for place, vector in zip(places, x, strict=True):
+            write(b, place, vector)
 
 
 def widened(b: Builder, x: Value, lanes: int) -> Value:

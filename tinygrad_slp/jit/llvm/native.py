@@ -12,15 +12,15 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
 from ...graph import Node
 from ..program import Program, fingerprint
 from ..trace import Place
 from . import registers
 from .engine import Code, register_bytes
+from .ir import INDEX, NOTHING, POINTER, Builder, Function, Module, Signature, Value
 from .kernels import counting
-from .lanes import INDEX, POINTER, Builder, Value, at, is_lowered, memcpy, times
+from .lanes import at, is_lowered, memcpy, times
 from .loops import Blocks, Loops
 from .operation import NotLowered
 from .rewriting import rewritten
@@ -72,7 +72,7 @@ class Native:
 
     def in_registers(self) -> Any:
         """The module of a program that is small enough for registers."""
-        module = ir.Module("step")
+        module = Module()
         for name in ("loop", "scan"):
             b, table, argument, n = self.begin(module, name)
             pointers = {p: self.entry(b, table, k) for k, p in enumerate(self.order)}
@@ -86,7 +86,7 @@ class Native:
 
     def in_memory(self, places: dict[Place, np.ndarray]) -> Any:
         """The module of a larger program: one function does for both, as `loop` has no strides."""
-        module = ir.Module("step")
+        module = Module()
         loops = self.loops = Loops(self.program, places, register_bytes())
         b, table, argument, n = self.begin(module, "scan")
         with counting(b, n) as i:
@@ -105,20 +105,20 @@ class Native:
 
     def begin(self, module: Any, name: str) -> tuple[Builder, Value, Any, Value]:
         """The beginning of a function: its builder and table, where arguments are, and n."""
-        signature = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, INDEX, POINTER])
-        function = ir.Function(module, signature, name)
+        signature = Signature(NOTHING, [POINTER, POINTER, INDEX, POINTER])
+        function = Function(module, signature, name)
         table, strides, n, order = function.args
-        b = ir.IRBuilder(function.append_basic_block("entry"))
+        b = function.begin()
 
         def argument(k: int, i: Value) -> Value:
-            step = b.load(b.gep(order, [i], source_etype=INDEX), typ=INDEX)
-            stride = b.load(at(b, strides, 8 * k), typ=INDEX)
+            step = b.load(at(b, order, times(b, i, 8)), INDEX)
+            stride = b.load(at(b, strides, 8 * k), INDEX)
             return at(b, self.entry(b, table, k), b.mul(step, stride))
 
         return b, table, argument, n
 
     def entry(self, b: Builder, table: Value, k: int) -> Value:
-        return b.load(at(b, table, 8 * k), typ=POINTER)
+        return b.load(at(b, table, 8 * k), POINTER)
 
     # --- and run ---
 
@@ -237,8 +237,8 @@ def refuse_what_has_no_type(program: Program) -> None:
 
 def alias(module: Any, name: str, original: str) -> None:
     """Another name for a function."""
-    function = module.globals[original]
-    other = ir.Function(module, function.function_type, name)
-    b = ir.IRBuilder(other.append_basic_block("entry"))
+    function = module.functions[original]
+    other = Function(module, function.signature, name)
+    b = other.begin()
     b.call(function, other.args)
     b.ret_void()

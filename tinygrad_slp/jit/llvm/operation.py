@@ -10,7 +10,8 @@ from ...graph import Node
 from ..dtypes import COPIES, dtype_of, is_scalar, loop_dtypes, ufunc_of
 from ..program import is_number, known_as
 from .elementwise import ELEMENTWISE
-from .lanes import Builder, Value, cast, constant, is_lowered
+from .ir import Builder, Value
+from .lanes import cast, constant, is_lowered
 
 
 class NotLowered(NotImplementedError):

@@ -10,19 +10,9 @@ from ...graph import Node
 from ..dtypes import dtype_of, shape_of
 from ..program import known_as
 from . import blas
+from .ir import Builder, Value
 from .kernels import Pointer, in_chunks
-from .lanes import (
-    FLOATS,
-    Builder,
-    Value,
-    at,
-    cast,
-    constant,
-    load,
-    memcpy,
-    store,
-    times,
-)  # fmt: skip
+from .lanes import FLOATS, at, cast, constant, load, memcpy, store, times
 from .matrices import Matrix
 from .operation import NotLowered
 from .rewriting import gemm

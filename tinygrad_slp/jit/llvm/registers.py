@@ -14,12 +14,9 @@ from ..dtypes import SCATTER, dtype_of, shape_of
 from ..program import Program, is_move, known_as, reduced_by
 from ..trace import Place
 from .elementwise import fma
+from .ir import BYTE, INDEX, Builder, Value
 from .kernels import APART
 from .lanes import (
-    BYTE,
-    INDEX,
-    Builder,
-    Value,
     at,
     cast,
     constant,
@@ -252,7 +249,7 @@ def emit_loop(
     }
     carried = {p: read(b, pointers(p), program.inputs.get(p, x)) for p, x in program.stores.items()}
     before = b.block
-    body, after = b.append_basic_block("step"), b.append_basic_block("done")
+    body, after = b.append_block(), b.append_block()
     b.branch(body)
     b.position_at_end(body)
     i = b.phi(INDEX)

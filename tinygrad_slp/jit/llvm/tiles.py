@@ -13,8 +13,9 @@ from itertools import cycle
 from typing import Any
 
 from .elementwise import fma
+from .ir import Builder, Value
 from .kernels import counting, in_chunks
-from .lanes import Builder, Value, at, constant, count, index, load, splat, store
+from .lanes import at, constant, count, index, load, splat, store
 from .matrices import LINE, Matrix, called_on, copied, in_c_order, parts
 
 WAIT = 4
@@ -114,7 +115,7 @@ def emit_tiles(
     copies_y = not y.has_rows or (y.nbytes > NEAR and m > rows)
     column = k * x.dtype.itemsize
     room = -(-column * width // LINE) * LINE
-    start = scratch(room + x.nbytes * copies_x) if copies_x or copies_y else None
+    start = scratch(room + x.nbytes * copies_x) if copies_x or copies_y else y.start
 
     def panel(b: Builder, i: Value, height: int) -> Matrix:
         """Some rows of x; of its copy, if there is one, which has a panel behind the other."""
@@ -137,7 +138,7 @@ def emit_tiles(
         in_chunks(b, m, rows, tile)
 
     if large:  # all that is in here is calls, over which LLVM need not think
-        b.function.attributes.add("optnone")
+        b.function.marks.append("optnone")
     if copies_x:
         in_chunks(b, m, rows, copy_panel)
     in_chunks(b, n, width, strip)
