@@ -24,8 +24,10 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+from peers.ours import parts
+from peers.workloads import WORKLOADS
 
-from tinygrad_slp import jit, nn, optim, tutorial
+from tinygrad_slp import jit, nn, optim
 
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 WIDE = {"width, with 2 threads (batch 32, 2 layers)": [(w, 32, 2) for w in (512, 2048)]}
@@ -149,39 +151,28 @@ def from_another_process(option, **variables):
 
 def compile_times():
     """Milliseconds of the second call of a step, which compiles: medians, cold and cached."""
-    second_call(*perceptron())  # which loads LLVM
+    second_call(*ready(WORKLOADS[0]))  # which loads LLVM
     lines = ["", "| compile, ms | cold | from the cache |", "|---|---:|---:|"]
-    for title, make in {
-        "the tutorial's perceptron": perceptron,
-        "MLP 512-512-512-10, batch 128": lambda: (training(512, 3), *data(512, 128)),
-    }.items():
-        pairs = [cold_and_cached(make) for _ in range(7)]
+    for workload in WORKLOADS:
+        pairs = [cold_and_cached(workload) for _ in range(7)]
         cold, cached = map(median, zip(*pairs, strict=True))
-        lines.append(f"| {title} | {cold:.1f} | {cached:.1f} |")
+        lines.append(f"| {workload.title} | {cold:.1f} | {cached:.1f} |")
     return lines
 
 
-def cold_and_cached(make):
+def cold_and_cached(workload):
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TINYGRAD_SLP_CACHE"] = folder
-        taken = [second_call(*make()) for _ in range(2)]
+        taken = [second_call(*ready(workload)) for _ in range(2)]
         del os.environ["TINYGRAD_SLP_CACHE"]
     return taken
 
 
-def perceptron():
-    """The tutorial's step and its data."""
-    model = nn.Sequential(nn.Linear(3, 1, rng=0), nn.Sigmoid())
-    optimizer = optim.SGD(model.parameters(), lr=1.0)
-
-    def step(x, y):
-        optimizer.zero_grad()
-        loss = nn.mse_loss(model(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return step, tutorial.X, tutorial.Y[:, np.newaxis]
+def ready(workload):
+    """A step whose optimizer has made what it keeps, as it does in a first step; and its data."""
+    step, x, y = parts(workload)
+    step(x, y)
+    return step, x, y
 
 
 def second_call(step, x, y):

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from ...graph import Node
-from ..dtypes import dtype_of, is_scalar
+from ..dtypes import dtype_of, is_scalar, ufunc_of
 from ..program import reduced_by
+from .elementary import ELEMENTARY
 from .elementwise import is_nan
 from .fusion import Step
 from .ir import BYTE, INDEX, Array, Builder, Value
@@ -41,7 +42,8 @@ from .lanes import (
 from .operation import combine, emit, identity
 
 APART = 4
-"""Sums that go on at the same time, as each has to wait for its last addition."""
+"""Sums that go on at the same time, as each has to wait for its last addition, if what is added
+does not take longer: functions such as exp do, and are long in as many vectors."""
 BLOCK = 128
 """Vectors that are added up before what they gave is added to memory."""
 ORDER = {np.maximum: ">", np.minimum: "<"}
@@ -92,7 +94,8 @@ class Kernel:
         self.sizes = self.collapse()
         widest = max((dtype_of(n).itemsize for n in step.nodes), default=8)
         self.lanes = max(1, width // max(widest, 4))
-        if any(self.accesses[r.order].strides[-1:] == [0] for r in self.reductions):
+        sums = any(self.accesses[r.order].strides[-1:] == [0] for r in self.reductions)
+        if sums and not any(ufunc_of(node) in ELEMENTARY for node in step.nodes):
             self.lanes *= APART
 
     def find_accesses(self) -> dict[int, Access]:
