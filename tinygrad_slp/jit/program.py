@@ -78,7 +78,7 @@ def ancestors(ends: Iterable[Any]) -> list[Node]:
         node = stack.pop()
         if node.order not in found:
             found[node.order] = node
-            stack += nodes_in([node.inputs, node.settings])
+            stack += node.parents
     return [found[order] for order in sorted(found)]
 
 
@@ -92,7 +92,7 @@ MOVES = {
 
 def is_move(node: Node) -> bool:
     """Whether a node is its first input, moved by what is known before the program runs."""
-    return node.function in MOVES and len(nodes_in([node.inputs, node.settings])) == 1
+    return node.function in MOVES and len(node.parents) == 1
 
 
 def is_number(node: Node) -> bool:
