@@ -21,7 +21,7 @@ from llvmlite import binding as llvm
 
 from . import blas
 
-PASSES = "always_inliner", "sroa", "simplify_cfg"
+PASSES = "always_inliner", "sroa", "instruction_combine", "simplify_cfg"
 """What LLVM does to the instructions, before it chooses the machine's. They come vectorized and
 unrolled: all that its level 3 does besides takes ten times as long, for a few percent at most."""
 DIGEST = 32

@@ -316,9 +316,10 @@ class Builder:
 
     # --- memory ---
 
-    def load(self, pointer: Value, type: Any, align: int = 0) -> Value:
+    def load(self, pointer: Value, type: Any, align: int = 0, volatile: bool = False) -> Value:
         aligned = f", align {align}" if align else ""
-        return self.write(type, f"load {type.text}, ptr {pointer.text}{aligned}")
+        how = "load volatile" if volatile else "load"
+        return self.write(type, f"{how} {type.text}, ptr {pointer.text}{aligned}")
 
     def store(self, x: Value, pointer: Value, align: int = 0) -> None:
         aligned = f", align {align}" if align else ""

@@ -1,7 +1,6 @@
 """Matrices in memory: parts of them, and copies in the order in which products read them."""
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate, repeat
@@ -19,7 +18,6 @@ from .lanes import (
     load,
     number,
     prefetch,
-    room,
     shuffle,
     shuffled,
     splat,
@@ -159,62 +157,29 @@ def emit_turn(b: Builder, given: Matrix, copy: Matrix, lanes: int) -> None:
     """
     (height, width), dtype = given.shape, given.dtype
     bits = [1 << k for k in range(lanes.bit_length() - 1)]
-    between = in_c_order(room(b, Array(number(dtype), lanes**2)), (lanes, lanes), dtype)
-    low, high = bits[:2], bits[2:]
-
-    def column(b: Builder, k: Value) -> Value:
-        if width < lanes:  # what stands beyond does not matter
-            last = index(width - 1)
-            k = b.select(b.icmp_signed("<", k, last), k, last)
-        return widened(b, load(b, given.columns(b, k, 1).start, dtype, height), lanes)
-
-    def keep(b: Builder, k: Value, x: Value) -> None:
-        there = b.if_then(b.icmp_signed("<", k, index(height))) if height < lanes else nullcontext()
-        with there:
-            store(b, shuffled(b, x, range(width)), copy.rows(b, k, 1).start, dtype)
-
-    def here(b: Builder, k: Value) -> Value:
-        return between.rows(b, k, 1).start
-
-    def store_between(b: Builder, k: Value, x: Value) -> None:
-        store(b, x, here(b, k), dtype)
-
-    def load_between(b: Builder, k: Value) -> Value:
-        return load(b, here(b, k), dtype, lanes)
-
-    exchange(b, low, lanes, 1, column, store_between if high else keep)
-    if high:
-        exchange(b, high, lanes, high[0], load_between, keep)
+    between = in_c_order(b.room(Array(number(dtype), lanes**2), LINE), (lanes, lanes), dtype)
+    columns = [load(b, place, dtype, height) for place in given.T.lines(b)]
+    x = [widened(b, column, lanes) for column in columns]
+    x += [undefined(x[0].type)] * (lanes - width)
+    for k, bit in enumerate(bits):
+        if k == 2:
+            x = by_memory(b, x, between)
+        low = [i if not i & bit else lanes + i - bit for i in range(lanes)]
+        high = [i + bit if not i & bit else lanes + i for i in range(lanes)]
+        for i in range(lanes):
+            if not i & bit:
+                p, q = x[i], x[i + bit]
+                x[i], x[i + bit] = shuffle(b, p, q, low), shuffle(b, p, q, high)
+    for row, place in zip(x, copy.lines(b), strict=False):
+        store(b, shuffled(b, row, range(width)), place, dtype)
 
 
-def exchange(
-    b: Builder,
-    bits: list[int],
-    lanes: int,
-    step: int,
-    read: Callable[[Builder, Value], Value],
-    write: Callable[[Builder, Value, Value], None],
-) -> None:
-    """Bits of the numbers of vectors change places with those of lanes.
-
-    Args:
-        step: from one vector of a group, in which they do, to the next.
-        read, write: vector k.
-    """
-    n = 1 << len(bits)
-    with counting(b, lanes // n) as group:
-        first = group if step > 1 else b.mul(group, index(n))
-        places = [b.add(first, index(step * k)) for k in range(n)]
-        x = [read(b, place) for place in places]
-        for k, bit in enumerate(bits):
-            low = [i if not i & bit else lanes + i - bit for i in range(lanes)]
-            high = [i + bit if not i & bit else lanes + i for i in range(lanes)]
-            for i in range(n):
-                j = i | 1 << k
-                if i != j:
-                    x[i], x[j] = shuffle(b, x[i], x[j], low), shuffle(b, x[i], x[j], high)
-        for place, vector in zip(places, x, strict=True):
-            write(b, place, vector)
+def by_memory(b: Builder, x: list[Value], place: Matrix) -> list[Value]:
+    """The same vectors, of which LLVM does not know any more how they were made."""
+    lines = place.lines(b)
+    for vector, line in zip(x, lines, strict=True):
+        store(b, vector, line, place.dtype)
+    return [b.load(line, x[0].type, place.dtype.itemsize, volatile=True) for line in lines]
 
 
 def widened(b: Builder, x: Value, lanes: int) -> Value:
@@ -237,30 +202,21 @@ def called_on(
 
     Args:
         emit: emits its instructions: emit(b, *matrices, *values).
-        inline: put them where it is called; then it is for matrices of the same strides.
+        inline: put them where it is called; then it is for matrices of the same strides alone.
     """
-    strides = [
-        stride if inline or stride == z.dtype.itemsize else None
-        for z in matrices
-        for stride in z.strides
-    ]
-    given = [stride for z in matrices for stride in z.strides]
-    open = [index(n) for n, known in zip(given, strides, strict=True) if known is None]
+    steps = [(n, inline or n == z.dtype.itemsize) for z in matrices for n in z.strides]
+    fixed = [n if is_fixed else "any" for n, is_fixed in steps]
+    others = [index(n) for n, is_fixed in steps if not is_fixed]
 
-    def inner(b: Builder, *all: Value) -> None:
-        starts, rest = all[: len(matrices)], iter(all[len(matrices) :])
-        found = iter([next(rest) if known is None else known for known in strides])
+    def emit_on(b: Builder, *given: Value) -> None:
+        starts, rest = given[: len(matrices)], iter(given[len(matrices) :])
+        strides = iter([n if is_fixed else next(rest) for n, is_fixed in steps])
         here = [
-            replace(z, start=start, strides=(next(found), next(found)))
+            replace(z, start=start, strides=(next(strides), next(strides)))
             for z, start in zip(matrices, starts, strict=True)
         ]
         emit(b, *here, *rest)
 
-    shapes = [z.shape for z in matrices]
-    called(
-        b,
-        f"{name}_{shapes}_{strides}_{matrices[0].dtype}",
-        [*(z.start for z in matrices), *open, *values],
-        inner,
-        inline,
-    )
+    full = f"{name}_{[z.shape for z in matrices]}_{fixed}_{matrices[0].dtype}"
+    given = [*(z.start for z in matrices), *others, *values]
+    called(b, full, given, emit_on, inline)
