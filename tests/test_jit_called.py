@@ -71,6 +71,26 @@ def test_native_code_finds_what_it_needs():
     assert sys.getrefcount(holder) == before
 
 
+def test_at_no_time_a_function_stands_there_without_what_it_needs():
+    x, holders, seen = Asked(), [object(), object()], []
+
+    def look(frame, event, argument):
+        if frame.f_code is take_calls.__code__:
+            places = (id(x) + at for at in (called.FUNCTION, called.HOLDER))
+            seen.append([ctypes.c_void_p.from_address(place).value for place in places])
+        return look
+
+    before = sys.gettrace()
+    sys.settrace(look)
+    try:
+        for function, holder in (ADDRESS, holders[0]), (0, None), (ADDRESS, holders[1]):
+            take_calls(x, function, holder)
+    finally:
+        sys.settrace(before)
+    assert len(seen) > 12
+    assert {holder for function, holder in seen if function} == {*map(id, holders)}
+
+
 def test_objects_are_collected_like_others():
     x = Asked(3)
     take_calls(x, ADDRESS, None)

@@ -8,6 +8,7 @@ in Python cannot name such a place: this base does, and a flag of the class says
 
 import ctypes
 import sys
+from contextlib import suppress
 from typing import Any, TypeVar
 
 C = TypeVar("C", bound=type)
@@ -54,9 +55,9 @@ class Spec(ctypes.Structure):
 
 def is_possible() -> bool:
     """Whether this is a Python of which somebody has looked at the source."""
-    has_one_thread_at_a_time = getattr(sys, "_is_gil_enabled", lambda: True)()
     is_known = sys.implementation.name == "cpython" and sys.version_info < (3, 15)
-    return is_known and has_one_thread_at_a_time
+    one_at_a_time = getattr(sys, "_is_gil_enabled", lambda: True)()
+    return is_known and one_at_a_time and object.__basicsize__ == FUNCTION
 
 
 def base() -> Any:
@@ -75,11 +76,15 @@ Base = base()
 
 
 def natively(cls: C) -> C:
-    """Decorates a class derived from `Base`: native code may take the calls of its objects."""
+    """Decorates a class derived from `Base`: native code may take the calls of its objects.
+
+    Where its flags are not found in its memory, `__call__` takes them all.
+    """
     if Base is not object:
         metaclass: Any = type(cls)
         words = (ctypes.c_uint64 * (metaclass.__basicsize__ // 8)).from_address(id(cls))
-        words[list(words).index(cls.__flags__)] |= HAVE_VECTORCALL
+        with suppress(ValueError):
+            words[list(words).index(cls.__flags__)] |= HAVE_VECTORCALL
     return cls
 
 
@@ -90,5 +95,7 @@ def take_calls(x: Any, function: int, holder: Any) -> None:
         holder: what the function finds in the object; somebody must hold it.
     """
     if Base is not object:
+        place = ctypes.c_void_p.from_address(id(x) + FUNCTION)
+        place.value = 0  # first, as another thread may call it between these lines
         ctypes.c_void_p.from_address(id(x) + HOLDER).value = id(holder)
-        ctypes.c_void_p.from_address(id(x) + FUNCTION).value = function
+        place.value = function
