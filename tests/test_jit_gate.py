@@ -839,6 +839,32 @@ def test_a_dropped_step_is_freed_with_its_gate():
         gc.enable()
 
 
+def test_what_is_collected_with_a_step_may_call_it():
+    step, x, found = native(lambda x: (x * x).sum()), Tensor(X), []
+    opened(step, x)
+
+    class Last:
+        __slots__ = ()  # so that it is not collected, but dropped, when parts of the step are gone
+
+        def __del__(self, step=step):
+            found.append(float(step(x)))
+
+    step.me, step.last = step, Last()
+    del step, Last
+    gc.collect()
+    assert set(found) == {float((X * X).sum())}
+
+
+@pytest.mark.parametrize("make", [lambda: jit(len, static_argnames="z"), lambda: jit(5)])
+def test_a_step_that_could_not_be_made_dies_in_silence(make, monkeypatch):
+    said = []
+    monkeypatch.setattr(sys, "unraisablehook", said.append)
+    with pytest.raises((ValueError, TypeError)):
+        make()
+    gc.collect()
+    assert not said
+
+
 def test_what_another_thread_changes_while_a_gate_is_built(monkeypatch):
     factors = {"k": 2.0}
     step = native(lambda x: (x * factors["k"]).sum())

@@ -60,6 +60,9 @@ class Compiled(Base):  # type: ignore[misc]  # a class that is made at run time
     """A function that is traced for each kind of arguments, and replayed: see `jit`."""
 
     def __init__(self, step: Callable[..., Any], static: tuple[str, ...], backend: str) -> None:
+        self.variants: dict[Any, list[Variant]] = {}
+        self.latest: Variant | None = None
+        self.gate: Any = None
         update_wrapper(self, step)
         self.step = step
         self.name = name_of(step)
@@ -69,14 +72,11 @@ class Compiled(Base):  # type: ignore[misc]  # a class that is made at run time
         if unknown := [name for name in static if name not in known]:
             raise ValueError(f"static_argnames={unknown}: the arguments are {', '.join(known)}")
         self.static = frozenset(static)
-        self.variants: dict[Any, list[Variant]] = {}
-        self.latest: Variant | None = None
         self.traces = 0
         self.kinds = 0
         self.again = 0
         self.unsettled: Counter[Any] = Counter()
         self.lock = RLock()
-        self.gate: Any = None
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """One step. A gate takes the calls that are as the last one was."""
@@ -144,6 +144,12 @@ class Compiled(Base):  # type: ignore[misc]  # a class that is made at run time
         if self.gate is not None:
             self.gate.open()
             take_calls(self, self.gate.function, self.gate.holder)
+
+    def __del__(self) -> None:
+        """Forgets all programs: what is collected with the step may still call it, without them."""
+        self.shut()
+        self.variants.clear()
+        self.latest = None
 
     def loop(self, n: int, *args: Any, **kwargs: Any) -> Any:
         """n steps of the same arguments; returns their n results, stacked.
