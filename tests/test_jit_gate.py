@@ -187,17 +187,16 @@ def test_a_gate_that_is_replaced_while_it_asks():
 
     compiled, x, y = native(step), Tensor(X), np.array([0, 1, 2, 0])
     opened(compiled, x, y)
-    variant = compiled.latest
-    accepts, gone = variant.accepts, weakref.ref(compiled.gate)
+    gone = weakref.ref(compiled.gate)
 
-    def replacing(leaves):
+    def replacing(x):
         compiled.shut()
-        variant.gate = None
-        del variant.accepts
+        compiled.latest.gate = None
+        ask(compiled, lambda x: True)
         gc.collect()
-        return accepts(leaves)
+        return True
 
-    variant.accepts = replacing
+    ask(compiled, replacing)
     same(compiled(x, y), step(x, y), "llvm")
     assert gone() is None
     same(compiled(x, y), step(x, y), "llvm")
@@ -670,14 +669,20 @@ def test_a_class_out_of_range_is_refused():
     same(compiled.state, eager.state, "llvm")
 
 
+def ask(step, condition):
+    """Has a step ask this of the classes it is given."""
+    ((place, _),) = step.latest.required
+    step.latest.required[:] = [(place, condition)]
+
+
 def test_what_a_condition_raises_is_raised():
     step, (x, _), y = native(network(loss=nn.cross_entropy).step), batch(), classes()
     opened(step, x, y)
 
-    def refuse(leaves):
+    def refuse(x):
         raise KeyboardInterrupt
 
-    step.latest.accepts = refuse
+    ask(step, refuse)
     with pytest.raises(KeyboardInterrupt):
         step(x, y)
 
@@ -853,6 +858,64 @@ def test_what_is_collected_with_a_step_may_call_it():
     del step, Last
     gc.collect()
     assert set(found) == {float((X * X).sum())}
+
+
+def test_what_is_collected_first_may_call_a_step_that_is_older_than_its_code():
+    x, found = Tensor(X), []
+
+    class Trainer:
+        def __init__(self):
+            self.step = native(self.plain)
+
+        def plain(self, x):
+            return x.sum()
+
+    class Log:
+        def __init__(self, trainer):
+            self.trainer, self.me = trainer, self
+
+        def __del__(self):
+            found.append(float(self.trainer.step(x)))
+
+    gc.collect()
+    gc.disable()
+    try:
+        trainer = Trainer()
+        gc.collect(0)
+        opened(trainer.step, x)
+        Log(trainer)
+        del trainer
+        gc.collect()
+    finally:
+        gc.enable()
+    assert found == [X.sum()]
+
+
+def test_a_step_whose_argument_has_lost_its_array():
+    step, x = native(lambda x: x.sum()), Tensor(X)
+    opened(step, x)
+    del x.array
+    with pytest.raises(AttributeError, match="array"):
+        step(x)
+    y = step(Tensor(X))
+    step(Tensor(X))
+    opened(step, Tensor(X))
+    y = step(Tensor(X))
+    step(Tensor(X))
+    del y.array
+    del y
+    assert [float(step(Tensor(X))) for _ in range(3)] == [X.sum()] * 3
+
+
+def test_a_gate_outlives_the_traces_of_other_steps():
+    x = Tensor(X)
+    inner = native(lambda x: (x * x).sum())
+    opened(inner, x)
+    before = inner.gate
+    native(lambda z: inner(x) * z)(Tensor(1.0))
+    inner(x)
+    assert inner.gate is before
+    assert is_through(inner, x)
 
 
 @pytest.mark.parametrize("make", [lambda: jit(len, static_argnames="z"), lambda: jit(5)])

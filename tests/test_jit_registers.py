@@ -44,3 +44,14 @@ def test_a_product_and_an_array_of_another_dtype():
 def test_a_product_and_an_array_of_more_axes():
     y, _ = native(lambda x, w, b: np.dot(x, w) + np.ones((2, 4, 2)), X, W, B)
     np.testing.assert_allclose(y, np.dot(X, W) + np.ones((2, 4, 2)), rtol=4e-16, atol=1e-15)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 9])
+def test_a_product_that_is_zero_has_the_sign_that_it_has_in_numpy(n):
+    x, y = np.zeros((2, n)), -np.ones((n, 2))
+    f = lambda x, y: (x @ y, y.T @ x.T, x[0] @ y[:, 0], np.arctan2(x @ y, -1.0))
+    compiled = jit(f, backend="llvm")
+    for _ in range(2):
+        for found, expected in zip(compiled(x, y), f(x, y), strict=True):
+            np.testing.assert_array_equal(found, expected)
+            np.testing.assert_array_equal(np.signbit(found), np.signbit(expected))

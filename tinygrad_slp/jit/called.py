@@ -15,7 +15,8 @@ C = TypeVar("C", bound=type)
 
 FUNCTION, HOLDER = 16, 24
 """Where an object has the address of what takes its calls, and of what that needs."""
-SIZE = 32
+BYTES = 32
+"""Of an object: these two, and what all objects begin with."""
 BASETYPE, HAVE_VECTORCALL = 1 << 10, 1 << 11
 """Flags of classes: that others may derive from them, and that they name such a place."""
 MEMBERS = 72
@@ -54,8 +55,8 @@ class Spec(ctypes.Structure):
 
 
 def is_possible() -> bool:
-    """Whether this is a Python of which somebody has looked at the source."""
-    is_known = sys.implementation.name == "cpython" and sys.version_info < (3, 15)
+    """Whether the objects of this Python can be such, as far as has been tried."""
+    is_known = sys.implementation.name == "cpython" and sys.version_info < (3, 14)
     one_at_a_time = getattr(sys, "_is_gil_enabled", lambda: True)()
     return is_known and one_at_a_time and object.__basicsize__ == FUNCTION
 
@@ -67,7 +68,7 @@ def base() -> Any:
     place = Member(b"__vectorcalloffset__", IS_A_SIZE, FUNCTION, READ_ONLY, None)
     members = (Member * 2)(place)
     slots = (Slot * 2)(Slot(MEMBERS, ctypes.addressof(members)))
-    spec = Spec(f"{__name__}.Base".encode(), SIZE, 0, BASETYPE, slots)
+    spec = Spec(f"{__name__}.Base".encode(), BYTES, 0, BASETYPE, slots)
     make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.POINTER(Spec))
     return make(("PyType_FromSpec", ctypes.pythonapi))(spec)
 

@@ -20,7 +20,7 @@ from .results import joined, reshaped, stacked
 from .scope import Scope
 from .sight import changes
 from .signature import Signature, contents, difference, filled, sign
-from .trace import Recording, trace
+from .trace import Recording, running, trace
 from .variant import Variant
 
 MOST_KINDS = 16
@@ -59,11 +59,13 @@ def say_once(text: str) -> None:
 class Compiled(Base):  # type: ignore[misc]  # a class that is made at run time
     """A function that is traced for each kind of arguments, and replayed: see `jit`."""
 
+    is_gone = False
+
     def __init__(self, step: Callable[..., Any], static: tuple[str, ...], backend: str) -> None:
+        update_wrapper(self, step)  # first, as it takes the fields of another step too
         self.variants: dict[Any, list[Variant]] = {}
         self.latest: Variant | None = None
         self.gate: Any = None
-        update_wrapper(self, step)
         self.step = step
         self.name = name_of(step)
         self.backend = chosen(backend)
@@ -80,7 +82,8 @@ class Compiled(Base):  # type: ignore[misc]  # a class that is made at run time
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """One step. A gate takes the calls that are as the last one was."""
-        if tracing.get() is not None:
+        if self.is_gone or tracing.get() is not None:
+            self.keep_open()
             return self.step(*args, **kwargs)  # within another step: a part of it
         with self.lock:
             gate = self.shut()
@@ -135,18 +138,29 @@ class Compiled(Base):  # type: ignore[misc]  # a class that is made at run time
             gate.shut()
         return gate
 
+    def keep_open(self) -> None:
+        """Has the gate take calls again, which it left to a trace, if nobody else is at work."""
+        if self.lock.acquire(blocking=False):
+            try:
+                if self.gate is not None:
+                    take_calls(self, self.gate.function, self.gate.holder)
+            finally:
+                self.lock.release()
+
     def open(self, before: Any) -> None:
         """Lets calls like the last one through, if there is a gate for them."""
         latest = self.latest
         if latest is None or not latest.settled:
             return
-        self.gate = latest.gate_after(before is not None and before is latest.gate)
+        refused = before is not None and before is latest.gate and not running
+        self.gate = latest.gate_after(refused)
         if self.gate is not None:
             self.gate.open()
             take_calls(self, self.gate.function, self.gate.holder)
 
     def __del__(self) -> None:
-        """Forgets all programs: what is collected with the step may still call it, without them."""
+        """Forgets all programs: what is collected with the step may still call it, as it stands."""
+        self.is_gone = True
         self.shut()
         self.variants.clear()
         self.latest = None

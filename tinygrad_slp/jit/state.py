@@ -18,12 +18,24 @@ from ..tensor import Tensor
 from .dtypes import dtype_of, shape_of
 from .memory import aligned
 from .program import Program
-from .trace import ARRAY, GRAD, Place
+from .trace import ARRAY, GRAD, Condition, Place
 
 ARRAY_OF = attrgetter("array")
 FORM_OF = attrgetter("shape", "strides", "dtype")
 AWHILE = 100
 """Steps for which Tensors are given copies after somebody had got hold of a buffer."""
+
+
+def all_hold(required: Iterable[tuple[Place, Condition]], leaves: Sequence[Any]) -> bool:
+    """Whether what is required of places is true, given the leaves of the arguments."""
+    for place, condition in required:
+        if place.kind == "argument":
+            x = leaves[place.holder]
+        else:
+            x = array_of(place) if place.kind in ("value", "gradient") else place.holder
+        if not condition(getattr(x, "array", x)):
+            return False
+    return True
 
 
 def array_of(place: Place) -> Any:

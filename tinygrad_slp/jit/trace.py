@@ -290,7 +290,7 @@ class WatchedGrad:
 
 one_at_a_time = RLock()
 running = np.zeros((), dtype=np.int64)
-"""How many traces there are now: one, or traces within it. In memory, for `llvm.gate` to read."""
+"""1 while there is a trace, else 0; in memory, for `llvm.gate` to read."""
 
 
 @contextmanager
@@ -300,13 +300,13 @@ def watching(trace: Trace) -> Any:
         before = tracing.set(trace)
         watched: Any = Tensor  # its slots, as ordinary attributes of a class
         watched.array, watched.grad = WatchedArray(), WatchedGrad()
-        running[()] += 1
         try:
+            running[()] = 1
             yield
         finally:
-            running[()] -= 1
             del watched.array, watched.grad
             tracing.reset(before)
+            running[()] = tracing.get() is not None
 
 
 def trace(

@@ -16,7 +16,7 @@ from .results import Results
 from .scope import Scope
 from .signature import Signature
 from .simplifying import read_off
-from .state import State, array_of
+from .state import State, all_hold
 from .trace import GRAD, Place, Recording
 
 GRAD_OF = attrgetter("grad")
@@ -95,14 +95,7 @@ class Variant:
 
     def accepts(self, leaves: Sequence[Any]) -> bool:
         """Whether all that the step checks of its inputs is true; asked of all batches at once."""
-        for place, condition in self.required:
-            if place.kind == "argument":
-                x = leaves[place.holder]
-            else:
-                x = array_of(place) if place.kind in ("value", "gradient") else place.holder
-            if not condition(getattr(x, "array", x)):
-                return False
-        return True
+        return all_hold(self.required, leaves)
 
     # --- run ---
 

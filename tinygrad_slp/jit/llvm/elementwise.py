@@ -26,6 +26,11 @@ def const(x: Value, value: float) -> Value:
     return filled(x.type, value)
 
 
+def by_name(b: Builder, name: str, *operands: Value) -> Value:
+    made: Value = getattr(b, name)(*operands)
+    return made
+
+
 def arithmetic(floats: str, integers: str, booleans: str | None = None) -> Lowering:
     """An instruction for each kind of operands."""
 
@@ -33,8 +38,7 @@ def arithmetic(floats: str, integers: str, booleans: str | None = None) -> Lower
         name = floats if kind == "f" else booleans if kind == "b" else integers
         if name is None:
             raise NotImplementedError
-        made: Value = getattr(b, name)(*operands)
-        return made
+        return by_name(b, name, *operands)
 
     return lower
 
@@ -178,8 +182,7 @@ def logical(name: str) -> Lowering:
     def lower(b: Builder, kind: str, *operands: Value) -> Value:
         if kind != "b":
             operands = tuple(compare("!=")(b, kind, x, const(x, 0)) for x in operands)
-        made: Value = getattr(b, name)(*operands)
-        return made
+        return by_name(b, name, *operands)
 
     return lower
 

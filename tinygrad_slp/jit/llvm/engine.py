@@ -85,14 +85,17 @@ class Code:
         # The engine only loads. It takes the machine as its own, and has to be given a module,
         # which would take it a millisecond to compile.
         nothing = llvm.parse_assembly("")
-        self.engine = llvm.create_mcjit_compiler(nothing, target().create_target_machine())
-        self.engine.remove_module(nothing)
-        self.engine.add_object_file(llvm.ObjectFileRef.from_data(compiled))
-        self.engine.finalize_object()
+        engine = llvm.create_mcjit_compiler(nothing, target().create_target_machine())
+        engine.remove_module(nothing)
+        engine.add_object_file(llvm.ObjectFileRef.from_data(compiled))
+        engine.finalize_object()
+        # In an array the garbage collector does not find it. It would close it before it asks all
+        # others, of which one may call the step in its __del__.
+        self.engine: Any = np.array(engine, dtype=object)
 
     def address(self, name: str) -> int:
         """Where a function is."""
-        return int(self.engine.get_function_address(name))
+        return int(self.engine[()].get_function_address(name))
 
 
 def compile_(text: str) -> bytes:

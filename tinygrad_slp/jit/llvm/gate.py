@@ -187,8 +187,8 @@ class Emitter:
         self.ask_conditions()
         self.demand(self.head("open"), index(1))
         self.compare_contexts()
-        self.compare_words()
         self.look_for_missing()
+        self.compare_words()  # last, as no Python runs from here on
         self.run()
         b.position_at_end(self.otherwise)
         b.store(self.null, at(b, self.called, FUNCTION))
@@ -214,6 +214,7 @@ class Emitter:
             self.demand(self.pointer(argument, row["field"]), row["value"])
             is_array = b.icmp_signed("==", row["array_at"], index(0))
             array = b.select(is_array, argument, self.pointer(argument, row["array_at"]))
+            self.demand(array, self.null, "!=")
             self.demand(self.pointer(array, TYPE), self.head("array"))
             self.compare_form(array, row["form"])
             with self.each("written") as other:
@@ -287,6 +288,7 @@ class Emitter:
         with self.each("fields") as row:
             self.demand(self.pointer(tensor, row["at"]), row["value"])
         number = self.pointer(tensor, self.head("array_at"))
+        self.demand(number, self.null, "!=")
         self.demand(self.word(number, HOLDERS), index(1))
         self.demand(self.pointer(number, TYPE), self.head("number"))
         memcpy(b, at(b, number, NUMBER), data, self.head("bytes"))

@@ -92,7 +92,7 @@ class Value:
 
 
 class Constant(Value):
-    """A number, or one for each lane of a vector; None is a pointer to nowhere.
+    """A number; of a vector, that in every lane, or a list of one for each; None: no pointer.
 
     Args:
         text: how it is written, if that is shorter.
@@ -106,6 +106,7 @@ class Constant(Value):
 
 
 def written(type: Any, constant: Any) -> str:
+    """A constant in LLVM's words; floats by their bits."""
     if isinstance(type, Vector):
         return f"<{', '.join(f'{type.element.text} {written(type.element, x)}' for x in constant)}>"
     if constant is None:

@@ -42,8 +42,7 @@ from .lanes import (
 from .operation import combine, emit, identity
 
 APART = 4
-"""Sums that go on at the same time, as each has to wait for its last addition, if what is added
-does not take longer: functions such as exp do, and are long in as many vectors."""
+"""Sums that go on at the same time, as each has to wait for its last addition."""
 BLOCK = 128
 """Vectors that are added up before what they gave is added to memory."""
 ORDER = {np.maximum: ">", np.minimum: "<"}
@@ -94,6 +93,7 @@ class Kernel:
         self.sizes = self.collapse()
         widest = max((dtype_of(n).itemsize for n in step.nodes), default=8)
         self.lanes = max(1, width // max(widest, 4))
+        # What is added by functions such as exp takes longer than an addition.
         sums = any(self.accesses[r.order].strides[-1:] == [0] for r in self.reductions)
         if sums and not any(ufunc_of(node) in ELEMENTARY for node in step.nodes):
             self.lanes *= APART

@@ -55,8 +55,8 @@ def count(x: Value) -> int:
 
 def constant(dtype: np.dtype, value: Any, n: int = 1) -> Value:
     """A constant in every lane."""
-    python = {"f": float, "b": int}.get(dtype.kind, int)(dtype.type(value))
-    return filled(lanes(number(dtype), n), python)
+    exact = dtype.type(value)
+    return filled(lanes(number(dtype), n), float(exact) if dtype.kind == "f" else int(exact))
 
 
 @cache
@@ -175,7 +175,8 @@ def intrinsic(b: Builder, name: str, *operands: Value) -> Value:
     type = operands[0].type
     n = f"v{type.count}" if isinstance(type, Vector) else ""
     one = type.element if n else type
-    full = f"llvm.{name}.{n}{ {'double': 'f64', 'float': 'f32'}.get(str(one), str(one)) }"
+    suffix = {DOUBLE: "f64", FLOAT: "f32"}.get(one, one.text)
+    full = f"llvm.{name}.{n}{suffix}"
     return b.call(declared(b, full, [type] * len(operands), type), operands)
 
 

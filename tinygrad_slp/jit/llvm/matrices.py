@@ -217,6 +217,7 @@ def called_on(
         ]
         emit(b, *here, *rest)
 
-    full = f"{name}_{[z.shape for z in matrices]}_{fixed}_{matrices[0].dtype}"
+    kind = f"{matrices[0].dtype} inline" if inline else matrices[0].dtype
+    full = f"{name}_{[z.shape for z in matrices]}_{fixed}_{kind}"
     given = [*(z.start for z in matrices), *others, *values]
     called(b, full, given, emit_on, inline)

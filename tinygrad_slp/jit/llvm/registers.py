@@ -118,7 +118,10 @@ class Registers:
         return paired(parts, lambda x, y: combine(self.b, ufunc, dtype, x, y))
 
     def product(self, node: Node) -> Value:
-        """Σ a[:, k] ⊗ b[k, :], one fused multiply-add for each k, in sums that do not wait."""
+        """Σ a[:, k] ⊗ b[k, :], one fused multiply-add for each k, in sums that do not wait.
+
+        The first is added to 0, as a BLAS does: so that −0 of all products makes 0.
+        """
         left, right, k = matrices(node)
         b, dtype = self.b, dtype_of(node)
         if dtype.kind != "f" or {dtype_of(x) for x in node.inputs} != {dtype}:
@@ -129,7 +132,9 @@ class Registers:
             column = np.repeat(left[:, i], right.shape[1])
             row = np.tile(right[i], left.shape[0])
             u, v = shuffled(b, x, column), shuffled(b, y, row)
-            if i < APART:
+            if i == 0:
+                sums.append(fma(b, u, v, constant(dtype, 0, count(u))))
+            elif i < APART:
                 sums.append(b.fmul(u, v))
             else:
                 sums[i % APART] = fma(b, u, v, sums[i % APART])

@@ -137,7 +137,7 @@ def emit_tiles(
 
         in_chunks(b, m, rows, tile)
 
-    if large:  # all that is in here is calls, over which LLVM need not think
+    if large:  # all that is in this function, which is never inlined, is calls
         b.function.marks.append("optnone")
     if copies_x:
         in_chunks(b, m, rows, copy_panel)

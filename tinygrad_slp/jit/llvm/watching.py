@@ -12,7 +12,6 @@ from itertools import chain
 from sys import getrefcount
 from types import CellType, FunctionType, MappingProxyType
 from typing import Any
-from weakref import proxy
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from ...tensor import Tensor
 from ..called import is_possible
 from ..results import tensor_of_scalar
 from ..sight import FACETS
+from ..state import all_hold
 from ..trace import running
 from .gate import (
     DATA,
@@ -136,8 +136,8 @@ class Rows:
             self.sections["arguments"].append(row)
             self.kept += form, dtype, unread
         if variant.required:
-            this: Any = proxy(variant)  # which holds the gate
-            condition = lambda *leaves: this.accepts(leaves)
+            required = variant.required  # and not the variant, which holds the gate
+            condition = lambda *leaves: all_hold(required, leaves)
             self.sections["conditions"] = [[id(condition)]]
             self.kept.append(condition)
 
