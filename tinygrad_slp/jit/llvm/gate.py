@@ -151,7 +151,7 @@ def emit_holding(b: Builder, given: Sequence[Value], answer: Value) -> None:
     """An answer, until which the gate is held: it may be replaced while Python runs."""
     holder = b.load(at(b, given[0], HOLDER), POINTER)
     holders = at(b, holder, HOLDERS)
-    b.store(b.add(b.load(holders, INDEX), index(1)), holders)
+    hold(b, holder)
     result = b.call(answer, given)
     left = b.sub(b.load(holders, INDEX), index(1))
     was_last, was_not = b.append_block(), b.append_block()
@@ -162,6 +162,12 @@ def emit_holding(b: Builder, given: Sequence[Value], answer: Value) -> None:
     b.position_at_end(was_not)
     b.store(left, holders)
     b.ret(result)
+
+
+def hold(b: Builder, x: Value) -> None:
+    """One more holds an object, which is none of those that live for ever."""
+    holders = at(b, x, HOLDERS)
+    b.store(b.add(b.load(holders, INDEX), index(1)), holders)
 
 
 class Emitter:
@@ -302,7 +308,7 @@ class Emitter:
         last = self.head("last")
         self.b.store(self.pointer(last, 0), at(self.b, last, 8))
         self.b.store(tensor, last)
-        self.call("Py_IncRef", tensor)
+        hold(self.b, tensor)
 
     # --- in what words ---
 
