@@ -84,7 +84,7 @@ class Compiled(Base):  # type: ignore[misc]  # a class that is made at run time
         """One step. A gate takes the calls that are as the last one was."""
         if self.is_gone or tracing.get() is not None:
             self.keep_open()
-            return self.step(*args, **kwargs)  # within another step: a part of it
+            return self.step(*args, **kwargs)  # within another step, a part of it
         with self.lock:
             gate = self.shut()
             result = self.answer(args, kwargs)

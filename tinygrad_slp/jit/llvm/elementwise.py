@@ -27,6 +27,7 @@ def const(x: Value, value: float) -> Value:
 
 
 def by_name(b: Builder, name: str, *operands: Value) -> Value:
+    """The instruction that a builder has under this name."""
     made: Value = getattr(b, name)(*operands)
     return made
 

@@ -1,8 +1,9 @@
 """LLVM's instructions as the text that it reads: types, values, functions, and what writes them.
 
 A builder stands in a block. Each of its methods writes a line there, and returns the value that the
-line makes; nothing else is kept of it. (llvmlite has objects for all of it, which take five times
-as long.) What an instruction does, LLVM's language reference says under its name there.
+line makes; nothing else is kept of it, as objects for all of it, such as llvmlite has, take a good
+part of the time that it takes to compile. What an instruction does, LLVM's language reference says
+under its name there.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -162,6 +163,10 @@ class Block:
         return "\n".join((f"{self.name}:", *lines))
 
 
+LIKELY = (0, 1), (1, 99)
+"""Numbers of what says how likely a condition is, and how many of a hundred times it is true."""
+
+
 class Module:
     """Functions, by their names."""
 
@@ -171,10 +176,6 @@ class Module:
     def __str__(self) -> str:
         weights = (f'!{k} = !{{!"branch_weights", i32 {n}, i32 {100 - n}}}' for k, n in LIKELY)
         return "\n".join((*map(str, self.functions.values()), *weights))
-
-
-LIKELY = (0, 1), (1, 99)
-"""Numbers of what says how likely a condition is, and how many of a hundred times it is true."""
 
 
 class Function(Value):
@@ -199,12 +200,12 @@ class Function(Value):
         self.stack: list[str] = []
         self.marks: list[str] = []
         self.is_internal = False
-        self.lines = 0
+        self.names = 0
         module.functions[name] = self
 
     def new_name(self) -> str:
-        self.lines += 1
-        return f"%v{self.lines}"
+        self.names += 1
+        return f"%v{self.names}"
 
     def append_block(self) -> Block:
         self.blocks.append(Block(f"b{len(self.blocks)}"))

@@ -18,6 +18,7 @@ from .lanes import (
     load,
     number,
     prefetch,
+    room,
     shuffle,
     shuffled,
     splat,
@@ -140,6 +141,7 @@ def turn(b: Builder, given: Matrix, copy: Matrix, lanes: int) -> None:
 
 
 def copy_numbers(b: Builder, x: Matrix, copy: Matrix) -> None:
+    """Copies a matrix whose numbers are side by side neither in rows nor in columns."""
     (height, width), dtype = x.shape, x.dtype
     with counting(b, height) as i:
         old, new = x.rows(b, i, 1), copy.rows(b, i, 1)
@@ -157,7 +159,7 @@ def emit_turn(b: Builder, given: Matrix, copy: Matrix, lanes: int) -> None:
     """
     (height, width), dtype = given.shape, given.dtype
     bits = [1 << k for k in range(lanes.bit_length() - 1)]
-    between = in_c_order(b.room(Array(number(dtype), lanes**2), LINE), (lanes, lanes), dtype)
+    between = in_c_order(room(b, Array(number(dtype), lanes**2)), (lanes, lanes), dtype)
     columns = [load(b, place, dtype, height) for place in given.T.lines(b)]
     x = [widened(b, column, lanes) for column in columns]
     x += [undefined(x[0].type)] * (lanes - width)

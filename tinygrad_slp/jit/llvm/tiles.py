@@ -158,8 +158,8 @@ def call_tile(b: Builder, x: Matrix, y: Matrix, result: Result, lanes: int, larg
         emit_tile(b, x, y, Result(c, d[0] if d else None, alpha, beta), lanes, large)
 
     places = [result.c] if result.d is None else [result.c, result.d]
-    parts = [replace(x, shape=(rows, "k")), replace(y, shape=("k", columns)), *places]
-    called_on(b, "tile", parts, [index(k), result.alpha, result.beta], emit, inline=not large)
+    given = [replace(x, shape=(rows, "k")), replace(y, shape=("k", columns)), *places]
+    called_on(b, "tile", given, [index(k), result.alpha, result.beta], emit, inline=not large)
 
 
 def emit_tile(b: Builder, x: Matrix, y: Matrix, result: Result, lanes: int, large: bool) -> None:
