@@ -75,8 +75,7 @@ class Linearized:
         flow = [(y, g) for y, g in pairs if y.order in self.nodes]
         create = self.create(cotangents)
         with recorded(create):
-            reached = pull(flow, self.ends, self.nodes, retain=True, create=create)
-        found = {x.order: g for x, g in reached}
+            _, found = pull(flow, self.ends, self.nodes, retain=True, create=create)
         zeros = np.zeros_like
         return [self.finished(found.get(x.order, zeros(x.array)), create) for x in self.inputs]
 

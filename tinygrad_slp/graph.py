@@ -108,7 +108,7 @@ class Live:
     def __get__(self, owner: Any, cls: type) -> Any:
         if owner is None:
             return self
-        cell, trace = vars(owner)[self.name], tracing.get()
+        cell, trace = owner.__dict__[self.name], tracing.get()
         # A Python float, so that float32 parameters stay float32 whatever they are multiplied by.
         return float(cell) if trace is None else trace.read_number(cell)
 
@@ -331,6 +331,29 @@ def binary(run: Function, otherwise: Function, function: Function | None = None)
     return call
 
 
+def ternary(run: Function, otherwise: Function, function: Function | None = None) -> Function:
+    """`evaluate` for functions of three inputs and no settings, spelled out for speed: see `unary`.
+
+    `otherwise` is called with anything but a node or an array, and two nodes, such as parameters.
+    """
+
+    def call(a: Any, b: Any, c: Any) -> Any:
+        cls, kind = type(b), type(a)
+        if type(c) is cls and isinstance(b, Node) and (kind is cls or kind is np.ndarray):
+            plain = kind is np.ndarray
+            x, w, v = a if plain else a.array, b.array, c.array
+            y = run(x, w, v)
+            p = None if plain or not a.tracked else a
+            if (b.tracked or c.tracked or p is not None) and is_recording():
+                parents = p, b if b.tracked else None, c if c.tracked else None
+                inputs = frozen(x) if plain else x, w, v
+                return made(cls, y, function or call, inputs, parents)
+            return leaf(cls, y)
+        return otherwise(a, b, c)
+
+    return call
+
+
 def whole(function: F) -> F:
     """Decorates a function that writes into arrays of its own: `jit` records it as one operation.
 
@@ -410,7 +433,7 @@ def differentiable(*vjps: Callable[..., Any] | None, **facts: Any) -> Callable[[
 
         formula = (function.__doc__ or function.__name__).split("    ")[0].strip()
         rule = Rule(function, formula, vjps, **facts)
-        quick = {1: unary, 2: binary}.get(rule.arity)
+        quick = {1: unary, 2: binary, 3: ternary}.get(rule.arity)
         call = quick(function, dispatch) if quick and not rule.keywords else dispatch
         rule.function = wraps(function)(call)
         RULES[rule.function] = rule

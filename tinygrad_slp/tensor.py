@@ -330,13 +330,13 @@ class Tensor(Node):
                 "backward() of a Tensor that does not depend on any leaf with requires_grad=True"
             )
         if gradient is None:
-            if self.array.size != 1:
+            array = self.array
+            if array.size != 1:
                 raise RuntimeError(
                     f"backward() of a Tensor of shape {self.shape}: give gradient= of that shape, "
                     "or reduce it to one number first, with .sum() or .mean()"
                 )
-            number = isinstance(self.array, np.generic)
-            gradient = self.array.dtype.type(1) if number else np.ones_like(self.array)
+            gradient = type(array)(1) if isinstance(array, np.generic) else np.ones_like(array)
         else:
             if not isinstance(gradient, Node):
                 gradient = owned(gradient, self.dtype)
@@ -345,13 +345,11 @@ class Tensor(Node):
             if gradient.shape != self.array.shape:
                 raise ValueError(f"gradient of shape {gradient.shape} for output of {self.shape}")
         if not create_graph:
-            for x, g in pull([(self, gradient)], retain=retain_graph, create=False):
-                accumulate(x, g)
+            accumulate(*pull([(self, gradient)], retain=retain_graph, create=False))
             return
         hold_weakly(ancestors((self,)))
         with recorded(True):
-            for x, g in pull([(self, gradient)], retain=True, create=True):
-                accumulate(x, g)
+            accumulate(*pull([(self, gradient)], retain=True, create=True))
 
     # --- NumPy's protocols ---
 

@@ -35,8 +35,8 @@ def pull(
     *,
     retain: bool,
     create: bool,
-) -> list[tuple[Node, Any]]:
-    """Walks back, youngest node first; returns the leaves and ends reached, with their cotangents.
+) -> tuple[list[Node], dict[int, Any]]:
+    """Walks back, youngest node first, to leaves and ends; returns them, and their cotangents.
 
     Args:
         flow: outputs, with their cotangents.
@@ -51,23 +51,22 @@ def pull(
     cotangents: dict[int, Any] = {}
     waiting: list[tuple[int, Node]] = []  # a heap; no two orders are equal, so nodes never compared
     reached = []
-    leaves = []
     for x, g in flow:
-        if x.order in cotangents:
-            g = cotangents[x.order] + g
+        at = x.order
+        if at in cotangents:
+            g = cotangents[at] + g
         else:
-            heappush(waiting, (-x.order, x))
-        cotangents[x.order] = g
+            heappush(waiting, (-at, x))
+        cotangents[at] = g
     while waiting:
-        node = heappop(waiting)[1]
+        _, node = heappop(waiting)
         order, function, parents = node.order, node.function, node.parents
-        g = cotangents.pop(order)
         if function is None or order in ends:
-            reached.append((node, g))
+            reached.append(node)
             continue
         if not parents:
             raise freed(node)
-        vjps, settings = RULES[function].vjps, node.settings
+        g, vjps, settings = cotangents.pop(order), RULES[function].vjps, node.settings
         y, xs = (node, recorded_inputs(node)) if create else (node.array, node.inputs)
         arguments = g, y, *xs
         k = -1
@@ -75,10 +74,9 @@ def pull(
             k += 1
             if x is None:
                 continue
-            at = x.order
+            vjp, at = vjps[k], x.order
             if at > order:
                 raise changed(node, x)
-            vjp = vjps[k]
             if vjp is None or (within is not None and at not in within):
                 continue
             gx = vjp(*arguments, **settings) if settings else vjp(*arguments)
@@ -86,17 +84,16 @@ def pull(
             if gx.shape != array.shape or gx.dtype is not array.dtype:
                 gx = match(gx, array, function, k)
             if at in cotangents:
-                gx = cotangents[at] + gx
-            elif x.function is None:
-                leaves.append(x)
-            else:
-                heappush(waiting, (-at, x))
+                cotangents[at] = cotangents[at] + gx
+                continue
             cotangents[at] = gx
+            if x.function is not None:
+                heappush(waiting, (-at, x))
+            else:
+                reached.append(x)
         if not retain:
             node.inputs = node.parents = ()
-    for x in leaves:
-        reached.append((x, cotangents[x.order]))
-    return reached
+    return reached, cotangents
 
 
 def back(
@@ -174,8 +171,9 @@ def push_one(node: Node, k: int, t: Any, create: bool) -> Any:
     with recorded(True):
         g = leaf(type(node), np.zeros_like(node.array), tracked=True)
         back = vjp(g, y, *xs, **settings)
-    found = pull([(back, t)], within=ancestors([back], g.order), retain=create, create=create)
-    return found[0][1]
+    within = ancestors([back], g.order)
+    _, cotangents = pull([(back, t)], within=within, retain=create, create=create)
+    return cotangents[g.order]
 
 
 NOT_COMPLEX = "complex numbers are not differentiated; write real and imaginary parts as arrays"
@@ -228,16 +226,18 @@ def hold_weakly(nodes: dict[int, Node]) -> None:
         node.parents = tuple([None if x is None else shadows.get(x.order, x) for x in node.parents])
 
 
-def accumulate(x: Node, g: Any) -> None:
-    """Adds g to the gradient of a leaf, or of the leaf that x is the shadow of, if it still is."""
-    if x.settings:
-        x = x.settings["leaf"]()
-        if x is None:
-            return
-    if isinstance(g, Node):
-        x.grad = g if x.grad is None else x.grad + g  # type: ignore[operator]
-    else:
-        x.grad = leaf(type(x), g if x.grad is None else gradient(x) + g)
+def accumulate(leaves: Iterable[Node], cotangents: Mapping[int, Any]) -> None:
+    """Adds cotangents to the gradients of leaves; of a shadow, to its leaf's, if there still is."""
+    for x in leaves:
+        g = cotangents[x.order]
+        if x.settings:
+            x = x.settings["leaf"]()
+            if x is None:
+                continue
+        if isinstance(g, Node):
+            x.grad = g if x.grad is None else x.grad + g  # type: ignore[operator]
+        else:
+            x.grad = leaf(type(x), g if x.grad is None else gradient(x) + g)
 
 
 def gradient(x: Node) -> Any:

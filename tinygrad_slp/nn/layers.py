@@ -81,16 +81,15 @@ class Linear(Module):
     def forward(self, x: Any) -> Any:
         weight, bias = self.weight, self.bias
         x = shaped(x, weight)
-        shape = x.shape
-        if shape[-1:] != weight.array.shape[1:]:
+        shape, (outputs, inputs) = x.shape, weight.array.shape
+        if not shape or shape[-1] != inputs:
             raise ValueError(
                 f"{self!r} got an input of shape {shape}; its last axis should have "
-                f"{weight.shape[1]} features"
+                f"{inputs} features"
             )
         b = 0.0 if bias is None else bias
         if len(shape) == 2:
             return linear(x, weight, b)
-        outputs, inputs = weight.shape
         return linear(x.reshape(-1, inputs), weight, b).reshape(*shape[:-1], outputs)
 
     def extra_repr(self) -> str:
