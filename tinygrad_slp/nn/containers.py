@@ -1,6 +1,5 @@
 """Containers: modules made of modules."""
 
-import copy
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -11,7 +10,7 @@ import numpy as np
 from ..random import Seed
 from .activations import ReLU
 from .layers import Dropout, Linear
-from .module import Module
+from .module import Module, alike
 from .normalization import BatchNorm1d, LayerNorm
 
 
@@ -26,11 +25,7 @@ class ModuleList(Module):
 
     def __getitem__(self, index: int | slice) -> Any:
         part = self.layers[index]
-        if not isinstance(part, list):
-            return part
-        some = copy.copy(self)
-        some.layers = part
-        return some
+        return alike(self, {**vars(self), "layers": part}) if isinstance(part, list) else part
 
     def __len__(self) -> int:
         return len(self.layers)
