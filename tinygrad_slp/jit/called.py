@@ -56,7 +56,7 @@ class Spec(ctypes.Structure):
 
 def is_possible() -> bool:
     """Whether the objects of this Python can be such, as far as has been tried."""
-    is_known = sys.implementation.name == "cpython" and sys.version_info < (3, 14)
+    is_known = sys.implementation.name == "cpython" and sys.version_info < (3, 15)
     one_at_a_time = getattr(sys, "_is_gil_enabled", lambda: True)()
     return is_known and one_at_a_time and object.__basicsize__ == FUNCTION
 

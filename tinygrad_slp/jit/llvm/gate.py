@@ -57,9 +57,9 @@ NUMPY = {"PyArray_Scalar": 60}
 """Which of these are NumPy's, and their numbers in the table that its C API is."""
 STEP = Signature(NOTHING, [POINTER, POINTER, INDEX, POINTER])
 """The type of a compiled step: see `Native`."""
-HOLDERS, TYPE, NUMBER, ITEMS = 0, 8, 16, 24
-"""Where an object has how many hold it, and its type; a NumPy scalar its number; a tuple its items,
-and a list where they stand."""
+HOLDERS, TYPE, NUMBER, ITEMS, FIRST = 0, 8, 16, 24, tuple.__basicsize__
+"""Where an object has how many hold it, and its type; a NumPy scalar its number; a list where its
+items stand; and a tuple the first of them."""
 DATA, NDIM, DIMENSIONS, DESCR, FLAGS = 16, 24, 32, 56, 64
 """Where an array has these."""
 PLAIN = 0x1 | 0x100
@@ -123,7 +123,7 @@ def compiled() -> Code:
     """The code of all gates; there are two, if two threads are first at once."""
     for name in API:
         llvm.add_symbol(name, address_of(name))
-    return Code("gate", lambda: str(instructions()))
+    return Code(f"gate, tuples from {FIRST}", lambda: str(instructions()))
 
 
 def address_of(name: str) -> Any:
@@ -183,7 +183,7 @@ class Emitter:
         self.b, self.called, self.args, self.n, self.names = b, called, args, n, names
         self.null = Constant(POINTER, None)
         self.otherwise = b.append_block()
-        self.table = self.pointer(self.pointer(self.pointer(called, HOLDER), ITEMS), DATA)
+        self.table = self.pointer(self.pointer(self.pointer(called, HOLDER), FIRST), DATA)
 
     def emit(self) -> None:
         b = self.b

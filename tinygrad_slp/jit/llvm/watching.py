@@ -26,6 +26,7 @@ from .gate import (
     DATA,
     DESCR,
     DIMENSIONS,
+    FIRST,
     FLAGS,
     HOLDERS,
     ITEMS,
@@ -305,6 +306,7 @@ def layout_is_known() -> bool:
     if not is_possible():
         return False
     array, items, number = np.zeros((3, 5, 7)), [object(), object()], np.float64(1.5)
+    pair = array, items
     dicts: Any = {"x": array}, {1: array, "x": items}, vars(Fields(items))
     lengths = word(id(array) + DIMENSIONS)
     try:
@@ -318,6 +320,7 @@ def layout_is_known() -> bool:
             and ctypes.c_int32.from_address(id(array) + FLAGS).value & PLAIN == PLAIN
             and word(id(items) + SIZE) == 2
             and [word(word(id(items) + ITEMS) + 8 * k) for k in range(2)] == [*map(id, items)]
+            and [word(id(pair) + FIRST + 8 * k) for k in range(2)] == [*map(id, pair)]
             and word(id(items[0]) + HOLDERS) == next(map(getrefcount, items)) - 1
             and all(map(has_entries, dicts))
             and ctypes.c_double.from_address(id(number) + NUMBER).value == number
