@@ -162,6 +162,14 @@ def test_one_hot_has_one_1_in_each_row_and_an_inverse(x):
     same_bits(found.transform(x), y)
 
 
+def test_a_missing_number_is_one_category_whatever_its_sign():
+    negative = np.copysign(np.nan, -1)
+    for x in [negative], [np.nan, negative], [negative, np.nan, 1.0]:
+        encoder = OneHot().fit(np.array(x))
+        assert encoder.categories[-1:].tobytes() == np.array([np.nan]).tobytes()
+        same_bits(again(encoder).categories, encoder.categories)
+
+
 @given(COLUMNS)
 def test_labels_are_sorted_keep_their_dtype_and_have_an_inverse(x):
     assume(not np.any(x == "" if x.dtype.kind == "U" else np.isnan(x)))

@@ -147,10 +147,13 @@ class Labels(Encoder):
 
 
 def different(x: np.ndarray) -> np.ndarray:
-    """The different values of a column, sorted."""
+    """The different values of a column, sorted; NaN has one sign, which no file would keep."""
     if not len(x):
         raise ValueError("there are no rows to learn from")
-    return np.unique(x)
+    values = np.unique(x)
+    if values.dtype.kind == "f":
+        values[np.isnan(values)] = np.nan
+    return values
 
 
 def refuse_unknown(
