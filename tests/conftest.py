@@ -1,6 +1,7 @@
 """How all tests run: the same examples each time, native code where it is, a cache of our own."""
 
 import os
+import signal
 import tempfile
 from importlib.util import find_spec
 
@@ -14,6 +15,9 @@ settings.load_profile("repeatable")
 # Here, for processes that tests start too.
 CACHE = tempfile.TemporaryDirectory()
 os.environ["TINYGRAD_SLP_CACHE"] = CACHE.name
+# A shell has what it starts in the background ignore Ctrl-C, and so would what tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 HAS_LLVM = find_spec("llvmlite") is not None
 
 

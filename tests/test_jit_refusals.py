@@ -231,7 +231,7 @@ def test_a_step_may_be_the_first_to_import_what_it_does_not_draw_from(module):
             import {module}
             return x * 2
 
-        assert "{module}" not in sys.modules
+        sys.modules.pop("{module}", None)  # a Python may begin by importing it
         print(*double(np.ones(2)))
     """
     done = subprocess.run(
