@@ -207,6 +207,8 @@ def apply(function: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> An
     rule = RULES.get(function)
     if rule is None:
         raise without_rule(function, [*args, *kwargs.values()])
+    if not kwargs and len(args) == rule.arity:
+        return evaluate(rule, args, NOTHING)
     if kwargs and not rule.keywords:
         refuse_unknown(rule, kwargs)
     if rule.definition is not None:

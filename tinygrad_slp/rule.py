@@ -129,7 +129,9 @@ class Rule:
                 f"{self.name} of a Tensor does not take {', '.join(unknown)}=; "
                 f"it takes {self.usage}"
             )
-        return inputs, {**dict(zip(self.settings, extra, strict=False)), **kwargs}
+        if extra:
+            kwargs = {**dict(zip(self.settings, extra, strict=False)), **kwargs}
+        return inputs, kwargs
 
     @property
     def usage(self) -> str:

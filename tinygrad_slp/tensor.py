@@ -354,6 +354,8 @@ class Tensor(Node):
     # --- NumPy's protocols ---
 
     def __array_ufunc__(self, ufunc: np.ufunc, how: str, *inputs: Any, **settings: Any) -> Any:
+        if how == "__call__" and not settings and ufunc not in NO_GRADIENT:
+            return apply(ufunc, inputs, settings)
         if how == "reduce" and ufunc is np.add:
             return self.__array_function__(np.sum, (), inputs, {"axis": 0, **settings})
         if how != "__call__":

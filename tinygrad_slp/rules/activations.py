@@ -183,5 +183,5 @@ def log_sum(x: Array, axis: int | tuple[int, ...] | None) -> Array:
 
 def top(x: Array, axis: int | tuple[int, ...] | None) -> Array:
     """max x, with the axes kept: e^(x − max x) does not overflow. 0 where it is infinite."""
-    highest = np.max(floats(x), axis=axis, keepdims=True)
+    highest = floats(x).max(axis=axis, keepdims=True)
     return np.where(np.isfinite(highest), highest, 0)
