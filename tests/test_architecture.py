@@ -67,14 +67,32 @@ def test_a_file_begins_with_a_sentence(path):
     assert sentence.partition("\n\n")[0].rstrip().endswith((".", ")"))
 
 
+def loaded_by(code):
+    """The modules that a new Python has loaded after this code."""
+    printing = f"import sys; {code}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", printing], capture_output=True, text=True, check=True
+    )
+    return done.stdout.split()
+
+
 def test_import_needs_numpy_only():
-    code = "import sys, tinygrad_slp; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout.split()
+    loaded = loaded_by("import tinygrad_slp")
     extras = {"matplotlib", "tqdm", "pandas", "scipy", "torch", "pytest", "hypothesis"}
     assert not extras & {name.partition(".")[0] for name in loaded}
     assert not {f"tinygrad_slp.{there}" for _, there in SHOWN} & set(loaded)
+
+
+def test_an_optimizer_is_imported_when_it_is_asked_for():
+    optimizers = {path.stem for path in (PACKAGE / "optim").glob("*.py")} - {"__init__"}
+    loaded = {name.removeprefix("tinygrad_slp.optim.") for name in loaded_by("import tinygrad_slp")}
+    assert len(optimizers) > 10 and not optimizers & loaded
+    every = loaded_by("from tinygrad_slp.optim import *; assert SGD and StepLR")
+    assert {f"tinygrad_slp.optim.{name}" for name in optimizers} <= set(every)
+    loaded_by("import tinygrad_slp; tinygrad_slp.optim.schedules.Schedule")  # as a module's name
+    loaded_by("from tinygrad_slp import optim; assert set(optim.__all__) <= set(dir(optim))")
+    with pytest.raises(AttributeError, match=r"'tinygrad_slp\.optim' has no attribute 'Adamm'"):
+        tinygrad_slp.optim.Adamm  # noqa: B018
 
 
 def test_every_rule_can_be_proven():

@@ -43,11 +43,12 @@ else:
     }  # fmt: skip
 
     def __getattr__(name):
-        if name not in HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        home = import_module(f".{HOMES[name]}", __name__)
-        found = globals()[name] = getattr(home, name)
-        return found
+        if name in HOMES:
+            found = globals()[name] = getattr(import_module(f".{HOMES[name]}", __name__), name)
+            return found
+        if name in HOMES.values():
+            return import_module(f".{name}", __name__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def __dir__():
         return sorted({*globals(), *__all__})
