@@ -373,3 +373,43 @@ def test_slopes_where_nothing_moves_are_zero():
     np.testing.assert_array_equal(slope, [0.0, 0.0, 0.0])
     assert tg.grad(lambda x: np.clip(x, 0.0, 0.0))(0.0) == 0.0
     assert tg.grad(lambda x: np.clip(x, 0.0, 1.0))(0.0) == 1.0
+
+
+@pytest.fixture
+def table():
+    """The table of rules, for a test that adds some: they are gone after it."""
+    before = dict(RULES)
+    yield RULES
+    RULES.clear()
+    RULES.update(before)
+
+
+def test_inputs_of_an_own_function_are_not_swapped_by_their_names(table):
+    @tg.differentiable(lambda g, y, b, a: g, lambda g, y, b, a: -g, domain=tg.REAL)
+    def difference(b, a):
+        return b - a
+
+    @tg.differentiable(
+        lambda g, y, c, a, b: g, lambda g, y, c, a, b: g * b, lambda g, y, c, a, b: g * a,
+        domain=tg.REAL,
+    )  # fmt: skip
+    def multiplied_and_added(c, a, b):
+        return c + a * b
+
+    one, two, five = Tensor([1.0]), Tensor([2.0]), Tensor([5.0])
+    for call in (
+        lambda: difference(b=five, a=one),
+        lambda: multiplied_and_added(c=five, a=one, b=two),
+    ):
+        with pytest.raises(TypeError, match="positional"):
+            call()
+    assert difference(five, one).item() == 4 and multiplied_and_added(five, one, two).item() == 7
+
+
+def test_a_vjp_that_makes_nothing_of_g_has_a_tangent_of_0(table):
+    @tg.differentiable(lambda g, y, x: Tensor(np.zeros(2)), domain=tg.REAL)
+    def flat(x):
+        return np.ones_like(x)
+
+    x, t = np.array([1.0, 2.0]), np.array([3.0, 4.0])
+    assert tg.jvp(flat, (x,), (t,))[1].tolist() == [0, 0]

@@ -224,6 +224,7 @@ def test_a_method_of_a_generator_is_seen_to_draw(draw, backend):
 def test_a_step_may_be_the_first_to_import_what_it_does_not_draw_from(module):
     lines = f"""
         import sys, numpy as np
+        before = "{module}" in sys.modules  # some Pythons begin by importing it
         from tinygrad_slp.jit import jit
 
         @jit
@@ -231,7 +232,8 @@ def test_a_step_may_be_the_first_to_import_what_it_does_not_draw_from(module):
             import {module}
             return x * 2
 
-        sys.modules.pop("{module}", None)  # a Python may begin by importing it
+        assert ("{module}" in sys.modules) == before
+        sys.modules.pop("{module}", None)
         print(*double(np.ones(2)))
     """
     done = subprocess.run(

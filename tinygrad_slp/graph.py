@@ -312,7 +312,7 @@ def binary(run: Function, otherwise: Function, function: Function | None = None)
     `otherwise` is called with anything but two nodes, or a node and a Python number or array.
     """
 
-    def call(a: Any, b: Any) -> Any:
+    def call(a: Any, b: Any, /) -> Any:
         if isinstance(a, Node):
             cls, x = type(a), a.array
             kind = type(b)
@@ -336,19 +336,20 @@ def binary(run: Function, otherwise: Function, function: Function | None = None)
 def ternary(run: Function, otherwise: Function, function: Function | None = None) -> Function:
     """`evaluate` for functions of three inputs and no settings, spelled out for speed: see `unary`.
 
-    `otherwise` is called with anything but a node or an array, and two nodes, such as parameters.
+    This is for a node or an array, and two nodes, such as parameters; `otherwise` is called with
+    anything else.
     """
 
-    def call(a: Any, b: Any, c: Any) -> Any:
+    def call(a: Any, b: Any, c: Any, /) -> Any:
         cls, kind = type(b), type(a)
         if type(c) is cls and isinstance(b, Node) and (kind is cls or kind is np.ndarray):
             plain = kind is np.ndarray
             x, w, v = a if plain else a.array, b.array, c.array
             y = run(x, w, v)
-            p = None if plain or not a.tracked else a
-            if (b.tracked or c.tracked or p is not None) and is_recording():
-                parents = p, b if b.tracked else None, c if c.tracked else None
+            flows = not plain and a.tracked
+            if (flows or b.tracked or c.tracked) and is_recording():
                 inputs = frozen(x) if plain else x, w, v
+                parents = a if flows else None, b if b.tracked else None, c if c.tracked else None
                 return made(cls, y, function or call, inputs, parents)
             return leaf(cls, y)
         return otherwise(a, b, c)
@@ -436,7 +437,7 @@ def differentiable(*vjps: Callable[..., Any] | None, **facts: Any) -> Callable[[
         formula = (function.__doc__ or function.__name__).split("    ")[0].strip()
         rule = Rule(function, formula, vjps, **facts)
         quick = {1: unary, 2: binary, 3: ternary}.get(rule.arity)
-        call = quick(function, dispatch) if quick and not rule.keywords else dispatch
+        call = quick(rule.run, dispatch) if quick and not rule.keywords else dispatch
         rule.function = wraps(function)(call)
         RULES[rule.function] = rule
         return rule.function  # type: ignore[return-value]

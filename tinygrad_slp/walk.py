@@ -36,7 +36,7 @@ def pull(
     retain: bool,
     create: bool,
 ) -> tuple[list[Node], dict[int, Any]]:
-    """Walks back, youngest node first, to leaves and ends; returns them, and their cotangents.
+    """Walks back, youngest node first, to leaves and ends; returns them, and cotangents by order.
 
     Args:
         flow: outputs, with their cotangents.
@@ -173,7 +173,7 @@ def push_one(node: Node, k: int, t: Any, create: bool) -> Any:
         back = vjp(g, y, *xs, **settings)
     within = ancestors([back], g.order)
     _, cotangents = pull([(back, t)], within=within, retain=create, create=create)
-    return cotangents[g.order]
+    return cotangents.get(g.order, np.zeros_like(node.array))  # 0 if the vjp makes nothing of g
 
 
 NOT_COMPLEX = "complex numbers are not differentiated; write real and imaginary parts as arrays"
@@ -227,7 +227,7 @@ def hold_weakly(nodes: dict[int, Node]) -> None:
 
 
 def accumulate(leaves: Iterable[Node], cotangents: Mapping[int, Any]) -> None:
-    """Adds cotangents to the gradients of leaves; of a shadow, to its leaf's, if there still is."""
+    """Adds to the gradients of leaves; of a shadow, to that of its leaf, if that still lives."""
     for x in leaves:
         g = cotangents[x.order]
         if x.settings:

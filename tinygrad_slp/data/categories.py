@@ -147,7 +147,7 @@ class Labels(Encoder):
 
 
 def different(x: np.ndarray) -> np.ndarray:
-    """The different values of a column, sorted; NaN has one sign, which no file would keep."""
+    """The different values of a column, sorted; NaN is positive, as files do not keep its sign."""
     if not len(x):
         raise ValueError("there are no rows to learn from")
     values = np.unique(x)

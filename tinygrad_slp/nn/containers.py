@@ -1,5 +1,6 @@
 """Containers: modules made of modules."""
 
+import copy
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -10,7 +11,7 @@ import numpy as np
 from ..random import Seed
 from .activations import ReLU
 from .layers import Dropout, Linear
-from .module import Module, alike
+from .module import Module
 from .normalization import BatchNorm1d, LayerNorm
 
 
@@ -25,7 +26,11 @@ class ModuleList(Module):
 
     def __getitem__(self, index: int | slice) -> Any:
         part = self.layers[index]
-        return alike(self, {**vars(self), "layers": part}) if isinstance(part, list) else part
+        if not isinstance(part, list):
+            return part
+        some = copy.copy(self)
+        some.layers = part
+        return some
 
     def __len__(self) -> int:
         return len(self.layers)

@@ -5,11 +5,12 @@ array is state that goes with them. Fields, lists, tuples and dicts are walked; 
 registered.
 """
 
+import copy
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from operator import attrgetter
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 
@@ -186,9 +187,6 @@ class Module:
         return contents(self)
 
 
-M = TypeVar("M", bound=Module)
-
-
 def is_buffer(x: Any) -> bool:
     return isinstance(x, Buffer | np.ndarray)
 
@@ -285,19 +283,14 @@ def refuse_within(path: str, x: Any) -> None:
                 )
 
 
-def alike(module: M, fields: Mapping[str, Any]) -> M:
-    """A module of the same class with these fields, past its `__init__`."""
-    new = object.__new__(type(module))
-    vars(new).update(fields)
-    return new
-
-
 def replaced(x: Any, new: Mapping[int, Any]) -> Any:
     """A copy of a tree of modules with some of its Tensors, by id, replaced."""
     if isinstance(x, Tensor):
         return new.get(id(x), x)
     if isinstance(x, Module):
-        return alike(x, {name: replaced(part, new) for name, part in vars(x).items()})
+        module = copy.copy(x)
+        vars(module).update({name: replaced(part, new) for name, part in vars(x).items()})
+        return module
     if isinstance(x, Mapping):
         return {name: replaced(part, new) for name, part in x.items()}
     if isinstance(x, list | tuple):

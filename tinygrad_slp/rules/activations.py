@@ -25,7 +25,7 @@ silent = np.errstate(over="ignore", under="ignore")
 @silent
 def sigmoid(x: Array) -> Array:
     """σ(x) = 1/(1 + e⁻ˣ)      ∂x = g · σ(1 − σ)"""
-    return np.reciprocal(1.0 + np.exp(-floats(x)))  # to the bit 1 / ..., and sooner
+    return np.reciprocal(1.0 + np.exp(-floats(x)))  # sooner than 1 / ..., and for real x to the bit
 
 
 @differentiable(lambda g, y, x: g * (y > 0), form="elementwise", domain=REAL)
