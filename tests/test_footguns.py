@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import tinygrad_slp as tg
-from tinygrad_slp import Tensor, grad, no_grad
+from tinygrad_slp import Tensor, grad, nn, no_grad
 from tinygrad_slp.rule import RULES
 
 
@@ -91,6 +91,14 @@ def test_a_raw_array_changed_after_use_does_not_change_the_gradient():
     c[:] = 0
     y.backward()
     np.testing.assert_array_equal(x.grad.data, [7, 9])
+
+
+def test_an_array_given_to_a_layer_and_changed_does_not_change_the_gradient():
+    layer, x = nn.Linear(2, 1, rng=0), np.array([[1.0, 2.0], [3.0, 4.0]])
+    y = layer(x).sum()
+    x[:] = 100.0
+    y.backward()
+    assert layer.weight.grad.tolist() == [[4.0, 6.0]]
 
 
 def test_an_index_changed_after_use_does_not_change_the_gradient():
