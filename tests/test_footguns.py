@@ -414,6 +414,23 @@ def test_inputs_of_an_own_function_are_not_swapped_by_their_names(table):
     assert difference(five, one).item() == 4 and multiplied_and_added(five, one, two).item() == 7
 
 
+def test_what_a_record_says_runs_is_what_runs(table):
+    def never(*arrays):
+        raise AssertionError
+
+    vjps = (
+        [lambda g, y, a: g],
+        [lambda g, y, a, b: g] * 2,
+        [lambda g, y, a, b, c: g] * 3,
+    )
+    x = np.array([1.0, 2.0])
+    for n, each in enumerate(vjps, 1):
+        add = tg.differentiable(*each, domain=tg.REAL, run=lambda *arrays: sum(arrays))(never)
+        for given in ([Tensor(x)] * n, [Tensor(x, requires_grad=True)] * n, [x] * n):
+            y = add(*given)
+            assert np.shape(y) == (2,) and list(map(float, y)) == [n, 2 * n]
+
+
 def test_a_vjp_that_makes_nothing_of_g_has_a_tangent_of_0(table):
     @tg.differentiable(lambda g, y, x: Tensor(np.zeros(2)), domain=tg.REAL)
     def flat(x):
