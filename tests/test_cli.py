@@ -352,10 +352,13 @@ def test_ctrl_c_stops_and_still_prints_the_result():
         [*PROGRAM, "--epochs", "100000000"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", env=environment(),
     )  # fmt: skip
-    while not (line := program.stdout.readline()).startswith("epoch "):
-        assert line, "it ended by itself"
-    program.send_signal(signal.SIGINT)
-    rest, errors = program.communicate(timeout=60)
+    try:
+        while not (line := program.stdout.readline()).startswith("epoch "):
+            assert line, "it ended by itself"
+        program.send_signal(signal.SIGINT)
+        rest, errors = program.communicate(timeout=60)
+    finally:
+        program.kill()  # or it would go on for hours, if Ctrl-C did not end it
     assert program.returncode == 0
     assert errors == ""
     assert "stopped by Ctrl-C" in rest

@@ -604,10 +604,13 @@ def test_ctrl_c_ends_the_epoch_prints_the_result_and_saves():
         env={**os.environ, "PYTHONIOENCODING": "utf-8"},
     )  # fmt: skip
     seen = ""
-    while "loss" not in seen or "epoch " not in seen:
-        seen += program.stdout.readline()
-    program.send_signal(signal.SIGINT)
-    rest, errors = program.communicate(timeout=60)
+    try:
+        while "loss" not in seen or "epoch " not in seen:
+            seen += program.stdout.readline()
+        program.send_signal(signal.SIGINT)
+        rest, errors = program.communicate(timeout=60)
+    finally:
+        program.kill()  # or it would go on for hours, if Ctrl-C did not end it
     assert program.returncode == 0
     assert "stopped: Ctrl-C in epoch" in rest
     assert "held out" in rest
