@@ -108,7 +108,7 @@ class Live:
     def __get__(self, owner: Any, cls: type) -> Any:
         if owner is None:
             return self
-        cell, trace = owner.__dict__[self.name], tracing.get()
+        cell, trace = vars(owner)[self.name], tracing.get()
         # A Python float, so that float32 parameters stay float32 whatever they are multiplied by.
         return float(cell) if trace is None else trace.read_number(cell)
 

@@ -173,7 +173,7 @@ def push_one(node: Node, k: int, t: Any, create: bool) -> Any:
         back = vjp(g, y, *xs, **settings)
     within = ancestors([back], g.order)
     _, cotangents = pull([(back, t)], within=within, retain=create, create=create)
-    return cotangents.get(g.order, np.zeros_like(node.array))  # 0 if the vjp makes nothing of g
+    return cotangents.get(g.order, g.array)  # zeros, if the vjp makes nothing of g
 
 
 NOT_COMPLEX = "complex numbers are not differentiated; write real and imaginary parts as arrays"
