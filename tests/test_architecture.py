@@ -13,12 +13,13 @@ from tinygrad_slp.rule import functions
 PACKAGE = Path(tinygrad_slp.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 ORDER = [
-    "rule", "graph", "walk", "pytorch", "tensor", "rules", "tree", "autodiff", "random", "nn",
+    "rule", "graph", "walk", "tensor", "rules", "tree", "autodiff", "random", "nn",
     "optim", "jit", "check", "data", "metrics", "saving", "table", "summary", "draw", "plot",
-    "train", "sklearn", "tutorial", "__init__", "commands", "cli", "__main__",
+    "train", "sklearn", "tutorial", "notebook", "pytorch", "__init__", "commands", "cli",
+    "__main__",
 ]  # fmt: skip
-SHOWN = {("tensor", "draw"), ("nn", "summary")}
-"""What a notebook shows of a thing is imported when it is shown."""
+SHOWN = {"draw", "summary"}
+"""What notebook.py imports when a Tensor or a Module is shown."""
 
 
 def room(path):
@@ -41,7 +42,7 @@ def test_imports_go_one_way(path):
     here = room(path)
     for there in imports(path):
         if here != "__init__":
-            assert ORDER.index(there) < ORDER.index(here) or there == here or (here, there) in SHOWN
+            assert ORDER.index(there) < ORDER.index(here) or there == here
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
@@ -50,7 +51,7 @@ def test_no_import_inside_a_function_but_of_extras(path):
         "llvm", "matplotlib", "pandas", "picture", "plot", "safetensors", "scipy", "sklearn",
         "tqdm",
     }  # fmt: skip
-    extras |= {there for here, there in SHOWN if here == room(path)}
+    extras |= SHOWN if room(path) == "notebook" else set()
     tree = ast.parse(path.read_text("utf-8"))
     for function in ast.walk(tree):
         if isinstance(function, ast.FunctionDef):
@@ -80,7 +81,7 @@ def test_import_needs_numpy_only():
     loaded = loaded_by("import tinygrad_slp")
     extras = {"matplotlib", "tqdm", "pandas", "scipy", "torch", "pytest", "hypothesis"}
     assert not extras & {name.partition(".")[0] for name in loaded}
-    assert not {f"tinygrad_slp.{there}" for _, there in SHOWN} & set(loaded)
+    assert not {f"tinygrad_slp.{there}" for there in SHOWN} & set(loaded)
 
 
 def test_an_optimizer_is_imported_when_it_is_asked_for():

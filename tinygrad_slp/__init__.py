@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from . import nn, optim
+from . import nn, notebook, optim
 from .autodiff import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .graph import differentiable, no_grad
 from .jit import TraceError, jit
-from .pytorch import PACKAGE, lacking
+from .pytorch import MODULE, NN, PACKAGE, TENSOR, lacking, without
 from .rule import ABOVE_ONE, POSITIVE, REAL, RULES, UNIT, composite, declare
 from .rules import (
     elu,
@@ -31,5 +31,12 @@ __all__ = [
     "softmax", "softplus", "value_and_grad", "vjp",
 ]  # fmt: skip
 
+# What notebooks show and what errors say is added here: Tensor and Module are defined without it.
+without(TENSOR)(Tensor)
+without(MODULE)(nn.Module)
+
 if not TYPE_CHECKING:  # or mypy would believe that the package has every name
+    Tensor._repr_html_ = notebook.graph
+    nn.Module._repr_html_ = notebook.table
+    nn.__getattr__ = lacking(nn.__name__, NN)
     __getattr__ = lacking(__name__, PACKAGE)

@@ -126,7 +126,7 @@ def summary(model: Module, *inputs: Any) -> Summary:
             f"summary takes a Module and an input, as in summary(model, X); got {type(model)} and "
             f"{len(inputs)} inputs"
         )
-    modules = unique(model)
+    modules = dict(model.named_modules())
     rows = share_out(model, modules)
     with no_grad(), watched(modules, rows):
         model(*inputs)
@@ -135,7 +135,7 @@ def summary(model: Module, *inputs: Any) -> Summary:
 
 def contents(model: Module) -> str:
     """What is in a model, without a run of it, as an HTML table: what a notebook shows of it."""
-    modules = unique(model)
+    modules = dict(model.named_modules())
     rows = share_out(model, modules)
     lines = (
         (
@@ -147,15 +147,6 @@ def contents(model: Module) -> str:
         for path, row in rows.items()
     )
     return as_html([HELD, *lines], range(4), Summary(list(rows.values())).held())
-
-
-def unique(model: Module) -> dict[str, Module]:
-    """The model and all modules within it, each under its first name only."""
-    found = {id(model): ("", model)}
-    for path, x in named_parts(model):
-        if isinstance(x, Module):
-            found.setdefault(id(x), (path, x))
-    return dict(found.values())
 
 
 def share_out(model: Module, modules: dict[str, Module]) -> dict[str, Row]:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from .graph import NOTHING, Node, apply, binary, clock, is_recording, leaf, recorded, unary
-from .pytorch import TENSOR, without
 from .rule import name
 from .walk import accumulate, ancestors, hold_weakly, pull
 
@@ -143,7 +142,6 @@ square = unary(np.square, None, np.square)
 power = operator_of(np.power)
 
 
-@without(TENSOR)
 class Tensor(Node):
     """An array that remembers how it was made, so that gradients can be sent back through it.
 
@@ -295,11 +293,6 @@ class Tensor(Node):
         elif self.tracked:
             text += ", requires_grad=True"
         return f"Tensor({text})"
-
-    def _repr_html_(self) -> str | None:
-        from .draw import glance
-
-        return glance(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.function is not None:

@@ -1,8 +1,5 @@
 """Layers, activations, losses and the modules they are made of, under PyTorch's names."""
 
-from typing import TYPE_CHECKING
-
-from ..pytorch import NN, lacking
 from . import init
 from .activations import (
     ELU,
@@ -50,6 +47,3 @@ __all__ = [
     "binary_cross_entropy_with_logits", "cross_entropy", "gaussian_nll_loss", "hinge_loss",
     "huber_loss", "init", "l1_loss", "mse_loss", "nll_loss",
 ]  # fmt: skip
-
-if not TYPE_CHECKING:  # or mypy would believe that nn has every name
-    __getattr__ = lacking(__name__, NN)

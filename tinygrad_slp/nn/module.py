@@ -14,7 +14,6 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..pytorch import MODULE, without
 from ..tensor import Tensor
 from ..walk import forget
 
@@ -38,7 +37,6 @@ class Forward(property):
         return self.__get__(x)(*args, **kwargs)  # for Module.__call__(module, x)
 
 
-@without(MODULE)
 class Module:
     """Base of all layers and models: give it fields, and a `forward` that computes with them."""
 
@@ -180,11 +178,6 @@ class Module:
         if not lines:
             return f"{head}({self.extra_repr()})"
         return "\n".join([f"{head}({self.extra_repr()}", *lines, ")"])
-
-    def _repr_html_(self) -> str:
-        from ..summary import contents
-
-        return contents(self)
 
 
 def is_buffer(x: Any) -> bool:
