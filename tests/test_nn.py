@@ -21,7 +21,7 @@ class Net(nn.Module):
         self.branches = [nn.Linear(2, 2, rng=1), {"a": Tensor([1.0], requires_grad=True)}]
         self.tied = self.first.weight
         self.frozen = Tensor([2.0])
-        self.running = np.zeros(2)
+        self.running = nn.Buffer(np.zeros(2))
         self.name = "net"
 
     def forward(self, x):
@@ -63,7 +63,7 @@ def test_state_dict_round_trip_and_independence():
     state = b.state_dict()
     assert list(state) == [*NAMES, "tied", "frozen", "running"]
     a.load_state_dict(state)
-    np.testing.assert_array_equal(a.running, [5, 5])
+    np.testing.assert_array_equal(a.running.data, [5, 5])
     for x, y in zip(a.parameters(), b.parameters(), strict=True):
         np.testing.assert_array_equal(x.data, y.data)
     state["frozen"][:] = 99

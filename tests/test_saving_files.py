@@ -111,7 +111,7 @@ def test_where_nothing_can_be_written(tmp_path, monkeypatch):
 
 def test_what_cannot_be_saved_is_named(tmp_path):
     model = nn.Module()
-    model.wide = np.zeros(2, np.longdouble)
+    model.wide = nn.Buffer(np.zeros(2, np.longdouble))
     with pytest.raises(ValueError, match=r"wide is float128|wide is longdouble"):
         save(model, tmp_path / "m")
     model = nn.Sequential(nn.Tanh())

@@ -8,9 +8,8 @@ from typing import Any
 
 from .graph import no_grad
 from .nn import Module
-from .nn.module import is_parameter, named_parts
+from .nn.module import is_parameter, is_state, named_parts
 from .table import as_html, as_text
-from .tensor import Tensor
 from .tree import flatten
 
 HEADER = ("layer", "class", "output", "parameters", "frozen", "ms")
@@ -154,14 +153,14 @@ def share_out(model: Module, modules: dict[str, Module]) -> dict[str, Row]:
     rows = {path: Row(path, type(module).__name__) for path, module in modules.items()}
     seen = set()
     for path, x in named_parts(model):
-        if isinstance(x, Module) or id(x) in seen:
+        if not is_state(x) or id(x) in seen:
             continue
         seen.add(id(x))
         owner = path
         while owner not in rows:
             owner = owner.rpartition(".")[0]
         row = rows[owner]
-        row.bytes += (x.array if isinstance(x, Tensor) else x).nbytes
+        row.bytes += x.array.nbytes
         if is_parameter(x):
             row.shapes[path.removeprefix(f"{owner}.")] = x.shape
             row.trainable += x.size if x.requires_grad else 0

@@ -155,7 +155,10 @@ class Tensor(Node):
             numeric.
     """
 
-    __slots__ = ()
+    __slots__ = ("trainable",)
+    trainable: bool | None
+    """Whether this is a leaf that requires grad, or did until it was frozen; False for constants,
+    and not set on what is computed."""
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: Any = None) -> None:
         array = owned(data, dtype)
@@ -166,6 +169,7 @@ class Tensor(Node):
         self.inputs = self.parents = ()
         self.settings = NOTHING
         self.order = clock()
+        self.trainable = False
         self.requires_grad = requires_grad
 
     # --- what it is ---
@@ -211,6 +215,8 @@ class Tensor(Node):
                 f"write Tensor(data, requires_grad=True, dtype=np.float64)"
             )
         self.tracked = bool(value)
+        if value:
+            self.trainable = True
 
     # Written in C, these cost half of what they would as Python functions.
     shape = property(operator.attrgetter("array.shape"))
@@ -297,7 +303,8 @@ class Tensor(Node):
     def __reduce__(self) -> tuple[Any, ...]:
         if self.function is not None:
             raise TypeError("only a leaf can be copied or pickled; write t.detach()")
-        return Tensor, (self.array, self.tracked)
+        own = {"trainable": getattr(self, "trainable", None)}
+        return Tensor, (self.array, self.tracked), (None, own)
 
     __hash__ = object.__hash__
 

@@ -1,8 +1,8 @@
-"""Module: an object whose fields hold parameters and other modules.
+"""Module: an object whose fields hold parameters, buffers and other modules.
 
-A Tensor in a field is a parameter (frozen, if it does not require grad); a `Buffer` or a plain
-array is state that goes with them. Fields, lists, tuples and dicts are walked; nothing is
-registered.
+A floating-point `Tensor(...)` is a parameter (frozen, if it does not require grad), a `Buffer` is
+state that goes with them. Computed Tensors and plain arrays may be kept in fields too, but are no
+part of the state. Fields, lists, tuples and dicts are walked; nothing is registered.
 """
 
 import copy
@@ -14,20 +14,18 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..graph import leaf
 from ..tensor import Tensor
 from ..walk import forget
 
 
 class Buffer(Tensor):
-    """A Tensor that is state of a Module but no parameter: no optimizer and no `grad` takes it.
-
-    A plain array is a buffer too, but only a Tensor may be renewed by a step that `jit` compiles.
-    """
+    """A Tensor that is state of a Module but no parameter: no optimizer and no `grad` takes it."""
 
     __slots__ = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Buffer, super().__reduce__()[1]
+        return Buffer, *super().__reduce__()[1:]
 
 
 class Forward(property):
@@ -48,6 +46,20 @@ class Module:
         raise NotImplementedError(
             f"{type(self).__name__} has no forward: write def forward(self, x): ..."
         )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        old = vars(self).get(name)
+        lost = any(is_one(old) and not is_one(value) for is_one in (is_buffer, is_trainable))
+        if lost and isinstance(value, Tensor | np.ndarray):
+            value = successor(f"{type(self).__name__}.{name}", old, value)
+        object.__setattr__(self, name, value)
+
+    def __getstate__(self) -> Any:
+        """For copies and pickles: what was computed goes along as values, without its graph."""
+        state = super().__getstate__()
+        found = (x for _, x in named_parts([state], into=False) if isinstance(x, Tensor))
+        computed = {id(x): x.detach() for x in found if x.function and not is_state(x)}
+        return replaced(state, computed, into=False) if computed else state
 
     # --- what it holds ---
 
@@ -95,16 +107,16 @@ class Module:
         """A copy with other parameters, in the order of `parameters()`; shared ones stay shared."""
         old = [id(x) for x in self.parameters()]
         copied: Self = replaced(self, dict(zip(old, parameters, strict=True)))
+        for x in parameters:
+            if isinstance(x, Tensor) and not is_state(x):  # a computed one, as within `grad`
+                x.trainable = x.tracked
         return copied
 
     # --- its state ---
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Copies of all parameters and buffers as plain arrays, by dotted name."""
-        return {
-            path: np.array(x.array if isinstance(x, Tensor) else x)
-            for path, x in held(self).items()
-        }
+        return {path: np.array(x.array) for path, x in held(self).items()}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
         """Sets parameters and buffers to the arrays of a `state_dict`: all of them, or none.
@@ -137,16 +149,13 @@ class Module:
                 + "\n  ".join(problems)
             )
         for path, array in new.items():
-            x = here[path]
-            if isinstance(x, Tensor):
-                x.data = array
-            else:
-                x[...] = array
+            here[path].data = array
 
     def train(self, mode: bool = True) -> Self:
-        """Sets `training`, here and in all modules within."""
-        for module in self.modules():
-            module.training = mode
+        """Sets `training` here, and calls `train` of the modules within."""
+        self.training = mode
+        for x in self.children():
+            x.train(mode)
         return self
 
     def eval(self) -> Self:
@@ -157,9 +166,10 @@ class Module:
         forget(self.parameters(), set_to_none)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
-        """Freezes or thaws all parameters."""
+        """Freezes all parameters, or thaws those that were frozen: constants stay constant."""
         for x in self.parameters():
-            x.requires_grad = requires_grad
+            if is_trainable(x):
+                x.requires_grad = requires_grad
         return self
 
     # --- how it looks ---
@@ -180,23 +190,59 @@ class Module:
         return "\n".join([f"{head}({self.extra_repr()}", *lines, ")"])
 
 
-def is_buffer(x: Any) -> bool:
-    return isinstance(x, Buffer | np.ndarray)
+def is_state(x: Any) -> bool:
+    return is_parameter(x) or is_buffer(x)
 
 
 def is_parameter(x: Any) -> bool:
-    return isinstance(x, Tensor) and not is_buffer(x)
+    return was_made(x) and x.dtype.kind == "f" and not isinstance(x, Buffer)
 
 
-def held(module: Module) -> dict[str, Any]:
+def is_trainable(x: Any) -> bool:
+    return is_parameter(x) and x.trainable
+
+
+def is_buffer(x: Any) -> bool:
+    return was_made(x) and isinstance(x, Buffer)
+
+
+def was_made(x: Any) -> bool:
+    """Whether x is a Tensor that somebody made, and no result of a computation."""
+    return isinstance(x, Tensor) and getattr(x, "trainable", None) is not None
+
+
+def successor(field: str, old: Any, new: Any) -> Buffer:
+    """The buffer that follows another one in a field that is given a constant or an array.
+
+    Raises:
+        TypeError: the field holds a parameter; or the new value carries a gradient.
+    """
+    kind = f"{type(new).__name__} of shape {new.shape}"
+    if is_parameter(old):
+        raise TypeError(
+            f"{field} is a parameter, which a {kind} is not: to give it new values write "
+            f"{field}.data = array; for another one Tensor(array, requires_grad=True); to freeze "
+            f"it {field}.requires_grad = False"
+        )
+    if isinstance(new, Tensor) and new.tracked:
+        raise TypeError(
+            f"{field} is a buffer, which holds values without gradient; got a computed {kind}: "
+            "write x.detach() of it"
+        )
+    buffer = leaf(Buffer, new.array if isinstance(new, Tensor) else new.copy())
+    buffer.trainable = False
+    return buffer
+
+
+def held(module: Module) -> dict[str, Tensor]:
     """All parameters and buffers by dotted name.
 
     Raises:
         ValueError: two have the same name, as those in {"a.0": layer, "a": [layer]}.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, Tensor] = {}
     for path, x in named_parts(module):
-        if isinstance(x, Tensor | np.ndarray):
+        if is_state(x):
             if path in found:
                 raise ValueError(f"two parameters are called {path}: use names without dots")
             found[path] = x
@@ -268,7 +314,7 @@ def refuse_within(path: str, x: Any) -> None:
     """
     if not isinstance(x, np.ndarray) or x.dtype == object:
         for part in x.flat if isinstance(x, np.ndarray) else x:
-            if isinstance(part, Module | Tensor):
+            if isinstance(part, Module) or is_state(part):
                 raise TypeError(
                     f"{path} is a {type(x).__name__} that holds a {type(part).__name__}, which "
                     "would be no part of the model: keep modules and Tensors in fields, lists, "
@@ -276,17 +322,23 @@ def refuse_within(path: str, x: Any) -> None:
                 )
 
 
-def replaced(x: Any, new: Mapping[int, Any]) -> Any:
-    """A copy of a tree of modules with some of its Tensors, by id, replaced."""
+def replaced(x: Any, new: Mapping[int, Any], into: bool = True) -> Any:
+    """A copy of a tree of modules with some of its Tensors, by id, replaced.
+
+    Args:
+        into: also in modules, which are copied.
+    """
     if isinstance(x, Tensor):
         return new.get(id(x), x)
     if isinstance(x, Module):
+        if not into:
+            return x
         module = copy.copy(x)
         vars(module).update({name: replaced(part, new) for name, part in vars(x).items()})
         return module
     if isinstance(x, Mapping):
-        return {name: replaced(part, new) for name, part in x.items()}
+        return {name: replaced(part, new, into) for name, part in x.items()}
     if isinstance(x, list | tuple):
-        parts = [replaced(part, new) for part in x]
+        parts = [replaced(part, new, into) for part in x]
         return type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
     return x

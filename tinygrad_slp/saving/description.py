@@ -115,7 +115,8 @@ class Describer:
         plain = "ndarray" if isinstance(x, np.ndarray) else "scalar"
         data: dict[str, Any] = {"array": type(x).__name__ if isinstance(x, Tensor) else plain}
         if isinstance(x, Tensor):
-            data["requires_grad"] = x.requires_grad
+            data["requires_grad"] = x.requires_grad and x.function is None
+            data["trainable"] = bool(getattr(x, "trainable", False))
         if id(x) in self.names:
             return {**data, "state": self.names[id(x)]}
         array = np.asarray(x.array if isinstance(x, Tensor) else x)
@@ -147,6 +148,7 @@ class Builder:
         self.state = state
         self.classes: dict[str, Any] = KNOWN | {cls.__name__: cls for cls in classes}
         self.done: list[Any] = []
+        self.used: set[str] = set()
 
     def value(self, data: Any) -> Any:
         """What the data describes.
@@ -201,6 +203,7 @@ class Builder:
             x = array[()]
         elif data["array"] != "ndarray":
             x = leaf(ARRAYS[data["array"]], array)
+            x.trainable = data.get("trainable", True) if "state" in data else None
             x.requires_grad = bool(data["requires_grad"])
         self.done.append(x)
         return x
@@ -208,6 +211,7 @@ class Builder:
     def named(self, name: str) -> np.ndarray:
         if name not in self.state:
             raise ValueError(f"it describes an array {name} that it does not have")
+        self.used.add(name)
         return self.state[name].copy()
 
     def class_of(self, data: Any) -> Any:

@@ -48,7 +48,7 @@ def save(
     where = type(model).__name__
     data = {
         "format": FORMAT,
-        "model": Describer(named_parts(model)).fields(model, where, but=extras),
+        "model": Describer(held(model).items()).fields(model, where, but=extras),
     }
     data |= {field: Describer(whole=True).data(value, field) for field, value in extras.items()}
     write(path, model.state_dict(), data)
@@ -149,10 +149,12 @@ def made(data: dict[str, Any], state: dict[str, np.ndarray], classes: Iterable[t
             "it was not written by tinygrad_slp.save, so it does not say which model its arrays "
             "belong to; make the model, and write load(path, into=model)"
         )
-    model = Builder(state, classes).value(data["model"])
+    builder = Builder(state, classes)
+    model = builder.value(data["model"])
     if not isinstance(model, Module):
         raise ValueError(f"it describes a {type(model).__name__}, expected a Module")
-    if wrong := held(model).keys() ^ state.keys():
+    own = held(model).keys()
+    if wrong := (own - state.keys()) | (state.keys() - own - builder.used):
         raise ValueError(
             f"its arrays are not those of the model it describes: {', '.join(sorted(wrong))}"
         )
