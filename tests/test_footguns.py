@@ -292,6 +292,7 @@ def uses():
     x = Tensor(np.ones((2, 3)), requires_grad=True)
     (np.exp(x) @ x.T).sum().backward()
     np.sin(x).sum().backward(create_graph=True)
+    x.grad = None  # which was made of x, and so holds it
     grad(grad(lambda v: np.sum(v**3)))(2.0)
     tg.hessian(lambda v: np.prod(v))(np.ones(3))
     tg.vjp(lambda v: np.cos(v), np.ones(3))[1](np.ones(3))
@@ -405,13 +406,9 @@ def test_inputs_of_an_own_function_are_not_swapped_by_their_names(table):
         return c + a * b
 
     one, two, five = Tensor([1.0]), Tensor([2.0]), Tensor([5.0])
-    for call in (
-        lambda: difference(b=five, a=one),
-        lambda: multiplied_and_added(c=five, a=one, b=two),
-    ):
-        with pytest.raises(TypeError, match="positional"):
-            call()
-    assert difference(five, one).item() == 4 and multiplied_and_added(five, one, two).item() == 7
+    assert difference(b=five, a=one).tolist() == difference(a=one, b=five).tolist() == [4.0]
+    assert multiplied_and_added(b=two, c=five, a=one).tolist() == [7.0]
+    assert multiplied_and_added(five, b=two, a=one).tolist() == [7.0]
 
 
 def test_what_a_record_says_runs_is_what_runs(table):
@@ -428,7 +425,7 @@ def test_what_a_record_says_runs_is_what_runs(table):
         add = tg.differentiable(*each, domain=tg.REAL, run=lambda *arrays: sum(arrays))(never)
         for given in ([Tensor(x)] * n, [Tensor(x, requires_grad=True)] * n, [x] * n):
             y = add(*given)
-            assert np.shape(y) == (2,) and list(map(float, y)) == [n, 2 * n]
+            assert np.shape(y) == (2,) and [v.item() for v in y] == [n, 2 * n]
 
 
 def test_a_vjp_that_makes_nothing_of_g_has_a_tangent_of_0(table):

@@ -8,13 +8,13 @@ a Tensor through which gradients flow, so that all of them nest; under `no_grad(
 
 import math
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
 import numpy as np
 
-from .graph import Node, is_recording, leaf, made, recorded
+from .graph import Node, began, clock, is_recording, leaf, made, recorded
 from .tensor import Tensor, owned
 from .tree import flatten, leaves_like
 from .walk import ancestors, freed, pull, push
@@ -23,7 +23,11 @@ Function = Callable[..., Any]
 
 
 class Linearized:
-    """A function at a point: its value, and its Jacobian there as a map in both directions."""
+    """A function at a point: its value, and its Jacobian there as a map in both directions.
+
+    What it gives is plain, or a Tensor through which gradients flow on: the latter where the
+    function depends on Tensors that require grad, which somebody may differentiate by.
+    """
 
     def __init__(
         self,
@@ -33,60 +37,62 @@ class Linearized:
         argnums: Sequence[int],
         has_aux: bool = False,
     ) -> None:
-        self.outer = is_recording()
-        args = list(args)
+        args, start = list(args), clock()
         self.inputs: list[Tensor] = []
         self.rebuild_inputs = []
-        self.plain = True
+        self.plain = True  # whether the caller gave, and gets, arrays
         for i in argnums:
             leaves, rebuild = flatten(args[i])
             self.plain &= not any(isinstance(x, Node) for x in leaves)
-            lifted = [lift(x, self.outer) for x in leaves]
+            lifted = [lift(x) for x in leaves]
             args[i] = rebuild(lifted)
             self.inputs += lifted
             self.rebuild_inputs.append((len(leaves), rebuild))
-        with recorded(True):
-            value = f(*args, **kwargs)
-        aux = None
-        if has_aux:
-            if not isinstance(value, tuple) or len(value) != 2:
-                raise TypeError("has_aux=True: the function must return a pair (value, aux)")
-            value, aux = value
+        value, aux = run(f, args, kwargs, has_aux, start)
         leaves, self.rebuild_output = flatten(value)
         self.outputs: list[Any] = [
             y if isinstance(y, Node) else leaf(Tensor, owned(y)) for y in leaves
         ]
-        self.ends = {x.order for x in self.inputs}
-        self.nodes, self.outside = between(self.outputs, self.inputs)
-        kept = self.outer and self.outside
-        self.value = self.rebuild_output([self.finished(y, kept) for y in self.outputs])
+        self.nodes, joined = between(self.outputs, self.inputs)
+        self.flows_on = is_recording() and joined
+        self.value = self.rebuild_output([self.result(y, self.flows_on) for y in self.outputs])
         leaves, rebuild = flatten(aux)
         nodes = [x for x in leaves if isinstance(x, Node)]
-        kept = self.outer and between(nodes, self.inputs)[1]
-        self.aux = rebuild([self.finished(x, kept) if isinstance(x, Node) else x for x in leaves])
-
-    def create(self, given: Sequence[Any]) -> bool:
-        """Whether a walk with these (co)tangents is recorded: if somebody may differentiate it."""
-        return is_recording() and (self.outside or any(getattr(g, "tracked", 0) for g in given))
+        on = is_recording() and between(nodes, self.inputs)[1]
+        self.aux = rebuild([self.result(x, on) if isinstance(x, Node) else x for x in leaves])
 
     def pull(self, cotangents: Sequence[Any]) -> list[Any]:
         """Cotangents of the inputs, given those of the outputs."""
         pairs = zip(self.outputs, cotangents, strict=True)
         flow = [(y, g) for y, g in pairs if y.order in self.nodes]
-        create = self.create(cotangents)
-        with recorded(create):
-            _, found = pull(flow, self.ends, self.nodes, retain=True, create=create)
-        zeros = np.zeros_like
-        return [self.finished(found.get(x.order, zeros(x.array)), create) for x in self.inputs]
+        on = self.is_recorded(cotangents)
+        with recorded(on):
+            _, found = pull(flow, self.nodes, retain=True, create=on)
+        return self.results(self.inputs, found, on)
 
     def push(self, tangents: Sequence[Any]) -> list[Any]:
         """Tangents of the outputs, given those of the inputs."""
         flow = dict(zip([x.order for x in self.inputs], tangents, strict=True))
-        create = self.create(tangents)
-        with recorded(create):
-            push(self.nodes, flow, create=create)
-        zeros = np.zeros_like
-        return [self.finished(flow.get(y.order, zeros(y.array)), create) for y in self.outputs]
+        on = self.is_recorded(tangents)
+        with recorded(on):
+            push(self.nodes, flow, create=on)
+        return self.results(self.outputs, flow, on)
+
+    def is_recorded(self, given: Sequence[Any]) -> bool:
+        """Whether a walk with these (co)tangents is recorded."""
+        return is_recording() and (self.flows_on or any(getattr(g, "tracked", 0) for g in given))
+
+    def results(self, nodes: Sequence[Node], found: dict[int, Any], on: bool) -> list[Any]:
+        """For each node what a walk has found, or zeros."""
+        return [self.result(found.get(x.order, np.zeros_like(x.array)), on) for x in nodes]
+
+    def result(self, x: Any, on: bool) -> Any:
+        """What the user gets: an array of their own, or a Tensor, whose gradient may flow on."""
+        if isinstance(x, Node):
+            if x.tracked and on:
+                return x
+            x = x.array
+        return owned(x)[()] if self.plain else leaf(Tensor, x)
 
     def input_trees(self, leaves: list[Any]) -> list[Any]:
         """One tree for each differentiated argument, of these leaves."""
@@ -96,19 +102,30 @@ class Linearized:
             at += n
         return trees
 
-    def finished(self, x: Any, kept: bool) -> Any:
-        """What the user gets: an array of their own, or a Tensor."""
-        if isinstance(x, Node):
-            if x.tracked and kept:
-                return x
-            x = x.array
-        return owned(x)[()] if self.plain else leaf(Tensor, x)
+
+def run(f: Function, args: Any, kwargs: dict[str, Any], has_aux: bool, start: int) -> Any:
+    """The value of a function that is being differentiated, and its aux, or None.
+
+    Raises:
+        TypeError: with has_aux, the function does not return a pair.
+    """
+    token = began.set(min(start, began.get()))
+    try:
+        with recorded(True):
+            value = f(*args, **kwargs)
+    finally:
+        began.reset(token)
+    if not has_aux:
+        return value, None
+    if not isinstance(value, tuple) or len(value) != 2:
+        raise TypeError("has_aux=True: the function must return a pair (value, aux)")
+    return value
 
 
-def lift(x: Any, outer: bool) -> Tensor:
+def lift(x: Any) -> Tensor:
     """A fresh Tensor of the value of x to differentiate by, recorded if x itself is."""
     if isinstance(x, Node):
-        if x.tracked and outer:
+        if x.tracked and is_recording():
             return made(Tensor, x.array, np.positive, (x.array,), (x,))
         array = x.array
     else:
@@ -158,6 +175,8 @@ def value_and_grad(
         TypeError: f does not return a single number, or an argument is not floating-point.
     """
 
+    check_argnums("value_and_grad", argnums)
+
     @wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         many = np.ndim(argnums) > 0
@@ -177,6 +196,8 @@ def value_and_grad(
 
 def grad(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
     """The function that returns the gradient of f: see `value_and_grad`."""
+
+    check_argnums("grad", argnums)
 
     @wraps(f)
     def gradient(*args: Any, **kwargs: Any) -> Any:
@@ -231,6 +252,8 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = Fals
     has_aux, f returns a pair (output, aux), and the function a pair (Jacobian, aux).
     """
 
+    check_argnums("jacobian", argnums)
+
     @wraps(f)
     def derivative(*args: Any, **kwargs: Any) -> Any:
         many = np.ndim(argnums) > 0
@@ -252,6 +275,7 @@ def hessian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
 
     With has_aux, f returns a pair (number, aux), and the function a pair (Hessian, aux).
     """
+    check_argnums("hessian", argnums)
     return jacobian(grad(f, argnums, has_aux), argnums, has_aux)
 
 
@@ -265,9 +289,23 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
     return jvp(grad(f, many), primals, tangents)[1]
 
 
+def check_argnums(maker: str, argnums: Any) -> None:
+    """Refuses an argument of the function in the place of argnums.
+
+    Raises:
+        TypeError: argnums is not a whole number, nor a tuple or list of such.
+    """
+    given = argnums if isinstance(argnums, Sequence) else [argnums]
+    if not all(isinstance(i, int | np.integer) and not isinstance(i, bool) for i in given):
+        raise TypeError(
+            f"{maker}(f, argnums) makes a function, and argnums says which of its arguments are "
+            f"differentiated: 0, or (0, 1); got {argnums!r:.60}. Write {maker}(f)(x)"
+        )
+
+
 def positions(argnums: int | Sequence[int], args: Sequence[Any]) -> list[int]:
     """argnums as a list of positions that exist, each once, counted from the front."""
-    given = argnums if isinstance(argnums, Iterable) else [argnums]
+    given = argnums if isinstance(argnums, Sequence) else [argnums]
     chosen = [operator.index(i) for i in given]
     if not all(-len(args) <= i < len(args) for i in chosen):
         raise TypeError(f"argnums={argnums!r}, but the function got {len(args)} arguments")

@@ -10,16 +10,13 @@ Arrays in nodes never change. A leaf may be given a new array; it then takes a n
 graph that was built on the old array notices that its input is younger than itself.
 """
 
+import math
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from functools import wraps
-from inspect import (
-    CO_VARKEYWORDS,
-    isasyncgenfunction,
-    iscoroutinefunction,
-    isgeneratorfunction,
-)
+from inspect import currentframe, isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 from itertools import count
 from typing import Any, Self, TypeVar
 
@@ -30,6 +27,7 @@ from .rule import RULES, Rule, name
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
 NOTHING: dict[str, Any] = {}
+PACKAGE = __name__.partition(".")[0]
 
 ticks = count(1)
 clock = ticks.__next__
@@ -93,6 +91,27 @@ class no_grad(recorded):
 
         chosen: Any = quiet_later if iscoroutinefunction(function) else quiet
         return chosen  # type: ignore[no-any-return]
+
+
+began: ContextVar[float] = ContextVar("began", default=math.inf)
+"""The clock when the function that is being differentiated began; infinite outside of one."""
+
+
+def lose_gradient(x: "Node", what: str, instead: str) -> None:
+    """Says that a plain number is taken from a node that requires grad: a warning, once per line.
+
+    Raises:
+        TypeError: a function is being differentiated, whose gradient would be wrong.
+    """
+    if not x.tracked or not is_recording():
+        return
+    message = (
+        f"{what} of a Tensor that requires grad is a plain number, through which no gradient "
+        f"flows: {instead}"
+    )
+    if began.get() < math.inf:
+        raise TypeError(message)
+    warnings.warn(message, stacklevel=user_level())
 
 
 class Live:
@@ -202,19 +221,16 @@ def apply(function: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> An
     """Calls a function that has a rule, on nodes and arrays; a node if any argument was one.
 
     Raises:
-        TypeError: the function has no rule.
+        TypeError: the function has no rule, or does not take these arguments.
     """
     rule = RULES.get(function)
     if rule is None:
         raise without_rule(function, [*args, *kwargs.values()])
-    if not kwargs and len(args) == rule.arity:
-        return evaluate(rule, args, NOTHING)
-    if kwargs and not rule.keywords:
-        refuse_unknown(rule, kwargs)
-    if rule.definition is not None:
-        return rule.definition(*args, **kwargs)
-    inputs, settings = rule.bind(*args, **kwargs)
-    return evaluate(rule, inputs, settings)
+    if kwargs or len(args) != rule.arity:
+        args, kwargs = rule.bind(args, kwargs)
+        if rule.definition is not None:
+            return rule.definition(*args, **kwargs)
+    return evaluate(rule, args, kwargs)
 
 
 def without_rule(function: Function, given: Sequence[Any]) -> TypeError:
@@ -233,47 +249,37 @@ def without_rule(function: Function, given: Sequence[Any]) -> TypeError:
     )
 
 
-def refuse_unknown(rule: Rule, kwargs: dict[str, Any]) -> None:
-    """Names settings that the definition of a rule, or its `bind`, does not know.
+def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any:
+    """The function of a rule at these inputs: a node if one of them is a node, else an array.
 
     Raises:
-        TypeError: there are some.
+        TypeError: a setting is a Tensor that requires grad, and its gradient would be lost.
     """
-    code = getattr(rule.definition or rule.bind, "__code__", None)
-    if code is None or code.co_flags & CO_VARKEYWORDS:
-        return
-    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    unknown = [k for k in kwargs if k not in names]
-    if unknown:
-        raise TypeError(
-            f"{rule.name} of a Tensor does not take {', '.join(unknown)}=; "
-            f"it takes {', '.join(names)}"
-        )
-
-
-def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any:
-    """The function of a rule at these inputs: a node if one of them is a node, else an array."""
     # Loops, here and in pull: in Python 3.11 a list comprehension costs a function call.
     cls = None
     tracked = False
+    changeable: list[int] = []
     arrays: list[Any] = []
     parents: list[Node | None] = []
-    foreign: list[int] = []
     for x in inputs:
         if isinstance(x, Node):
-            cls = type(x)
-            arrays.append(x.array)
+            cls, array = type(x), x.array
+            arrays.append(array)
             if x.tracked:
                 tracked = True
                 parents.append(x)
             else:
                 parents.append(None)
         else:
-            foreign.append(len(arrays))
-            arrays.append(np.array(x) if type(x) is list or type(x) is tuple else x)
+            kind = type(x)
+            if kind is not float and kind is not int:
+                changeable.append(len(arrays))
+                if kind is list or kind is tuple:
+                    x = np.array(x)
+            arrays.append(x)
             parents.append(None)
     if settings:
-        settings = {k: frozen(v) for k, v in settings.items()}
+        settings = {k: setting(rule, k, v) for k, v in settings.items()}
         y = rule.run(*arrays, **settings)
     else:
         y = rule.run(*arrays)
@@ -281,80 +287,60 @@ def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any
         return y
     if not tracked or not is_recording():
         return leaf(cls, y)
-    for k in foreign:
+    if rule.broadcasts and y.ndim > 1 and y.size > array.size:
+        warn_if_crossed(rule, arrays)
+    for k in changeable:
         arrays[k] = frozen(arrays[k])
     return made(cls, y, rule.function, tuple(arrays), tuple(parents), settings)
 
 
-def unary(run: Function, otherwise: Function | None, function: Function | None = None) -> Function:
-    """`evaluate` for functions of one input and no settings, spelled out for speed.
+def setting(rule: Rule, key: str, value: Any) -> Any:
+    """The value of a setting, which nobody else can change.
 
-    Args:
-        run: computes the function on plain arrays.
-        otherwise: is called with anything but a node; None for a method, which never is.
-        function: what has the rule; by default what is returned here.
+    Raises:
+        TypeError: it is a Tensor that requires grad.
     """
-
-    def call(x: Any) -> Any:
-        if isinstance(x, Node):
-            array = x.array
-            if x.tracked and is_recording():
-                return made(type(x), run(array), function or call, (array,), (x,))
-            return leaf(type(x), run(array))
-        return otherwise(x)  # type: ignore[misc]
-
-    return call
+    if is_recording() and is_tracked(value):
+        raise TypeError(
+            f"{rule.name}({key}=...) was given a Tensor that requires grad, and no gradient flows "
+            f"through a setting: write {key}=t.detach(), or t.item() for a plain number"
+        )
+    return frozen(value)
 
 
-def binary(run: Function, otherwise: Function, function: Function | None = None) -> Function:
-    """`evaluate` for functions of two inputs and no settings, spelled out for speed: see `unary`.
+def is_tracked(value: Any) -> bool:
+    """Whether a value is, or a tuple or list holds, a node that gradients flow through."""
+    if isinstance(value, tuple | list):
+        return any(map(is_tracked, value))
+    return isinstance(value, Node) and value.tracked
 
-    `otherwise` is called with anything but two nodes, or a node and a Python number or array.
+
+def warn_if_crossed(rule: Rule, arrays: Sequence[Any]) -> None:
+    """Warns of a column (n, 1) beside a row (n,), whose elements would all meet each other.
+
+    The result is (n, n), and its gradient that of another function than was meant: the usual case
+    is predictions of shape (n, 1) minus targets of shape (n,).
     """
-
-    def call(a: Any, b: Any, /) -> Any:
-        if isinstance(a, Node):
-            cls, x = type(a), a.array
-            kind = type(b)
-            if kind is cls:
-                w = b.array
-                if (a.tracked or b.tracked) and is_recording():
-                    parents = a if a.tracked else None, b if b.tracked else None
-                    return made(cls, run(x, w), function or call, (x, w), parents)
-                return leaf(cls, run(x, w))
-            if kind is float or kind is int or kind is np.ndarray:
-                y = run(x, b)
-                if a.tracked and is_recording():
-                    w = frozen(b) if kind is np.ndarray else b
-                    return made(cls, y, function or call, (x, w), (a, None))
-                return leaf(cls, y)
-        return otherwise(a, b)
-
-    return call
+    shapes = [x.shape for x in arrays if getattr(x, "ndim", 0)]
+    for column in shapes:
+        for row in shapes:
+            if column == (*row, 1) and row[-1] > 1:
+                warnings.warn(
+                    f"{rule.name} of shapes {column} and {row} makes one of shape "
+                    f"{np.broadcast_shapes(column, row)}: to go element by element reshape one of "
+                    f"them, as with a.reshape({row}) or b.reshape({column}); if all pairs are "
+                    f"meant, write b[np.newaxis] for the one of shape {row}",
+                    stacklevel=user_level(),
+                )
+                return
 
 
-def ternary(run: Function, otherwise: Function, function: Function | None = None) -> Function:
-    """`evaluate` for functions of three inputs and no settings, spelled out for speed: see `unary`.
-
-    This is for a node or an array, and two nodes, such as parameters; `otherwise` is called with
-    anything else.
-    """
-
-    def call(a: Any, b: Any, c: Any, /) -> Any:
-        cls, kind = type(b), type(a)
-        if type(c) is cls and isinstance(b, Node) and (kind is cls or kind is np.ndarray):
-            plain = kind is np.ndarray
-            x, w, v = a if plain else a.array, b.array, c.array
-            y = run(x, w, v)
-            flows = not plain and a.tracked
-            if (flows or b.tracked or c.tracked) and is_recording():
-                inputs = frozen(x) if plain else x, w, v
-                parents = a if flows else None, b if b.tracked else None, c if c.tracked else None
-                return made(cls, y, function or call, inputs, parents)
-            return leaf(cls, y)
-        return otherwise(a, b, c)
-
-    return call
+def user_level() -> int:
+    """The stack level of the user's line, for a warning given by whoever calls this."""
+    frame, level = currentframe(), 0
+    while frame and frame.f_globals.get("__name__", "").split(".")[0] == PACKAGE:
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def whole(function: F) -> F:
@@ -389,6 +375,19 @@ def shown(x: Any) -> Any:
     return getattr(array, "now", array)
 
 
+def is_of_another_framework(value: Any) -> bool:
+    """Whether a value is an array of a library that computes gradients of its own, as PyTorch's."""
+    return hasattr(value, "__dlpack__") and not hasattr(value, "__array_function__")
+
+
+def of_another_framework(value: Any) -> TypeError:
+    kind = f"{type(value).__module__.partition('.')[0]}.{type(value).__name__}"
+    return TypeError(
+        f"a {kind} is not an array of NumPy, and its own gradient would be lost: give "
+        "np.asarray(x); in PyTorch, np.asarray(x.detach().cpu())"
+    )
+
+
 def frozen(value: Any) -> Any:
     """A value that nobody else can change: a copy, if it is an array or a list.
 
@@ -400,6 +399,8 @@ def frozen(value: Any) -> Any:
         return value.array
     if isinstance(value, tuple):
         return tuple([frozen(v) for v in value])
+    if is_of_another_framework(value):
+        raise of_another_framework(value)
     if isinstance(value, list):
         return np.array(value) if np.size(value) else np.array(value, dtype=int)  # as an index
     return value
@@ -428,18 +429,17 @@ def differentiable(*vjps: Callable[..., Any] | None, **facts: Any) -> Callable[[
     """
 
     def decorate(function: F) -> F:
-        def dispatch(*args: Any, **kwargs: Any) -> Any:
-            if not kwargs and len(args) == rule.arity:
-                return evaluate(rule, args, NOTHING)
-            inputs, settings = rule.bind(*args, **kwargs)
-            return evaluate(rule, inputs, settings)
-
-        formula = (function.__doc__ or function.__name__).split("    ")[0].strip()
+        formula = (function.__doc__ or name(function)).split("    ")[0].strip()
         rule = Rule(function, formula, vjps, **facts)
-        quick = {1: unary, 2: binary, 3: ternary}.get(rule.arity)
-        call = quick(rule.run, dispatch) if quick and not rule.keywords else dispatch
-        rule.function = wraps(function)(call)
-        RULES[rule.function] = rule
-        return rule.function  # type: ignore[return-value]
+
+        @wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if kwargs or len(args) != rule.arity:
+                args, kwargs = rule.bind(args, kwargs)
+            return evaluate(rule, args, kwargs)
+
+        rule.function = call
+        RULES[call] = rule
+        return call  # type: ignore[return-value]
 
     return decorate

@@ -12,6 +12,7 @@ records.
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from inspect import signature
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -55,13 +56,15 @@ class Rule:
             `x(*shape)`, a list of results.
         run: computes the function on plain arrays (`function` itself, unless a faster way exists).
         definition: the function in terms of others that have rules, instead of vjps.
-        bind: splits a call's arguments into (inputs, settings), where the signature of the first
-            vjp does not say it.
+        split: splits a call's arguments into (inputs, settings), where the first of several
+            inputs is a list, or not the first argument.
+        arity: the number of inputs; None where a call has to be bound, to know.
+        broadcasts: whether inputs of several shapes meet element by element.
     """
 
     __slots__ = (
-        "arity", "bind", "definition", "domain", "examples", "form", "formula", "function",
-        "keywords", "run", "settings", "vjps",
+        "arity", "broadcasts", "definition", "domain", "examples", "form", "formula", "function",
+        "inputs", "others", "run", "settings", "split", "vjps",
     )  # fmt: skip
 
     def __init__(
@@ -89,54 +92,80 @@ class Rule:
         self.domain = domain
         self.run = run or function
         self.definition = definition
-        self.arity = 0
-        self.settings: tuple[str, ...] = ()
-        self.keywords: tuple[str, ...] = ()
-        if definition is None and bind is None:
-            self._read_signature()
-        self.bind = bind or self._bind
+        self.split = bind
+        self._read_signature(definition or bind)
+        self.arity = None if definition or bind else len(self.inputs)
+        self.broadcasts = form == "elementwise" and len(self.inputs) > 1
         if examples is None and form == "elementwise" and definition is None:
             shapes = (2, 3), (3,), (2, 1)
-            examples = lambda f, x: [f(*(x(*s) for s in shapes[: self.arity]))]
+            examples = lambda f, x: [f(*(x(*shapes[k % 3]) for k in range(len(self.inputs))))]
         self.examples = examples
 
     @property
     def name(self) -> str:
         return name(self.function)
 
-    def _read_signature(self) -> None:
-        """Parameters after (g, y): those without a default are inputs, the others settings."""
-        code = next(v for v in self.vjps if v is not None).__code__
-        defaults = next(v for v in self.vjps if v is not None).__defaults__ or ()
-        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-        self.arity = code.co_argcount - len(defaults) - 2
-        self.settings = names[2 + self.arity : code.co_argcount]
-        self.keywords = names[2 + self.arity :]
-        if self.arity != len(self.vjps):
+    def _read_signature(self, source: Function | None) -> None:
+        """Inputs are parameters without a default, after (g, y) of a vjp; all others, settings."""
+        of_vjp = source is None
+        source = source or next(v for v in self.vjps if v is not None)
+        parameters = list(signature(source).parameters.values())[2 * of_vjp :]
+        self.others = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        named = [p for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+        self.inputs = tuple([p.name for p in named if p.default is p.empty])
+        # By name: whether the setting may also be given without its name.
+        self.settings = {
+            p.name: p.kind is not p.KEYWORD_ONLY for p in named if p.default is not p.empty
+        }
+        if of_vjp and len(self.inputs) != len(self.vjps):
             raise TypeError(
-                f"the rule of {self.name} has {len(self.vjps)} vjps, but their signature "
-                f"{names} has {self.arity} inputs after (g, y): write one vjp for each input"
+                f"the rule of {self.name} has {len(self.vjps)} vjps, but {name(source)} has "
+                f"{len(self.inputs)} inputs after (g, y): write one vjp for each input"
             )
 
-    def _bind(self, *args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Splits the arguments of a call into inputs and settings."""
-        inputs = args[: self.arity]
-        extra = args[self.arity :]
-        if len(inputs) < self.arity or len(extra) > len(self.settings):
-            raise TypeError(f"{self.name} takes {self.usage}; got {len(args)} positional arguments")
-        if unknown := [k for k in kwargs if k not in self.keywords]:
+    def bind(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """The inputs and the settings of a call, or the arguments of a definition.
+
+        Raises:
+            TypeError: inputs are missing, or there are arguments that the rule does not know.
+        """
+        args = tuple(args)
+        if len(args) < len(self.inputs):
+            args, kwargs = self._in_place(args, kwargs)
+        unknown = [k for k in kwargs if k not in self.settings]
+        if unknown and not self.others:
             raise TypeError(
                 f"{self.name} of a Tensor does not take {', '.join(unknown)}=; "
                 f"it takes {self.usage}"
             )
+        if self.definition is not None:
+            return args, kwargs
+        if self.split is not None:
+            return self.split(*args, **kwargs)  # type: ignore[no-any-return]
+        inputs, extra = args[: self.arity], args[len(self.inputs) :]
         if extra:
-            kwargs = {**dict(zip(self.settings, extra, strict=False)), **kwargs}
+            places = [k for k, positional in self.settings.items() if positional]
+            if len(extra) > len(places) or any(k in kwargs for k in places[: len(extra)]):
+                raise TypeError(f"{self.name} takes {self.usage}; got {len(args)} without a name")
+            kwargs = {**dict(zip(places, extra, strict=False)), **kwargs}
         return inputs, kwargs
+
+    def _in_place(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The same arguments, with inputs that are given by name in their places."""
+        try:  # NumPy's own names, where it tells them
+            names = tuple(signature(self.function).parameters)[: len(self.inputs)]
+        except ValueError:
+            names = self.inputs
+        kwargs = dict(kwargs)
+        for k in names[len(args) :]:
+            if k not in kwargs:
+                raise TypeError(f"{self.name} takes {self.usage}; {k} is missing")
+            args = (*args, kwargs.pop(k))
+        return args, kwargs
 
     @property
     def usage(self) -> str:
-        inputs = f"{self.arity} array{'s' * (self.arity != 1)}"
-        return ", ".join([inputs, *(f"{k}=" for k in self.keywords)])
+        return ", ".join([*self.inputs, *(f"{k}=" for k in self.settings)])
 
 
 RULES: dict[Function, Rule] = {}
@@ -146,7 +175,7 @@ RULES: dict[Function, Rule] = {}
 def name(function: Function) -> str:
     """The name that users know a function by: np.exp, np.linalg.norm, sigmoid."""
     module = getattr(function, "__module__", None)
-    short = getattr(function, "__name__", repr(function))
+    short = getattr(function, "__name__", None) or repr(getattr(function, "func", function))
     if module is None:  # a ufunc, NumPy's or another's, which does not say whose
         return f"np.{short}" if getattr(np, short, None) is function else short
     return f"{module.replace('numpy', 'np', 1)}.{short}" if module.startswith("numpy") else short

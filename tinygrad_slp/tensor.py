@@ -6,9 +6,23 @@ from typing import Any
 
 import numpy as np
 
-from .graph import NOTHING, Node, apply, binary, clock, is_recording, leaf, recorded, unary
-from .rule import name
-from .walk import accumulate, ancestors, hold_weakly, pull
+from .graph import (
+    NOTHING,
+    Node,
+    apply,
+    began,
+    clock,
+    evaluate,
+    is_of_another_framework,
+    is_recording,
+    is_tracked,
+    leaf,
+    lose_gradient,
+    of_another_framework,
+    recorded,
+)
+from .rule import RULES, name
+from .walk import accumulate, pull
 
 # Functions that no gradient flows through: they get and give plain values.
 NO_GRADIENT: set[Callable[..., Any]] = {
@@ -22,35 +36,50 @@ NO_GRADIENT: set[Callable[..., Any]] = {
     np.array2string,
 }  # fmt: skip
 
+# What can be beside a Tensor in arithmetic, and other libraries' arrays.
+OPERANDS = Node, np.ndarray, np.generic, int, float, complex, list, tuple
+
+# Functions that write into their first argument.
+WRITERS = {np.copyto, np.put, np.putmask, np.place, np.put_along_axis, np.fill_diagonal}
+
+# What methods of a ufunc are called as functions.
+METHODS: dict[tuple[Any, str], Callable[..., Any]] = {
+    (np.add, "reduce"): np.sum,
+    (np.multiply, "reduce"): np.prod,
+    (np.maximum, "reduce"): np.max,
+    (np.minimum, "reduce"): np.min,
+    (np.logical_and, "reduce"): np.all,
+    (np.logical_or, "reduce"): np.any,
+    (np.add, "accumulate"): np.cumsum,
+}
+
 # Settings that change nothing, wherever they are given.
 DEFAULTS = {"out": None, "where": True, "dtype": None}
 
 
-def operator_of(function: Callable[..., Any]) -> Callable[["Tensor", Any], Any]:
-    """The operator a ∘ b of a function, such as + of np.add."""
+def operator_of(function: Callable[..., Any], swapped: bool = False) -> Callable[..., Any]:
+    """The operator a ∘ b of a function, such as + of np.add; swapped, with the Tensor as b."""
 
-    def otherwise(a: "Tensor", b: Any) -> Any:
-        return apply(function, (a, b), NOTHING) if operand(b) else NotImplemented
-
-    return binary(function, otherwise, function)
-
-
-def reflected(function: Callable[..., Any]) -> Callable[["Tensor", Any], "Tensor"]:
-    """The same operator with the Tensor on the right."""
-
-    def operate(b: "Tensor", a: Any) -> Any:
-        if not operand(a):
+    def operate(a: "Tensor", b: Any) -> Any:
+        if not isinstance(b, OPERANDS) and not hasattr(b, "__array_ufunc__"):
             return NotImplemented
-        return apply(function, (a, b), NOTHING)
+        return evaluate(RULES[function], (b, a) if swapped else (a, b), NOTHING)
 
     return operate
+
+
+def sign(function: Callable[..., Any]) -> Callable[["Tensor"], Any]:
+    """The operator of one operand of a function, such as − of np.negative."""
+    return lambda a: evaluate(RULES[function], (a,), NOTHING)
 
 
 def compare(function: Callable[..., Any]) -> Callable[["Tensor", Any], Any]:
     """A comparison: elementwise, its result a plain boolean array."""
 
     def operate(a: "Tensor", b: Any) -> Any:
-        return function(a.array, unwrapped(b)) if operand(b) else NotImplemented
+        if not isinstance(b, OPERANDS) and not hasattr(b, "__array_ufunc__"):
+            return NotImplemented
+        return function(a.array, unwrapped(b))
 
     return operate
 
@@ -59,11 +88,12 @@ def in_place(function: Callable[..., Any]) -> Callable[["Tensor", Any], Any]:
     """The in-place operator of a function, such as -= of np.subtract.
 
     On a leaf that requires grad, w -= lr * w.grad gives w a new array under no_grad(), and raises
-    elsewhere. For any other Tensor it returns NotImplemented, and Python computes w = w - ...
+    elsewhere. For any other Tensor, also the arguments of a function that is being differentiated,
+    it returns NotImplemented, and Python computes w = w - ...
     """
 
     def operate(a: "Tensor", b: Any) -> Any:
-        if a.function is not None or not a.tracked:
+        if a.function is not None or not a.tracked or a.order > began.get():
             return NotImplemented
         if is_recording():
             raise RuntimeError(
@@ -88,10 +118,13 @@ def method(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def operand(x: Any) -> bool:
-    """Whether x can stand beside a Tensor in arithmetic."""
-    return isinstance(x, (Node, np.ndarray, np.generic, int, float, complex, list, tuple)) or (
-        hasattr(x, "__array_ufunc__")
+def masked(function: Callable[..., Any]) -> str:
+    """What to write instead of where=."""
+    if isinstance(function, np.ufunc):
+        return "write np.where(condition, f(x), other)"
+    return (
+        "write it of np.where(condition, t, 0) for a sum, with 1 for a product, -np.inf for a max, "
+        "np.inf for a min; for a mean that sum / np.sum(condition), for all others t[condition]"
     )
 
 
@@ -119,7 +152,13 @@ def owned(data: Any, dtype: Any = None) -> Any:
         data = data.array
     if hasattr(data, "__array_function__") and not isinstance(data, np.ndarray):
         # Another library's array stays what it is.
-        return data.copy() if dtype in (None, data.dtype) else data.astype(dtype)
+        # A dtype is compared by ==, and to None by is: np.dtype("float64") == None is True.
+        return data.copy() if dtype is None or data.dtype == dtype else data.astype(dtype)
+    first = data
+    while isinstance(first, list | tuple) and first:
+        first = first[0]
+    if is_of_another_framework(first):
+        raise of_another_framework(first)
     try:
         # In C order, as gradients and momentum are, which an optimizer reads beside it.
         array = np.array(data, dtype=dtype, order="C")
@@ -138,7 +177,6 @@ def cast(x: Any, dtype: Any) -> Any:
     return x.astype(dtype)
 
 
-square = unary(np.square, None, np.square)
 power = operator_of(np.power)
 
 
@@ -258,11 +296,16 @@ class Tensor(Node):
         return np.array(self.data, dtype=dtype, copy=copy)
 
     def __float__(self) -> float:
-        """A plain number, without its gradient: float(t), and math.exp(t) and x[0] = t alike.
+        """A plain number, without its gradient: for float(t), math.exp(t), and x[0] = t.
 
-        NumPy fills an element of an array by asking for a float, which cannot be told from this.
-        To keep the gradient, join Tensors with np.stack.
+        Warns:
+            UserWarning: a gradient flows through this Tensor, and ends here; once per line.
+
+        Raises:
+            TypeError: the same, in a function that `grad` or its like differentiates.
         """
+        instead = "write t.item() to take it so, np.exp(t) for math.exp(t), np.stack for x[i] = t"
+        lose_gradient(self, "float()", instead)
         return float(self.item())
 
     def __int__(self) -> int:
@@ -318,7 +361,9 @@ class Tensor(Node):
         Args:
             gradient: ∂L/∂(this), of the same shape; 1 by default if this is a single number.
             retain_graph: keep the graph for a second backward; by default it is freed.
-            create_graph: record the backward pass itself, for higher derivatives.
+            create_graph: record the backward pass itself, for higher derivatives. The gradient of
+                a leaf then knows the leaf that holds it: a cycle, which Python's garbage collector
+                frees, or w.grad = None at once. `grad` makes none.
 
         Raises:
             RuntimeError: this does not require grad; it is not a single number and no gradient is
@@ -347,72 +392,85 @@ class Tensor(Node):
         if not create_graph:
             accumulate(*pull([(self, gradient)], retain=retain_graph, create=False))
             return
-        hold_weakly(ancestors((self,)))
         with recorded(True):
             accumulate(*pull([(self, gradient)], retain=True, create=True))
 
     # --- NumPy's protocols ---
 
     def __array_ufunc__(self, ufunc: np.ufunc, how: str, *inputs: Any, **settings: Any) -> Any:
-        if how == "__call__" and not settings and ufunc not in NO_GRADIENT:
-            return apply(ufunc, inputs, settings)
-        if how == "reduce" and ufunc is np.add:
-            return self.__array_function__(np.sum, (), inputs, {"axis": 0, **settings})
-        if how != "__call__":
-            raise TypeError(
-                f"{name(ufunc)}.{how} does not take a Tensor; "
-                "write np.sum, np.prod, np.max or np.cumsum, or t[index]"
-            )
-        return self.__array_function__(ufunc, (), inputs, settings)
+        if how == "__call__":
+            if not settings and ufunc not in NO_GRADIENT:
+                return apply(ufunc, inputs, settings)
+            return self.__array_function__(ufunc, (), inputs, settings)
+        if function := METHODS.get((ufunc, how)):
+            return self.__array_function__(function, (), inputs, {"axis": 0, **settings})
+        if how == "outer":
+            a, b = inputs
+            a = np.reshape(a, (*np.shape(a), *[1] * np.ndim(b)))
+            return ufunc(a, np.reshape(b, (*[1] * (np.ndim(a) - np.ndim(b)), *np.shape(b))))
+        raise TypeError(
+            f"{name(ufunc)}.{how} does not take a Tensor; "
+            "write np.sum, np.prod, np.max or np.cumsum, or t[index]"
+        )
 
     def __array_function__(
         self, function: Callable[..., Any], types: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
         if kwargs:
             kwargs = {k: v for k, v in kwargs.items() if DEFAULTS.get(k, kwargs) is not v}
-        for refused in ("out", "where"):
-            if refused in kwargs:
-                raise TypeError(
-                    f"{name(function)}({refused}=...) would write past the graph of a Tensor; "
-                    "write y = f(x) for out= (and a = a + t for a += t), "
-                    "np.where(condition, f(x), other) for where="
-                )
+        if "out" in kwargs:
+            raise TypeError(
+                f"{name(function)}(out=...) would write past the graph of a Tensor; write "
+                "y = f(x); and w.data = w.data - step for w.data -= step, a = a + t for a += t"
+            )
         if function in NO_GRADIENT:
             if function is np.full_like:  # np.asarray refuses values that a gradient flows to
                 np.asarray(kwargs["fill_value"] if "fill_value" in kwargs else args[1])
             return function(*unwrapped(args), **{k: unwrapped(v) for k, v in kwargs.items()})
+        if "where" in kwargs:
+            raise TypeError(
+                f"{name(function)}(where=...) does not take a Tensor: {masked(function)}"
+            )
+        if function in WRITERS:
+            if isinstance(args[0], Node) or any(map(is_tracked, args)):
+                raise TypeError(
+                    f"{name(function)}, by which NumPy fills arrays, would write past the graph of "
+                    "a Tensor: write np.where(mask, t, array), np.stack([t, u]), "
+                    "np.broadcast_to(t, shape) for np.full(shape, t), or give t.data"
+                )
+            return function(*unwrapped(args), **kwargs)
         return apply(function, args, kwargs)
 
     # --- operators ---
 
     __add__ = operator_of(np.add)
-    __radd__ = reflected(np.add)
+    __radd__ = operator_of(np.add, swapped=True)
     __iadd__ = in_place(np.add)
     __sub__ = operator_of(np.subtract)
-    __rsub__ = reflected(np.subtract)
+    __rsub__ = operator_of(np.subtract, swapped=True)
     __isub__ = in_place(np.subtract)
     __mul__ = operator_of(np.multiply)
-    __rmul__ = reflected(np.multiply)
+    __rmul__ = operator_of(np.multiply, swapped=True)
     __imul__ = in_place(np.multiply)
     __truediv__ = operator_of(np.true_divide)
-    __rtruediv__ = reflected(np.true_divide)
+    __rtruediv__ = operator_of(np.true_divide, swapped=True)
     __itruediv__ = in_place(np.true_divide)
     __floordiv__ = operator_of(np.floor_divide)
-    __rfloordiv__ = reflected(np.floor_divide)
+    __rfloordiv__ = operator_of(np.floor_divide, swapped=True)
     __ifloordiv__ = in_place(np.floor_divide)
     __mod__ = operator_of(np.remainder)
-    __rmod__ = reflected(np.remainder)
+    __rmod__ = operator_of(np.remainder, swapped=True)
     __imod__ = in_place(np.remainder)
-    __rpow__ = reflected(np.power)
+    __rpow__ = operator_of(np.power, swapped=True)
     __ipow__ = in_place(np.power)
     __matmul__ = operator_of(np.matmul)
-    __rmatmul__ = reflected(np.matmul)
+    __rmatmul__ = operator_of(np.matmul, swapped=True)
     __imatmul__ = in_place(np.matmul)
     __divmod__ = lambda self, other: (self // other, self % other)
     __rdivmod__ = lambda self, other: (other // self, other % self)
-    __neg__ = unary(np.negative, None, np.negative)
-    __pos__ = unary(np.positive, None, np.positive)
-    __abs__ = unary(np.absolute, None, np.absolute)
+    __neg__ = sign(np.negative)
+    __pos__ = sign(np.positive)
+    __abs__ = sign(np.absolute)
     __lt__ = compare(np.less)
     __le__ = compare(np.less_equal)
     __eq__ = compare(np.equal)
@@ -423,7 +481,7 @@ class Tensor(Node):
     def __pow__(self, exponent: Any) -> "Tensor":
         # x² is by far the most common power, and NumPy squares much faster than it takes powers.
         if type(exponent) is int and exponent == 2:
-            return square(self)  # type: ignore[no-any-return]
+            return apply(np.square, (self,), NOTHING)  # type: ignore[no-any-return]
         return power(self, exponent)  # type: ignore[no-any-return]
 
     def __getitem__(self, index: Any) -> "Tensor":

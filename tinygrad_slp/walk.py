@@ -8,7 +8,6 @@ order of their node, so that graphs that share nodes can be walked at the same t
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any
-from weakref import ref
 
 import numpy as np
 
@@ -30,18 +29,17 @@ def ancestors(outputs: Iterable[Node], since: float = 0) -> dict[int, Node]:
 
 def pull(
     flow: Iterable[tuple[Node, Any]],
-    ends: Container[int] = (),
-    within: Container[int] | None = None,
+    nodes: Container[int] | None = None,
     *,
     retain: bool,
     create: bool,
 ) -> tuple[list[Node], dict[int, Any]]:
-    """Walks back, youngest node first, to leaves and ends; returns them, and cotangents by order.
+    """Walks back, youngest node first, to where it ends; returns these, and cotangents by order.
 
     Args:
         flow: outputs, with their cotangents.
-        ends: the orders of nodes where the walk ends though something made them.
-        within: the orders of the nodes that the walk may enter; None: of all.
+        nodes: the orders of the nodes that the walk may enter, None: of all. It ends at leaves,
+            and at nodes that it may enter but none of their parents.
         retain: keep the graph, to walk it again. Else each node forgets its inputs.
         create: run the rules on nodes, so that the walk itself is recorded.
 
@@ -61,7 +59,7 @@ def pull(
     while waiting:
         _, node = heappop(waiting)
         order, function, parents = node.order, node.function, node.parents
-        if function is None or order in ends:
+        if function is None or (nodes is not None and is_end(node, nodes)):
             reached.append(node)
             continue
         if not parents:
@@ -77,7 +75,7 @@ def pull(
             vjp, at = vjps[k], x.order
             if at > order:
                 raise changed(node, x)
-            if vjp is None or (within is not None and at not in within):
+            if vjp is None or (nodes is not None and at not in nodes):
                 continue
             gx = vjp(*arguments, **settings) if settings else vjp(*arguments)
             array = x.array
@@ -94,6 +92,12 @@ def pull(
         if not retain:
             node.inputs = node.parents = ()
     return reached, cotangents
+
+
+def is_end(node: Node, nodes: Container[int]) -> bool:
+    """Whether a walk that may enter only these nodes ends at this one: it may enter no parent."""
+    parents = node.parents
+    return bool(parents) and all(x is None or x.order not in nodes for x in parents)
 
 
 def back(
@@ -171,8 +175,7 @@ def push_one(node: Node, k: int, t: Any, create: bool) -> Any:
     with recorded(True):
         g = leaf(type(node), np.zeros_like(node.array), tracked=True)
         back = vjp(g, y, *xs, **settings)
-    within = ancestors([back], g.order)
-    _, cotangents = pull([(back, t)], within=within, retain=create, create=create)
+    _, cotangents = pull([(back, t)], ancestors([back], g.order), retain=create, create=create)
     return cotangents.get(g.order, g.array)  # zeros, if the vjp makes nothing of g
 
 
@@ -211,29 +214,10 @@ def named(function: Any) -> str:
     return "a derivative" if function is None else name(function)
 
 
-def hold_weakly(nodes: dict[int, Node]) -> None:
-    """Puts shadows in place of the leaves in a graph, which know their leaf by a weak reference.
-
-    A recorded gradient is made of the leaf that holds it in `.grad`: a cycle, but for this.
-    """
-    leaves = {k: x for k, x in nodes.items() if x.function is None and not x.settings}
-    shadows = {}
-    for order, x in leaves.items():
-        shadow = shadows[order] = leaf(type(x), x.array, x.tracked)
-        shadow.settings = {"leaf": ref(x)}
-        shadow.order = order
-    for node in nodes.values():
-        node.parents = tuple([None if x is None else shadows.get(x.order, x) for x in node.parents])
-
-
 def accumulate(leaves: Iterable[Node], cotangents: Mapping[int, Any]) -> None:
-    """Adds to the gradients of leaves; of a shadow, to that of its leaf, if that still lives."""
+    """Adds to the gradients of leaves."""
     for x in leaves:
         g = cotangents[x.order]
-        if x.settings:
-            x = x.settings["leaf"]()
-            if x is None:
-                continue
         if isinstance(g, Node):
             x.grad = g if x.grad is None else x.grad + g  # type: ignore[operator]
         else:
