@@ -672,6 +672,58 @@ def test_an_error_in_an_epoch_takes_back_the_epoch(jit, change, text):
     assert not model.training
 
 
+class Failing:
+    """Raises at one of the hooks of a callback, in its epoch 3."""
+
+    def __init__(self, hook, error):
+        self.error = error
+        setattr(self, hook, self.fail)
+
+    def fail(self, training):
+        if training.epoch >= 3:
+            raise self.error
+
+
+def failing_metric(error):
+    calls = []
+
+    def metric(y, prediction):
+        calls.append(1)
+        if len(calls) == 3:
+            raise error
+        return 0.0
+
+    return metric
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no such luck"), KeyboardInterrupt()], ids=repr)
+@pytest.mark.parametrize("where", ["on_epoch_end", "on_train_end", "metric"])
+def test_a_failure_does_not_lose_the_history(where, error):
+    model, other = simple(), simple()
+    settings = {"validation": table(), "epochs": 5}
+    if where == "metric":
+        settings["metrics"] = {"a": failing_metric(error)}
+    else:
+        settings["callbacks"] = [EarlyStopping(9, restore_best=False), Failing(where, error)]
+    with pytest.raises(type(error)) as caught:
+        run(model, table(), **settings)
+    history = caught.value.history
+    assert len(history) == (5 if where == "on_train_end" else 2)
+    assert f"{len(history)} epochs" in "".join(caught.value.__notes__)
+    assert history["loss"] == run(other, table(), len(history))["loss"]
+    assert same(model.state_dict(), other.state_dict())
+
+
+def test_a_resumed_training_that_fails_keeps_the_history(tmp_path):
+    path, error = tmp_path / "run.npz", RuntimeError("no such luck")
+    whole = run(simple(), table(), 3, callbacks=[Checkpoint(path)])
+    for epochs, hook in ((3, "on_train_end"), (4, "on_epoch_end")):
+        model = simple()
+        with pytest.raises(RuntimeError, match="luck") as caught:
+            run(model, table(), epochs, callbacks=[Failing(hook, error)], resume=path)
+        assert caught.value.history.to_dict() == whole.to_dict()
+
+
 def test_a_loss_that_is_no_function_is_refused():
     model, (X, y) = simple(), table()
     sgd = optim.SGD(model.parameters(), lr=0.1)

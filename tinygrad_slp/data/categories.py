@@ -4,6 +4,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from .arrays import as_numpy
 from .column import column, listed, missing, positions
 from .encoder import Encoder
 from .standardizer import numbers
@@ -126,7 +127,7 @@ class Labels(Encoder):
         Raises:
             ValueError: not integers, or not from 0 to k − 1.
         """
-        index = np.asarray(y)
+        index = as_numpy("y", y)
         if index.dtype.kind not in "iu":
             raise ValueError(
                 f"class indices are integers, got {index.dtype}; of scores (n, k), take "

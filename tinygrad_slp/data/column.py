@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import as_numpy
+
 
 def column(values: Any) -> np.ndarray:
     """The values as an array of shape (n,): numbers (bool, int, float) or strings.
@@ -14,9 +16,10 @@ def column(values: Any) -> np.ndarray:
     among numbers and "" among strings.
 
     Raises:
+        TypeError: an array of another library.
         ValueError: more axes than one, an infinite number, dates, strings among numbers, or others.
     """
-    x = np.asarray(values)
+    x = as_numpy("a column", values)
     if x.ndim != 1:
         raise ValueError(f"a column has shape (n,), got {x.shape}")
     if x.dtype.kind == "T" or (x.dtype.kind == "U" and not hasattr(values, "dtype")):

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ..graph import Node
 from ..random import Seed
+from .arrays import as_numpy, foreign
 from .column import column, listed
 
 
@@ -20,7 +22,8 @@ def batches(*arrays: Any, size: int, shuffle: Seed = None, drop_last: bool = Fal
     Without `shuffle` the batches are in order, and views of the arrays.
 
     Args:
-        arrays: of the same length: NumPy arrays, Tensors, or what becomes an array.
+        arrays: of the same length: arrays, also of another library, Tensors, or what becomes an
+            array.
         size: rows in a batch; the last one may have fewer.
         shuffle: a seed or a Generator, which draws another order in each epoch; the same seed
             gives the same orders.
@@ -54,7 +57,7 @@ class Batches:
         if size < 1:
             raise ValueError(f"size should be at least 1, got {size}")
         self.arrays, self.size, self.rng = arrays, size, rng
-        rows = len(arrays[0])
+        rows: int = arrays[0].shape[0]
         self.count = rows // size if drop_last else math.ceil(rows / size)
         if not self.count:
             raise ValueError(
@@ -65,7 +68,7 @@ class Batches:
         return self.count
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        order = self.rng.permutation(len(self.arrays[0])) if self.rng else None
+        order = self.rng.permutation(self.arrays[0].shape[0]) if self.rng else None
         parts = (slice(k * self.size, (k + 1) * self.size) for k in range(self.count))
         rows = (part if order is None else order[part] for part in parts)
         return (tuple(a[row] for a in self.arrays) for row in rows)
@@ -81,18 +84,19 @@ def train_test_split(
     should not be known yet.
 
     Args:
-        arrays: of the same length n: arrays, Tensors, or tables, which are dicts of columns or
-            DataFrames.
+        arrays: of the same length n: arrays, also of another library, whose rows they stay;
+            Tensors; or tables, which are dicts of columns or DataFrames.
         test_size: a share of the rows, rounded up, or an int: how many.
         stratify: labels (n,), of which both parts get their share, to less than one row.
         rng: a Generator, or a seed.
 
     Raises:
+        TypeError: an array whose length is not known.
         ValueError: arrays of different length; a part without rows, or, with stratify, with fewer
             rows than there are labels; a label that there is only once.
     """
     first, *_ = together("train_test_split", tuple(x for a in arrays for x in columns_of(a)))
-    n = len(first)
+    n = first.shape[0]
     count = int(test_size) if isinstance(test_size, Integral) else math.ceil(test_size * n)
     if not 0 < count < n:
         raise ValueError(
@@ -126,12 +130,13 @@ def taken(a: Any, rows: np.ndarray) -> Any:
         return {name: taken(x, rows) for name, x in a.items()}
     if is_frame(a):
         return a.iloc[rows]
-    return as_array(a)[rows]
+    return indexable(a)[rows]
 
 
-def as_array(a: Any) -> Any:
-    """What is no array, as one."""
-    return a if hasattr(a, "__array_function__") else np.asarray(a)
+def indexable(a: Any) -> Any:
+    """An array, of whatever library, as it is; everything else as an array of NumPy."""
+    is_array = isinstance(a, Node | np.ndarray) or foreign(a) is a
+    return a if is_array and hasattr(a, "__getitem__") else as_numpy("an array", a)
 
 
 def of_each(labels: np.ndarray, count: int, rng: "np.random.Generator") -> np.ndarray:
@@ -157,12 +162,15 @@ def of_each(labels: np.ndarray, count: int, rng: "np.random.Generator") -> np.nd
 
 def together(caller: str, arrays: tuple[Any, ...]) -> tuple[Any, ...]:
     """The arrays, all of one length, which is not 0."""
-    found = [as_array(a) for a in arrays]
-    shapes = ", ".join(str(a.shape) for a in found)
-    if not found or not all(a.ndim for a in found):
+    found = [indexable(a) for a in arrays]
+    shapes = ", ".join(str(tuple(a.shape)) for a in found)
+    if not found or not all(len(a.shape) for a in found):
         raise ValueError(f"{caller} takes arrays with rows, got {shapes or 'none'}")
-    if len({len(a) for a in found}) > 1:
+    lengths = {a.shape[0] for a in found}
+    if not all(isinstance(n, int) for n in lengths):  # as of a lazy array not yet computed
+        raise TypeError(f"{caller} takes arrays of known length, got shapes {shapes}")
+    if len(lengths) > 1:
         raise ValueError(f"{caller} takes arrays of one length, got shapes {shapes}")
-    if not len(found[0]):
+    if not found[0].shape[0]:
         raise ValueError(f"{caller} got arrays without rows: {shapes}")
     return tuple(found)

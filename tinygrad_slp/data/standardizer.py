@@ -4,6 +4,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from .arrays import as_numpy
 from .column import refuse
 from .encoder import Encoder
 
@@ -90,7 +91,7 @@ class Standardizer(Encoder):
 
 def numbers(values: Any) -> np.ndarray:
     """The values as float64 of shape (n,) or (n, d); NaN stands for a missing one."""
-    x = np.asarray(values)
+    x = as_numpy("x", values)
     if x.ndim not in (1, 2) or x.dtype.kind not in "biuf":
         raise ValueError(f"expected numbers of shape (n,) or (n, d), got {x.dtype} of {x.shape}")
     x = x.astype(np.float64, copy=False)

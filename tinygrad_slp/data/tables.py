@@ -35,7 +35,8 @@ class TableEncoder(Encoder):
     def fit(self, x: Any) -> Self:
         """
         Raises:
-            ValueError: names the column, and says what its encoder has to say; or x is no table.
+            TypeError, ValueError: names the column, and says what its encoder has to say; or x is
+                no table.
         """
         refuse_other(x)
         table = read(x, list(x))
@@ -122,5 +123,6 @@ def naming(name: str) -> Iterator[None]:
     """Errors in here begin with the column's name."""
     try:
         yield
-    except ValueError as error:
-        raise ValueError(f"column {name!r}: {error}") from None
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"column {name!r}: {error}") from None

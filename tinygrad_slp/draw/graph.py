@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..data.arrays import as_numpy
 from ..graph import Node
 from ..nn.module import named_parts
 from ..rule import name
@@ -46,7 +47,8 @@ def labels(model: Any, named: Mapping[str, Any]) -> dict[Any, str]:
         if isinstance(x, Node) and x.tracked:
             names.setdefault(id(x), label)
         else:
-            names.setdefault(key(x.array if isinstance(x, Node) else np.asarray(x)), label)
+            array = x.array if isinstance(x, Node) else as_numpy(label, x)
+            names.setdefault(key(array), label)
     return names
 
 

@@ -4,16 +4,21 @@ from typing import Any
 
 import numpy as np
 
+from ..data.arrays import as_numpy
 from ..data.column import column, listed, positions
 from ..graph import Node
 
 
-def array(values: Any) -> np.ndarray:
-    return np.asarray(values.array if isinstance(values, Node) else values)
+def array(name: str, values: Any) -> np.ndarray:
+    """
+    Raises:
+        TypeError: an array of another library.
+    """
+    return as_numpy(name, values.array if isinstance(values, Node) else values)
 
 
 def numbers(name: str, values: Any) -> np.ndarray:
-    found = array(values)
+    found = array(name, values)
     if found.dtype.kind not in "biuf":
         raise ValueError(f"{name} should hold numbers, got {found.dtype}")
     return found
@@ -34,7 +39,7 @@ def same_shape(true: np.ndarray, pred: np.ndarray) -> None:
 
 
 def both_labels(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
-    true, pred = array(y_true), array(y_pred)
+    true, pred = array("y_true", y_true), array("y_pred", y_pred)
     same_shape(true, pred)
     true, pred = as_labels("y_true", true), as_labels("y_pred", pred)
     if (true.dtype.kind == "U") != (pred.dtype.kind == "U"):
@@ -61,7 +66,7 @@ def as_labels(name: str, values: np.ndarray) -> np.ndarray:
 
 def distinct(labels: Any) -> np.ndarray:
     """The labels given by name, each one once."""
-    found = as_labels("labels", array(labels))
+    found = as_labels("labels", array("labels", labels))
     if not len(found) or len(np.unique(found)) < len(found):
         raise ValueError(f"labels= should name each label once, got {listed(found)}")
     return found
@@ -86,7 +91,7 @@ def places(name: str, y: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 def true_places(y_true: Any, labels: Any, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """y_true as class indices (n,), and the labels, which fit the columns of the scores."""
-    true = as_labels("y_true", array(y_true))
+    true = as_labels("y_true", array("y_true", y_true))
     if score.ndim not in (1, 2) or len(score) != len(true) or not len(true):
         raise ValueError(
             f"{len(true)} labels in y_true need scores of shape ({len(true)},) or "
@@ -120,6 +125,6 @@ def probabilities(values: Any) -> np.ndarray:
 
 
 def both_numbers(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
-    true, pred = array(y_true), array(y_pred)
+    true, pred = array("y_true", y_true), array("y_pred", y_pred)
     same_shape(true, pred)
     return numbers("y_true", true).astype(float), numbers("y_pred", pred).astype(float)

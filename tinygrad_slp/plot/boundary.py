@@ -43,11 +43,11 @@ def decision_boundary(
         labels: the labels of the columns; by default those in y, sorted.
 
     Raises:
-        TypeError: the model is none of these.
+        TypeError: the model is none of these; or an array of another library.
         ValueError: X is not (n, 2), or y or the scores do not fit.
         ModuleNotFoundError: matplotlib is missing (the extra `plot`).
     """
-    X, y = array(X), array(y)
+    X, y = array("X", X), array("y", y)
     if X.ndim != 2 or X.shape[1] != 2:
         raise ValueError(f"a plane needs points of shape (n, 2), got {X.shape}")
     predict = probabilities_of(model)
@@ -76,7 +76,7 @@ def probabilities_of(model: Any) -> Callable[[np.ndarray], np.ndarray]:
 
     def probabilities(points: np.ndarray) -> np.ndarray:
         with no_grad(), evaluating(model):
-            return as_probabilities(array(predict(points)), len(points))
+            return as_probabilities(array("the scores", predict(points)), len(points))
 
     return probabilities
 

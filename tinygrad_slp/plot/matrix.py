@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..metrics.given import array
 from .canvas import LETTER, Path, axes_of, finished, text_of
 
 if TYPE_CHECKING:
@@ -30,10 +31,11 @@ def confusion(
         path: a file to write the picture to.
 
     Raises:
+        TypeError: an array of another library.
         ValueError: the matrix is not square, has a negative count or none, or the labels are not k.
         ModuleNotFoundError: matplotlib is missing (the extra `plot`).
     """
-    counts = np.asarray(matrix)
+    counts = array("the matrix", matrix)
     k = len(counts)
     names = [text_of(label) for label in (range(k) if labels is None else labels)]
     check(counts, names)

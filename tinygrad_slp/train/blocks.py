@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.arrays import as_numpy
 from ..random import Rng, Seed
 from ..tensor import Tensor
 
@@ -119,8 +120,13 @@ class Batches:
 
 
 def numeric(arrays: Iterable[Any], what: str) -> list[np.ndarray]:
-    """At least two arrays of numbers, each with rows."""
-    found = [x.data if isinstance(x, Tensor) else np.asarray(x) for x in arrays]
+    """At least two arrays of numbers, each with rows.
+
+    Raises:
+        TypeError: an array of another library, or a Tensor that requires grad; or not numbers.
+        ValueError: fewer arrays, or one without rows.
+    """
+    found = [as_numpy(f"array {k} of {what}", x) for k, x in enumerate(arrays)]
     if len(found) < 2:
         raise ValueError(f"{what} should be at least two arrays, (X, y); got {len(found)}")
     for k, x in enumerate(found):

@@ -12,17 +12,13 @@ were given, checkpoints last.
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..optim import Optimizer, ReduceLROnPlateau
-from ..optim.schedules import OneCycleLR, Schedule
 from . import checkpoint
-
-if TYPE_CHECKING:
-    from .training import Training
+from .training import Training
 
 
 class EarlyStopping:
@@ -70,13 +66,13 @@ class EarlyStopping:
         self.restore_best = restore_best
         self.on_train_begin()
 
-    def on_train_begin(self, training: "Training | None" = None) -> None:
+    def on_train_begin(self, training: Training | None = None) -> None:
         """Forgets an earlier training."""
         self.best = self.sign * inf
         self.best_epoch = 0
         self.weights: dict[str, Any] = {}
 
-    def on_epoch_end(self, training: "Training") -> None:
+    def on_epoch_end(self, training: Training) -> None:
         value = training.history[self.monitor][-1]
         if self.sign * value < self.sign * self.best - self.min_delta:
             self.best, self.best_epoch = value, training.epoch
@@ -89,7 +85,7 @@ class EarlyStopping:
                 found = f"was best, {best}, and has not become better"
             training.stop(f"{self.monitor} {found} for {self.patience} epochs")
 
-    def on_train_end(self, training: "Training") -> None:
+    def on_train_end(self, training: Training) -> None:
         if self.weights:
             training.model.load_state_dict(self.weights)
 
@@ -115,6 +111,9 @@ class Checkpoint:
         ValueError: every is below 1; or there is no directory to write the file in.
     """
 
+    goes_last = True
+    """After all other callbacks, whose state it writes."""
+
     def __init__(self, path: str | os.PathLike[str], every: int = 1) -> None:
         if every < 1:
             raise ValueError(f"every should be 1 or more, got {every}")
@@ -123,92 +122,6 @@ class Checkpoint:
         if self.path.is_dir() or not self.path.parent.is_dir():
             raise ValueError(f"{path} cannot be written: it is a directory, or is not in one")
 
-    def on_epoch_end(self, training: "Training") -> None:
+    def on_epoch_end(self, training: Training) -> None:
         if training.is_last or training.epoch % self.every == 0:
             checkpoint.write(self.path, training.state_dict())
-
-
-Callback = Any
-
-
-def checked(
-    callbacks: Iterable[Callback], optimizer: Optimizer, columns: list[str], epochs: int
-) -> list[Any]:
-    """The callbacks in the order in which they are called.
-
-    Raises:
-        TypeError: something that is not one.
-        ValueError: it looks at a column that the history will not have, changes the learning rates
-            of another optimizer, or is a cycle of another length than the training.
-    """
-    if not isinstance(callbacks, Iterable):
-        raise TypeError(f"callbacks should be a list, got {callbacks!r}; write [callback]")
-    found = list(callbacks)
-    for callback in found:
-        if isinstance(callback, type):
-            raise TypeError(f"a callback is an object: write {callback.__name__}(...)")
-        hooks = "on_train_begin", "on_epoch_end", "on_train_end"
-        monitor = getattr(callback, "monitor", None)
-        if isinstance(callback, Schedule | ReduceLROnPlateau):
-            if callback.optimizer is not optimizer:
-                raise ValueError(f"{type(callback).__name__} is for another optimizer than fit")
-            if isinstance(callback, OneCycleLR) and callback.total_steps != epochs:
-                raise ValueError(
-                    f"fit takes a step of OneCycleLR each epoch, {epochs} in all, "
-                    f"and its cycle has {callback.total_steps}: write total_steps={epochs}"
-                )
-        elif not callable(callback) and not any(hasattr(callback, hook) for hook in hooks):
-            raise TypeError(
-                "a callback is a function of the training, an object with on_epoch_end(training), "
-                f"or a schedule; got {type(callback).__name__}"
-            )
-        if monitor is not None and monitor not in columns:
-            more = "" if "val_loss" in columns else "; give fit validation=(X, y) for val_loss"
-            raise ValueError(
-                f"{type(callback).__name__} monitors {monitor!r}, and the history will have "
-                f"{', '.join(columns)}{more}"
-            )
-    return sorted(found, key=lambda callback: isinstance(callback, Checkpoint))
-
-
-def call(callbacks: list[Any], hook: str, training: "Training") -> None:
-    """Calls one method of every callback that has it."""
-    for callback in callbacks:
-        method: Callable[..., Any] | None = getattr(callback, hook, None)
-        if method is not None:
-            method(training)
-
-
-def end_epoch(callbacks: list[Any], training: "Training") -> None:
-    """Calls every callback after an epoch."""
-    row = training.history.epochs[-1]
-    for callback in callbacks:
-        if isinstance(callback, ReduceLROnPlateau):
-            callback.step(row.get("val_loss", row["loss"]))
-        elif isinstance(callback, Schedule):
-            callback.step()
-        elif hasattr(callback, "on_epoch_end"):
-            callback.on_epoch_end(training)
-        elif callable(callback):
-            callback(training)
-
-
-def states(callbacks: list[Any]) -> list[Any]:
-    """The state of every callback that has one, with the name of its class."""
-    return [[type(c).__name__, c.state_dict()] for c in callbacks if hasattr(c, "state_dict")]
-
-
-def load_states(callbacks: list[Any], saved: list[Any]) -> None:
-    """Gives every callback its state.
-
-    Raises:
-        ValueError: the states are of others.
-    """
-    here = [c for c in callbacks if hasattr(c, "state_dict")]
-    names = [type(c).__name__ for c in here]
-    if names != [name for name, _ in saved]:
-        raise ValueError(
-            f"it was written with the callbacks {[name for name, _ in saved]}, here are {names}"
-        )
-    for callback, (_, state) in zip(here, saved, strict=True):
-        callback.load_state_dict(state)

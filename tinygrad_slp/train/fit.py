@@ -1,7 +1,8 @@
 """fit: trains a model on data, in compiled epochs, and returns what was measured."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from numbers import Integral
 from typing import Any
 
@@ -11,7 +12,7 @@ from ..jit import BACKENDS
 from ..nn import Module
 from ..optim import Optimizer
 from ..random import Seed
-from . import callbacks as hooks
+from . import hooks
 from .blocks import feed
 from .history import History
 from .progress import Interruption, Report, reporting
@@ -54,13 +55,15 @@ def fit(
     weights of the moment.
 
     The first Ctrl-C ends the training after the epoch it is in; the second one at once, and raises
-    KeyboardInterrupt. That and all errors leave model and optimizer as after the epoch before.
+    KeyboardInterrupt. That and all errors leave model and optimizer as after the epoch before, and
+    have the history up to it, if there is any, in the field `history`.
 
     Args:
         model: is trained in `train()` and validated in `eval()`.
         data: (X, y), a tuple of arrays of shapes (n, ...); or (X, y, w, ...), and then the loss is
             `loss(model(x), y, w, ...)`. Or an iterable that gives tuples (x, y) of batches, anew
-            each epoch: a list, or an object with `__iter__`.
+            each epoch: a list, or an object with `__iter__`. Arrays of other libraries, such as
+            PyTorch's or Dask's, are refused: the error says what to write.
         loss: of prediction and targets, one number.
         optimizer: of the parameters of the model; not L-BFGS, which does not go by steps.
         epochs: how often to go through the data, in all.
@@ -89,25 +92,38 @@ def fit(
         data, validation, metrics or {}, callbacks, epochs, batch_size, shuffle,
     )  # fmt: skip
     backend = backend_of(jit)
-    hooks.call(training.callbacks, "on_train_begin", training)
-    if resume is not None:
-        training.resume(resume)
-    training.start(backend)
-    with (
-        reporting(progress, training.epoch, epochs) as report,
-        Interruption(progress) as interruption,
-    ):
-        try:
-            run(training, interruption, report)
-        except BaseException:
-            training.last_good.restore()
-            raise
-        finally:
-            model.eval()
-    hooks.call(training.callbacks, "on_train_end", training)
+    with history_kept(training):
+        hooks.call(training.callbacks, "on_train_begin", training)
+        if resume is not None:
+            training.resume(resume)
+        training.start(backend)
+        with (
+            reporting(progress, training.epoch, epochs) as report,
+            Interruption(progress) as interruption,
+        ):
+            try:
+                run(training, interruption, report)
+            except BaseException:
+                training.go_back()
+                raise
+            finally:
+                model.eval()
+        hooks.call(training.callbacks, "on_train_end", training)
     if progress and training.history.stopped:
         print(f"stopped: {training.history.stopped}", flush=True)
     return training.history
+
+
+@contextmanager
+def history_kept(training: Training) -> Iterator[None]:
+    """Within it, an error is given the history of the epochs before, as `error.history`."""
+    try:
+        yield
+    except BaseException as error:
+        if training.epoch:
+            error.add_note(f"The history of {training.epoch} epochs is in `history` of this error.")
+            vars(error)["history"] = training.history
+        raise
 
 
 def run(training: Training, interruption: Interruption, report: Report) -> None:

@@ -10,8 +10,7 @@ import numpy as np
 
 from ..random import Rng
 from ..tree import flatten
-from . import callbacks as hooks
-from . import checkpoint
+from . import checkpoint, hooks
 from .blocks import Batches, Block, Rows
 from .diagnosis import cause, finite
 from .history import History
@@ -68,7 +67,7 @@ class Training:
         self.rng = rng
         self.history = History()
         self.interrupted = False
-        self.last_good = step.snapshot()
+        self.remember(step.snapshot())
 
     @property
     def epoch(self) -> int:
@@ -110,10 +109,20 @@ class Training:
         self.history.epochs.append(row)
         return row
 
+    def remember(self, snapshot: Snapshot) -> None:
+        """Keeps what `go_back` goes back to."""
+        self.last_good, self.epochs_good = snapshot, self.epoch
+
+    def go_back(self) -> None:
+        """Undoes an epoch that has not come to its end, in model, optimizer and history."""
+        self.last_good.restore()
+        del self.history.epochs[self.epochs_good :]
+
     def train(self) -> float:
         """A step for every batch; returns the mean of their losses, weighted by their sizes."""
         self.model.train()
-        self.last_good = before = self.step.snapshot()
+        before = self.step.snapshot()
+        self.remember(before)
         total, rows, batches = 0.0, 0, 0
         for block in self.feed.blocks(self.rng):
             before = self.step.snapshot() if batches else before
@@ -164,7 +173,7 @@ class Training:
                 if not all(map(finite, batch)):
                     why += self.feed.first_bad()
                 break
-        self.last_good.restore()
+        self.go_back()
         epoch, batch_number = self.epoch + 1, batches + k + 1
         text = f"NaN or infinity in epoch {epoch}, batch {batch_number}: {why}"
         self.stop(text)
@@ -226,6 +235,7 @@ class Training:
         except (ValueError, TypeError, LookupError) as error:
             self.load_state_dict(before)
             raise ValueError(f"{path} does not fit this training: {error}") from None
+        self.remember(self.step.snapshot())
 
 
 def per_batch(losses: Any) -> np.ndarray:
