@@ -21,6 +21,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 HAS_LLVM = find_spec("llvmlite") is not None
 
 
+@pytest.fixture
+def table():
+    """The table of rules, for a test that adds some: they are gone after it."""
+    from tinygrad_slp.rule import RULES
+
+    before = dict(RULES)
+    yield RULES
+    RULES.clear()
+    RULES.update(before)
+
+
 def pytest_collection_modifyitems(config, items):
     """Without llvmlite, leaves out the tests marked `native`; there are too many to skip each."""
     if not HAS_LLVM:

@@ -260,3 +260,13 @@ def test_tangents_and_cotangents_can_be_differentiated_by():
     np.testing.assert_array_equal(outside.data, by_cotangent)
     by_tangent = grad(lambda t: np.sum(jvp(np.sin, (x,), (t,))[1] ** 2))(u)
     np.testing.assert_allclose(by_tangent, 2 * u * np.cos(x) ** 2, rtol=1e-14)
+
+
+def test_an_argument_in_the_place_of_argnums_is_refused():
+    x = np.ones(3)
+    for maker in (tg.grad, tg.value_and_grad, tg.jacobian, tg.hessian):
+        for given in (x, 1.5, Tensor(x), [1.0, 2.0], None, True, "0", (0, 1.0)):
+            with pytest.raises(TypeError, match=rf"{maker.__name__}\(f\)\(x\)"):
+                maker(np.sum, given)
+    assert tg.jacobian(np.multiply, range(2))(1.0, 2.0) == (2.0, 1.0)
+    assert tg.grad(np.multiply, np.int64(1))(3.0, 2.0) == 3.0

@@ -384,15 +384,6 @@ def test_slopes_where_nothing_moves_are_zero():
     assert tg.grad(lambda x: np.clip(x, 0.0, 1.0))(0.0) == 1.0
 
 
-@pytest.fixture
-def table():
-    """The table of rules, for a test that adds some: they are gone after it."""
-    before = dict(RULES)
-    yield RULES
-    RULES.clear()
-    RULES.update(before)
-
-
 def test_inputs_of_an_own_function_are_not_swapped_by_their_names(table):
     @tg.differentiable(lambda g, y, b, a: g, lambda g, y, b, a: -g, domain=tg.REAL)
     def difference(b, a):

@@ -107,3 +107,13 @@ def test_functional_derivatives_stay_there(library):
 def test_a_graph_that_mixes_libraries_says_so():
     with pytest.raises(TypeError, match=r"unsupported type: numpy\.ndarray"):
         Tensor(Foreign(X), requires_grad=True) * X
+
+
+def test_new_data_of_another_library_takes_the_dtype_of_the_tensor():
+    """np.dtype("float64") == None is True: a dtype is compared to None by `is`."""
+    for dtype in (np.float64, np.float32):
+        t = Tensor(Foreign(np.zeros(2, dtype)), requires_grad=True)
+        for data in ([1, 0], [True, False], np.float32([0.75, 1.0]), [0.75, 1.0]):
+            t.data = Foreign(np.array(data))
+            assert t.dtype == dtype and t.data.held.tolist() == np.asarray(data, dtype).tolist()
+    assert Tensor(Foreign(np.array([1, 2]))).dtype == np.int64

@@ -279,7 +279,10 @@ def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any
             arrays.append(x)
             parents.append(None)
     if settings:
-        settings = {k: setting(rule, k, v) for k, v in settings.items()}
+        for key, value in settings.items():
+            if is_tracked(value):
+                refuse_tracked(value, f"{rule.name}({key}=)")
+        settings = {key: frozen(value) for key, value in settings.items()}
         y = rule.run(*arrays, **settings)
     else:
         y = rule.run(*arrays)
@@ -294,18 +297,17 @@ def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any
     return made(cls, y, rule.function, tuple(arrays), tuple(parents), settings)
 
 
-def setting(rule: Rule, key: str, value: Any) -> Any:
-    """The value of a setting, which nobody else can change.
+def refuse_tracked(value: Any, what: str) -> None:
+    """Refuses a Tensor that requires grad where no gradient flows: as, or within, a setting.
 
     Raises:
-        TypeError: it is a Tensor that requires grad.
+        TypeError: the value is one, and operations are recorded.
     """
     if is_recording() and is_tracked(value):
         raise TypeError(
-            f"{rule.name}({key}=...) was given a Tensor that requires grad, and no gradient flows "
-            f"through a setting: write {key}=t.detach(), or t.item() for a plain number"
+            f"{what} was given as a Tensor that requires grad, and no gradient flows through it: "
+            "write t.detach(), or t.item() for a plain number"
         )
-    return frozen(value)
 
 
 def is_tracked(value: Any) -> bool:

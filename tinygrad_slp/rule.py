@@ -12,7 +12,7 @@ records.
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from inspect import signature
+from inspect import Parameter, signature
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -109,7 +109,11 @@ class Rule:
         """Inputs are parameters without a default, after (g, y) of a vjp; all others, settings."""
         of_vjp = source is None
         source = source or next(v for v in self.vjps if v is not None)
-        parameters = list(signature(source).parameters.values())[2 * of_vjp :]
+        parameters = list(signature(source).parameters.values())
+        if of_vjp and parameters[:1] and parameters[0].kind is Parameter.VAR_POSITIONAL:
+            parameters = list(signature(self.function).parameters.values())  # it says no more
+        elif of_vjp:
+            parameters = parameters[2:]
         self.others = any(p.kind is p.VAR_KEYWORD for p in parameters)
         named = [p for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
         self.inputs = tuple([p.name for p in named if p.default is p.empty])

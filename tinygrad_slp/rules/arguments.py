@@ -1,10 +1,11 @@
 """What functions are called with, made what rules can take: arrays, floats, axes, settings."""
 
+import operator
 from typing import Any
 
 import numpy as np
 
-from ..graph import Node
+from ..graph import Node, refuse_tracked
 
 
 def shaped(x: Any, like: Any = None) -> Any:
@@ -26,10 +27,12 @@ def axis_of(axis: Any, ndim: int) -> int:
 
     Raises:
         AxisError: there is no such axis.
+        TypeError: it is no whole number.
     """
-    if not -ndim <= axis < ndim:
-        raise np.exceptions.AxisError(axis, ndim)
-    return int(axis) % ndim
+    a: int = operator.index(axis)
+    if not -ndim <= a < ndim:
+        raise np.exceptions.AxisError(a, ndim)
+    return a % ndim
 
 
 def axes_of(axis: Any, ndim: int) -> list[int]:
@@ -43,5 +46,10 @@ def axes_of(axis: Any, ndim: int) -> list[int]:
 
 
 def setting(value: Any) -> Any:
-    """A setting, or its array: NumPy would call the rule again for a Tensor, without end."""
+    """A setting, or its array: NumPy would call the rule again for a Tensor, without end.
+
+    Raises:
+        TypeError: it is a Tensor that requires grad.
+    """
+    refuse_tracked(value, "a setting")
     return value.array if isinstance(value, Node) else value

@@ -204,6 +204,8 @@ def clamp(x, low, high):
 
 
 def clip(a, a_min=None, a_max=None, *, min=None, max=None):
+    if (a_min is not None or a_max is not None) and (min is not None or max is not None):
+        raise ValueError("np.clip takes its bounds as a_min and a_max, or as min and max, not both")
     low = a_min if min is None else min
     high = a_max if max is None else max
     lowest, highest = limits(a)

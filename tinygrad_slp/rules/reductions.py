@@ -10,7 +10,7 @@ import numpy as np
 
 from ..graph import differentiable
 from ..rule import POSITIVE, REAL, aliases, composite, declare, linear
-from .arguments import axes_of
+from .arguments import axes_of, setting
 from .calculus import over
 
 FLOAT16 = np.dtype(np.float16)
@@ -206,7 +206,7 @@ def norm(x, ord=None, axis=None, keepdims=False):
     """Vector norms of every order; of matrices, Frobenius, 1 and ∞."""
     if x.dtype.kind in "biu":
         x = x.astype(float)
-    x = modulus(x)
+    x, ord = modulus(x), setting(ord)
     axes = axes_of(axis, x.ndim)
     if len(axes) not in (1, 2) and not (ord is None and axis is None):
         raise ValueError(
