@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from . import errors
 from .graph import Node, began, clock, is_recording, leaf, made, recorded
 from .tensor import Tensor, owned
 from .tree import flatten, leaves_like
-from .walk import ancestors, freed, pull, push
+from .walk import ancestors, pull, push
 
 Function = Callable[..., Any]
 
@@ -151,7 +152,7 @@ def between(outputs: Sequence[Node], inputs: Sequence[Node]) -> tuple[dict[int, 
             nodes[order] = node
             continue
         if node.function is not None and not node.parents:
-            raise freed(node)
+            raise errors.freed(node.function)
         for x in node.parents:
             if x is not None:
                 if x.order in nodes:
@@ -297,10 +298,7 @@ def check_argnums(maker: str, argnums: Any) -> None:
     """
     given = argnums if isinstance(argnums, Sequence) else [argnums]
     if not all(isinstance(i, int | np.integer) and not isinstance(i, bool) for i in given):
-        raise TypeError(
-            f"{maker}(f, argnums) makes a function, and argnums says which of its arguments are "
-            f"differentiated: 0, or (0, 1); got {argnums!r:.60}. Write {maker}(f)(x)"
-        )
+        raise errors.not_argnums(maker, argnums)
 
 
 def positions(argnums: int | Sequence[int], args: Sequence[Any]) -> list[int]:

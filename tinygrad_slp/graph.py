@@ -12,22 +12,21 @@ graph that was built on the old array notices that its input is younger than its
 
 import math
 import sys
-import warnings
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from functools import wraps
-from inspect import currentframe, isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
-from itertools import count
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from itertools import count, product
 from typing import Any, Self, TypeVar
 
 import numpy as np
 
+from . import errors
 from .rule import RULES, Rule, name
 
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
 NOTHING: dict[str, Any] = {}
-PACKAGE = __name__.partition(".")[0]
 
 ticks = count(1)
 clock = ticks.__next__
@@ -97,21 +96,17 @@ began: ContextVar[float] = ContextVar("began", default=math.inf)
 """The clock when the function that is being differentiated began; infinite outside of one."""
 
 
-def lose_gradient(x: "Node", what: str, instead: str) -> None:
+def lose_gradient(x: "Node", what: str) -> None:
     """Says that a plain number is taken from a node that requires grad: a warning, once per line.
 
     Raises:
         TypeError: a function is being differentiated, whose gradient would be wrong.
     """
-    if not x.tracked or not is_recording():
-        return
-    message = (
-        f"{what} of a Tensor that requires grad is a plain number, through which no gradient "
-        f"flows: {instead}"
-    )
-    if began.get() < math.inf:
-        raise TypeError(message)
-    warnings.warn(message, stacklevel=user_level())
+    if x.tracked and is_recording():
+        message = errors.plain_number(what)
+        if began.get() < math.inf:
+            raise TypeError(message)
+        errors.warn(message)
 
 
 class Live:
@@ -225,28 +220,12 @@ def apply(function: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> An
     """
     rule = RULES.get(function)
     if rule is None:
-        raise without_rule(function, [*args, *kwargs.values()])
+        raise errors.without_rule(function, [*args, *kwargs.values()])
     if kwargs or len(args) != rule.arity:
         args, kwargs = rule.bind(args, kwargs)
         if rule.definition is not None:
             return rule.definition(*args, **kwargs)
     return evaluate(rule, args, kwargs)
-
-
-def without_rule(function: Function, given: Sequence[Any]) -> TypeError:
-    """The error that shows how to call a function without Tensors, and how to declare its rule."""
-    kinds = object if isinstance(function, np.ufunc) else Node | np.ndarray | list | tuple | float
-    inputs = [x for x in given if isinstance(x, kinds)][: getattr(function, "nin", None)]
-    letters = "x" if len(inputs) == 1 else "abcdefgh"[: len(inputs)]
-    pairs = zip(letters, inputs, strict=False)
-    arrays = [f"{a}.data" if isinstance(x, Node) else a for a, x in pairs]
-    lambdas = [f"lambda g, y, {', '.join(letters)}: g * ..."] * len(letters)
-    return TypeError(
-        f"{name(function)} has no derivative rule, so it cannot take a Tensor. Give it arrays "
-        f"({name(function)}({', '.join(arrays)}), which stops gradients), or declare its rule:\n"
-        f"    tinygrad_slp.declare({name(function)}, 'its formula', {', '.join(lambdas)}, "
-        "domain=REAL)"
-    )
 
 
 def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any:
@@ -298,16 +277,13 @@ def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any
 
 
 def refuse_tracked(value: Any, what: str) -> None:
-    """Refuses a Tensor that requires grad where no gradient flows: as, or within, a setting.
+    """Refuses what gradients flow through in the place of a setting.
 
     Raises:
-        TypeError: the value is one, and operations are recorded.
+        TypeError: the value is, or holds, such a node, and operations are recorded.
     """
     if is_recording() and is_tracked(value):
-        raise TypeError(
-            f"{what} was given as a Tensor that requires grad, and no gradient flows through it: "
-            "write t.detach(), or t.item() for a plain number"
-        )
+        raise errors.tracked_setting(what)
 
 
 def is_tracked(value: Any) -> bool:
@@ -318,31 +294,15 @@ def is_tracked(value: Any) -> bool:
 
 
 def warn_if_crossed(rule: Rule, arrays: Sequence[Any]) -> None:
-    """Warns of a column (n, 1) beside a row (n,), whose elements would all meet each other.
+    """Warns of a column (n, 1) beside a row (n,): of all pairs, where their elements are meant.
 
-    The result is (n, n), and its gradient that of another function than was meant: the usual case
-    is predictions of shape (n, 1) minus targets of shape (n,).
+    The usual case is predictions of shape (n, 1) minus targets of shape (n,).
     """
     shapes = [x.shape for x in arrays if getattr(x, "ndim", 0)]
-    for column in shapes:
-        for row in shapes:
-            if column == (*row, 1) and row[-1] > 1:
-                warnings.warn(
-                    f"{rule.name} of shapes {column} and {row} makes one of shape "
-                    f"{np.broadcast_shapes(column, row)}: to go element by element reshape one of "
-                    f"them, as with a.reshape({row}) or b.reshape({column}); if all pairs are "
-                    f"meant, write b[np.newaxis] for the one of shape {row}",
-                    stacklevel=user_level(),
-                )
-                return
-
-
-def user_level() -> int:
-    """The stack level of the user's line, for a warning given by whoever calls this."""
-    frame, level = currentframe(), 0
-    while frame and frame.f_globals.get("__name__", "").split(".")[0] == PACKAGE:
-        frame, level = frame.f_back, level + 1
-    return level
+    for column, row in product(shapes, shapes):
+        if column == (*row, 1) and row[-1] > 1:
+            errors.warn(errors.crossed(rule, column, row))
+            return
 
 
 def whole(function: F) -> F:
@@ -379,15 +339,8 @@ def shown(x: Any) -> Any:
 
 def is_of_another_framework(value: Any) -> bool:
     """Whether a value is an array of a library that computes gradients of its own, as PyTorch's."""
-    return hasattr(value, "__dlpack__") and not hasattr(value, "__array_function__")
-
-
-def of_another_framework(value: Any) -> TypeError:
-    kind = f"{type(value).__module__.partition('.')[0]}.{type(value).__name__}"
-    return TypeError(
-        f"a {kind} is not an array of NumPy, and its own gradient would be lost: give "
-        "np.asarray(x); in PyTorch, np.asarray(x.detach().cpu())"
-    )
+    speaks_numpy = isinstance(value, np.generic) or hasattr(value, "__array_function__")
+    return hasattr(value, "__dlpack__") and not speaks_numpy
 
 
 def frozen(value: Any) -> Any:
@@ -402,7 +355,7 @@ def frozen(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple([frozen(v) for v in value])
     if is_of_another_framework(value):
-        raise of_another_framework(value)
+        raise errors.of_another_framework(value)
     if isinstance(value, list):
         return np.array(value) if np.size(value) else np.array(value, dtype=int)  # as an index
     return value

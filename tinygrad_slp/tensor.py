@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from . import errors
 from .graph import (
     NOTHING,
     Node,
@@ -18,7 +19,6 @@ from .graph import (
     is_tracked,
     leaf,
     lose_gradient,
-    of_another_framework,
     recorded,
 )
 from .rule import RULES, name
@@ -96,10 +96,7 @@ def in_place(function: Callable[..., Any]) -> Callable[["Tensor", Any], Any]:
         if a.function is not None or not a.tracked or a.order > began.get():
             return NotImplemented
         if is_recording():
-            raise RuntimeError(
-                f"{name(function)} in place on a leaf that requires grad would lose its gradient; "
-                "to update it, write\n    with no_grad():\n        w -= lr * w.grad"
-            )
+            raise errors.in_place(function)
         a.data = function(a.array, unwrapped(b))
         return a
 
@@ -109,23 +106,15 @@ def in_place(function: Callable[..., Any]) -> Callable[["Tensor", Any], Any]:
 def method(function: Callable[..., Any]) -> Callable[..., Any]:
     """t.sum(axis=0) for np.sum(t, axis=0), past NumPy's dispatch."""
 
-    def call(self: "Tensor", *args: Any, **kwargs: Any) -> Any:
-        if function in NO_GRADIENT:
-            return function(self.array, *args, **kwargs)
+    def plain(self: "Tensor", *args: Any, **kwargs: Any) -> Any:
+        return function(self.array, *args, **kwargs)
+
+    def recorded_call(self: "Tensor", *args: Any, **kwargs: Any) -> Any:
         return apply(function, (self, *args), kwargs)
 
+    call = plain if function in NO_GRADIENT else recorded_call
     call.__doc__ = f"The same as {name(function)} of this Tensor."
     return call
-
-
-def masked(function: Callable[..., Any]) -> str:
-    """What to write instead of where=."""
-    if isinstance(function, np.ufunc):
-        return "write np.where(condition, f(x), other)"
-    return (
-        "write it of np.where(condition, t, 0) for a sum, with 1 for a product, -np.inf for a max, "
-        "np.inf for a min; for a mean that sum / np.sum(condition), for all others t[condition]"
-    )
 
 
 def unwrapped(x: Any) -> Any:
@@ -158,7 +147,7 @@ def owned(data: Any, dtype: Any = None) -> Any:
     while isinstance(first, list | tuple) and first:
         first = first[0]
     if is_of_another_framework(first):
-        raise of_another_framework(first)
+        raise errors.of_another_framework(first)
     try:
         # In C order, as gradients and momentum are, which an optimizer reads beside it.
         array = np.array(data, dtype=dtype, order="C")
@@ -288,11 +277,7 @@ class Tensor(Node):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if self.tracked:
-            raise TypeError(
-                "this Tensor requires grad, and a plain array would silently drop its gradient: "
-                "write t.data (or t.detach()) to go on without it, or a NumPy function of the "
-                "Tensor itself, such as np.stack([t, u]) for np.array([t, u])"
-            )
+            raise errors.array_of_tracked()
         return np.array(self.data, dtype=dtype, copy=copy)
 
     def __float__(self) -> float:
@@ -304,8 +289,7 @@ class Tensor(Node):
         Raises:
             TypeError: the same, in a function that `grad` or its like differentiates.
         """
-        instead = "write t.item() to take it so, np.exp(t) for math.exp(t), np.stack for x[i] = t"
-        lose_gradient(self, "float()", instead)
+        lose_gradient(self, "float()")
         return float(self.item())
 
     def __int__(self) -> int:
@@ -419,25 +403,16 @@ class Tensor(Node):
         if kwargs:
             kwargs = {k: v for k, v in kwargs.items() if DEFAULTS.get(k, kwargs) is not v}
         if "out" in kwargs:
-            raise TypeError(
-                f"{name(function)}(out=...) would write past the graph of a Tensor; write "
-                "y = f(x); and w.data = w.data - step for w.data -= step, a = a + t for a += t"
-            )
+            raise errors.with_out(function)
         if function in NO_GRADIENT:
             if function is np.full_like:  # np.asarray refuses values that a gradient flows to
                 np.asarray(kwargs["fill_value"] if "fill_value" in kwargs else args[1])
             return function(*unwrapped(args), **{k: unwrapped(v) for k, v in kwargs.items()})
         if "where" in kwargs:
-            raise TypeError(
-                f"{name(function)}(where=...) does not take a Tensor: {masked(function)}"
-            )
+            raise errors.with_where(function)
         if function in WRITERS:
             if isinstance(args[0], Node) or any(map(is_tracked, args)):
-                raise TypeError(
-                    f"{name(function)}, by which NumPy fills arrays, would write past the graph of "
-                    "a Tensor: write np.where(mask, t, array), np.stack([t, u]), "
-                    "np.broadcast_to(t, shape) for np.full(shape, t), or give t.data"
-                )
+                raise errors.filled(function)
             return function(*unwrapped(args), **kwargs)
         return apply(function, args, kwargs)
 

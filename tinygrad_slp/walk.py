@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from . import errors
 from .graph import Node, evaluate, leaf, recorded
-from .rule import RULES, name
+from .rule import RULES
 
 
 def ancestors(outputs: Iterable[Node], since: float = 0) -> dict[int, Node]:
@@ -63,7 +64,7 @@ def pull(
             reached.append(node)
             continue
         if not parents:
-            raise freed(node)
+            raise errors.freed(function)
         g, vjps, settings = cotangents.pop(order), RULES[function].vjps, node.settings
         y, xs = (node, recorded_inputs(node)) if create else (node.array, node.inputs)
         arguments = g, y, *xs
@@ -74,7 +75,7 @@ def pull(
                 continue
             vjp, at = vjps[k], x.order
             if at > order:
-                raise changed(node, x)
+                raise errors.changed(function, x.array.shape)
             if vjp is None or (nodes is not None and at not in nodes):
                 continue
             gx = vjp(*arguments, **settings) if settings else vjp(*arguments)
@@ -143,7 +144,7 @@ def push(nodes: dict[int, Node], tangents: dict[int, Any], *, create: bool) -> N
         if order in tangents or node.function is None:
             continue
         if not node.parents:
-            raise freed(node)
+            raise errors.freed(node.function)
         total = None
         for k, x in enumerate(node.parents):
             if x is not None and x.order in tangents:
@@ -152,7 +153,7 @@ def push(nodes: dict[int, Node], tangents: dict[int, Any], *, create: bool) -> N
         if total is not None:
             dtype = node.array.dtype
             if dtype.kind == "c":
-                raise TypeError(f"{name(node.function)}: {NOT_COMPLEX}")
+                raise errors.complex_slope(node.function)
             tangents[order] = total if total.dtype is dtype else total.astype(dtype)
 
 
@@ -179,9 +180,6 @@ def push_one(node: Node, k: int, t: Any, create: bool) -> Any:
     return cotangents.get(g.order, g.array)  # zeros, if the vjp makes nothing of g
 
 
-NOT_COMPLEX = "complex numbers are not differentiated; write real and imaginary parts as arrays"
-
-
 def match(g: Any, x: Any, function: Any = None, k: int = 0) -> Any:
     """The cotangent g in the shape and dtype of x: summed over what broadcasting repeated.
 
@@ -198,20 +196,13 @@ def match(g: Any, x: Any, function: Any = None, k: int = 0) -> Any:
         repeated = [lead + i for i, n in enumerate(x.shape) if n == 1]
         total = g.sum(axis=(*range(lead), *repeated), keepdims=True) if lead >= 0 else g
         if lead < 0 or total.shape[lead:] != x.shape:
-            raise ValueError(
-                f"{named(function)}: the rule gave a cotangent of shape {g.shape} for input {k} "
-                f"of shape {x.shape}; expected that shape, or one that broadcasting made of it"
-            )
+            raise errors.other_shape(function, g, k, x)
         g = total.reshape(x.shape)
     if g.dtype is x.dtype:
         return g
     if g.dtype.kind == "c" and x.dtype.kind != "c":
-        raise TypeError(f"{named(function)}: {NOT_COMPLEX}")
+        raise errors.complex_slope(function)
     return g.astype(x.dtype)
-
-
-def named(function: Any) -> str:
-    return "a derivative" if function is None else name(function)
 
 
 def accumulate(leaves: Iterable[Node], cotangents: Mapping[int, Any]) -> None:
@@ -236,11 +227,7 @@ def gradient(x: Node) -> Any:
     try:
         return grad.array
     except AttributeError:
-        raise TypeError(
-            f"the .grad of a Tensor should be None or a Tensor; it was set to the "
-            f"{type(grad).__name__} {grad!r:.40}. To forget a gradient write w.grad = None or "
-            "zero_grad(); to set one, w.grad = Tensor(array)"
-        ) from None
+        raise errors.grad_is_no_tensor(grad) from None
 
 
 def forget(leaves: Iterable[Node], set_to_none: bool = True) -> None:
@@ -250,21 +237,3 @@ def forget(leaves: Iterable[Node], set_to_none: bool = True) -> None:
             x.grad = None
         else:
             x.grad = leaf(type(x), np.zeros_like(x.array))
-
-
-def freed(node: Node) -> RuntimeError:
-    assert node.function is not None
-    return RuntimeError(
-        f"the graph behind the output of {name(node.function)} has been freed by an earlier "
-        "backward(); to walk it again write backward(retain_graph=True) the first time, or run the "
-        "forward pass again"
-    )
-
-
-def changed(node: Node, x: Node) -> RuntimeError:
-    assert node.function is not None
-    return RuntimeError(
-        f"a Tensor of shape {x.array.shape} was given new data after {name(node.function)} had "
-        "used it, so the gradient would be wrong: call backward() before changing the data, or run "
-        "the forward pass again"
-    )

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
+from ..errors import NOT_COMPLEX
 from ..rule import REAL, Each, composite, linear
-from ..walk import NOT_COMPLEX
 from .arguments import axis_of, shaped
 from .movement import scatter
 

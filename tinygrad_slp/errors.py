@@ -1,0 +1,169 @@
+"""What the core says where it refuses a call: what was given, and what to write instead."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from inspect import currentframe
+from typing import Any
+
+import numpy as np
+
+from .rule import Rule, name
+
+Function = Callable[..., Any]
+PACKAGE = __name__.partition(".")[0]
+NOT_COMPLEX = "complex numbers are not differentiated; write real and imaginary parts as arrays"
+
+
+def warn(message: str) -> None:
+    """Warns of the user's line: the first one outside of this package; once for each line."""
+    frame, level = currentframe(), 1
+    while frame and frame.f_globals.get("__name__", "").split(".")[0] == PACKAGE:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level)
+
+
+def without_rule(function: Function, given: Sequence[Any]) -> TypeError:
+    """A function of Tensors that has no derivative rule."""
+    arrays = isinstance(function, np.ufunc)
+    kinds = np.ndarray, list, tuple, float
+    inputs = [x for x in given if arrays or is_node(x) or isinstance(x, kinds)]
+    inputs = inputs[: getattr(function, "nin", None)]
+    letters = "x" if len(inputs) == 1 else "abcdefgh"[: len(inputs)]
+    pairs = zip(letters, inputs, strict=False)
+    data = ", ".join([f"{a}.data" if is_node(x) else a for a, x in pairs])
+    lambdas = [f"lambda g, y, {', '.join(letters)}: g * ..."] * len(letters)
+    return TypeError(
+        f"{name(function)} has no derivative rule, so it cannot take a Tensor. Give it arrays "
+        f"({name(function)}({data}), which stops gradients), or declare its rule:\n"
+        f"    tinygrad_slp.declare({name(function)}, 'its formula', {', '.join(lambdas)}, "
+        "domain=REAL)"
+    )
+
+
+def is_node(x: Any) -> bool:
+    return hasattr(x, "parents") and hasattr(x, "tracked")
+
+
+def crossed(rule: Rule, column: Any, row: Any) -> str:
+    """A column (n, 1) beside a row (n,), whose elements all meet each other."""
+    return (
+        f"{rule.name} of shapes {column} and {row} makes one of shape "
+        f"{np.broadcast_shapes(column, row)}: to go element by element reshape one of them, as "
+        f"with a.reshape({row}) or b.reshape({column}); if all pairs are meant, write "
+        f"b[np.newaxis] for the one of shape {row}"
+    )
+
+
+def plain_number(what: str) -> str:
+    """A Python number taken from a Tensor that requires grad."""
+    return (
+        f"{what} of a Tensor that requires grad is a plain number, through which no gradient "
+        "flows: write t.item() to take it so, np.exp(t) for math.exp(t), np.stack for x[i] = t"
+    )
+
+
+def tracked_setting(what: str) -> TypeError:
+    """A Tensor that requires grad where no gradient flows: as, or within, a setting."""
+    return TypeError(
+        f"{what} was given as a Tensor that requires grad, and no gradient flows through it: "
+        "write t.detach(), or t.item() for a plain number"
+    )
+
+
+def of_another_framework(value: Any) -> TypeError:
+    """An array of PyTorch, JAX or the like."""
+    kind = f"{type(value).__module__.partition('.')[0]}.{type(value).__name__}"
+    return TypeError(
+        f"a {kind} is not an array of NumPy, and its own gradient would be lost: give "
+        "np.asarray(x); in PyTorch, np.asarray(x.detach().cpu())"
+    )
+
+
+def in_place(function: Function) -> RuntimeError:
+    """w -= ... of a leaf that requires grad, where operations are recorded."""
+    return RuntimeError(
+        f"{name(function)} in place on a leaf that requires grad would lose its gradient; "
+        "to update it, write\n    with no_grad():\n        w -= lr * w.grad"
+    )
+
+
+def with_out(function: Function) -> TypeError:
+    return TypeError(
+        f"{name(function)}(out=...) would write past the graph of a Tensor; write y = f(x); and "
+        "w.data = w.data - step for w.data -= step, a = a + t for a += t"
+    )
+
+
+def with_where(function: Function) -> TypeError:
+    instead = "np.where(condition, f(x), other)"
+    if not isinstance(function, np.ufunc):
+        instead = (
+            "it of np.where(condition, t, 0) for a sum, with 1 for a product, -np.inf for a max, "
+            "np.inf for a min; for a mean that sum / np.sum(condition), else of t[condition]"
+        )
+    return TypeError(f"{name(function)}(where=...) does not take a Tensor: write {instead}")
+
+
+def filled(function: Function) -> TypeError:
+    """np.copyto and its like, which write a Tensor into an array."""
+    return TypeError(
+        f"{name(function)}, by which NumPy fills arrays, would write past the graph of a Tensor: "
+        "write np.where(mask, t, array), np.stack([t, u]), np.broadcast_to(t, shape) for "
+        "np.full(shape, t), or give t.data"
+    )
+
+
+def array_of_tracked() -> TypeError:
+    return TypeError(
+        "this Tensor requires grad, and a plain array would silently drop its gradient: "
+        "write t.data (or t.detach()) to go on without it, or a NumPy function of the "
+        "Tensor itself, such as np.stack([t, u]) for np.array([t, u])"
+    )
+
+
+def not_argnums(maker: str, argnums: Any) -> TypeError:
+    """An argument of the function in the place of argnums."""
+    return TypeError(
+        f"{maker}(f, argnums) makes a function, and argnums says which of its arguments are "
+        f"differentiated: 0, or (0, 1); got {argnums!r:.60}. Write {maker}(f)(x)"
+    )
+
+
+def freed(function: Any) -> RuntimeError:
+    return RuntimeError(
+        f"the graph behind the output of {name(function)} has been freed by an earlier "
+        "backward(); to walk it again write backward(retain_graph=True) the first time, or run the "
+        "forward pass again"
+    )
+
+
+def changed(function: Any, shape: tuple[int, ...]) -> RuntimeError:
+    return RuntimeError(
+        f"a Tensor of shape {shape} was given new data after {name(function)} had used it, so the "
+        "gradient would be wrong: call backward() before changing the data, or run the forward "
+        "pass again"
+    )
+
+
+def other_shape(function: Any, g: Any, k: int, x: Any) -> ValueError:
+    """A rule's cotangent that does not fit its input."""
+    return ValueError(
+        f"{known(function)}: the rule gave a cotangent of shape {g.shape} for input {k} of shape "
+        f"{x.shape}; expected that shape, or one that broadcasting made of it"
+    )
+
+
+def complex_slope(function: Any) -> TypeError:
+    return TypeError(f"{known(function)}: {NOT_COMPLEX}")
+
+
+def known(function: Any) -> str:
+    return "a derivative" if function is None else name(function)
+
+
+def grad_is_no_tensor(grad: Any) -> TypeError:
+    return TypeError(
+        f"the .grad of a Tensor should be None or a Tensor; it was set to the "
+        f"{type(grad).__name__} {grad!r:.40}. To forget a gradient write w.grad = None or "
+        "zero_grad(); to set one, w.grad = Tensor(array)"
+    )
