@@ -15,12 +15,11 @@ import numpy as np
 
 from ..graph import tracing
 from . import TraceError
-from .called import Base, natively, take_calls
 from .results import joined, reshaped, stacked
 from .scope import Scope
 from .sight import changes
 from .signature import Signature, contents, difference, filled, sign
-from .trace import Recording, running, trace
+from .trace import Recording, trace
 from .variant import Variant
 
 MOST_KINDS = 16
@@ -55,17 +54,13 @@ def say_once(text: str) -> None:
         print(f"tinygrad_slp: {text}", file=sys.stderr)
 
 
-@natively
-class Compiled(Base):  # type: ignore[misc]  # a class that is made at run time
+class Compiled:
     """A function that is traced for each kind of arguments, and replayed: see `jit`."""
-
-    is_gone = False
 
     def __init__(self, step: Callable[..., Any], static: tuple[str, ...], backend: str) -> None:
         update_wrapper(self, step)  # first, as it takes the fields of another step too
         self.variants: dict[Any, list[Variant]] = {}
         self.latest: Variant | None = None
-        self.gate: Any = None
         self.step = step
         self.name = name_of(step)
         self.backend = chosen(backend)
@@ -81,16 +76,11 @@ class Compiled(Base):  # type: ignore[misc]  # a class that is made at run time
         self.lock = RLock()
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        """One step. A gate takes the calls that are as the last one was."""
-        if self.is_gone or tracing.get() is not None:
-            self.keep_open()
+        """One step."""
+        if tracing.get() is not None:
             return self.step(*args, **kwargs)  # within another step, a part of it
         with self.lock:
-            gate = self.shut()
-            result = self.answer(args, kwargs)
-            if not kwargs:
-                self.open(gate)
-            return result
+            return self.answer(args, kwargs)
 
     def answer(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """One step by the variant for these arguments, or traced."""
@@ -129,41 +119,6 @@ class Compiled(Base):  # type: ignore[misc]  # a class that is made at run time
             self.step(*args, **kwargs)  # which says it better
             raise
         return bound.args, bound.kwargs
-
-    def shut(self) -> Any:
-        """Lets no call through while Python is at work, in no thread; returns the gate that did."""
-        take_calls(self, 0, None)
-        gate, self.gate = self.gate, None
-        if gate is not None:
-            gate.shut()
-        return gate
-
-    def keep_open(self) -> None:
-        """Has the gate take calls again, which it left to a trace, if nobody else is at work."""
-        if self.lock.acquire(blocking=False):
-            try:
-                if self.gate is not None:
-                    take_calls(self, self.gate.function, self.gate.holder)
-            finally:
-                self.lock.release()
-
-    def open(self, before: Any) -> None:
-        """Lets calls like the last one through, if there is a gate for them."""
-        latest = self.latest
-        if latest is None or not latest.settled:
-            return
-        refused = before is not None and before is latest.gate and not running
-        self.gate = latest.gate_after(refused)
-        if self.gate is not None:
-            self.gate.open()
-            take_calls(self, self.gate.function, self.gate.holder)
-
-    def __del__(self) -> None:
-        """Forgets all programs: what is collected with the step may still call it, as it stands."""
-        self.is_gone = True
-        self.shut()
-        self.variants.clear()
-        self.latest = None
 
     def loop(self, n: int, *args: Any, **kwargs: Any) -> Any:
         """n steps of the same arguments; returns their n results, stacked.
@@ -221,7 +176,6 @@ class Compiled(Base):  # type: ignore[misc]  # a class that is made at run time
 
     def ready(self, found: Signature, leaves: Sequence[Any]) -> Variant | None:
         """The variant for these arguments, if it can take one step after the other from here."""
-        self.shut()
         variant = self.find(found, leaves)
         if variant is None or not variant.repeats:
             return None

@@ -71,9 +71,6 @@ class Replay:
         for call, args in self.all:
             call(*args)
 
-    def gate(self, variant: Any) -> None:
-        """There is none: it would save a fraction of what the calls of NumPy take."""
-
     def repeat(
         self,
         n: int,

@@ -289,8 +289,6 @@ class WatchedGrad:
 
 
 one_at_a_time = RLock()
-running = np.zeros((), dtype=np.int64)
-"""1 while there is a trace, else 0; in memory, for `llvm.gate` to read."""
 
 
 @contextmanager
@@ -301,12 +299,10 @@ def watching(trace: Trace) -> Any:
         watched: Any = Tensor  # its slots, as ordinary attributes of a class
         watched.array, watched.grad = WatchedArray(), WatchedGrad()
         try:
-            running[()] = 1
             yield
         finally:
             del watched.array, watched.grad
             tracing.reset(before)
-            running[()] = tracing.get() is not None
 
 
 def trace(

@@ -23,8 +23,6 @@ GRAD_OF = attrgetter("grad")
 FORM = attrgetter("__class__", "shape", "dtype")
 SMALL = 4096
 """Bytes of an array up to which it is compared with what it was, each time."""
-PATIENCE, MOST_PATIENCE = 20, 1000
-"""Calls after which a gate is built, at first, and at most if it is built again and again."""
 
 
 class Variant:
@@ -62,8 +60,6 @@ class Variant:
         self.program: Program | None = None
         self.engine: Any = None
         self.reason = ""
-        self.gate: Any = None
-        self.calls, self.patience = 0, PATIENCE
 
     # --- may it run? ---
 
@@ -181,20 +177,6 @@ class Variant:
         if list(map(GRAD_OF, self.forgotten)) != self.nothing:
             for tensor in self.forgotten:
                 GRAD.__set__(tensor, None)
-
-    def gate_after(self, refused: bool) -> Any:
-        """What may take calls that are as the last one was, see `llvm.gate`; None: nothing.
-
-        Args:
-            refused: whether the gate that there is did not let the last call through.
-        """
-        self.calls += 1
-        if refused:
-            self.gate, self.calls = None, 0
-        if self.gate is None and self.calls >= self.patience:
-            self.gate, self.calls = self.engine.gate(self), 0
-            self.patience = min(2 * self.patience, MOST_PATIENCE)
-        return self.gate
 
     # --- what it is ---
 

@@ -24,7 +24,6 @@ from .lanes import at, is_lowered, memcpy, times
 from .loops import Blocks, Loops
 from .operation import NotLowered
 from .rewriting import rewritten
-from .watching import gate_of
 
 __all__ = ["Native", "NotLowered"]
 
@@ -164,9 +163,6 @@ class Native:
     def run(self) -> None:
         """One step, of the arguments given and what stands in the buffers of other places."""
         self.functions[0](*self.pointers)
-
-    def gate(self, variant: Any) -> Any:
-        return gate_of(variant)
 
     def repeat(
         self,
