@@ -1,4 +1,4 @@
-"""The tutorial, step by step: a perceptron built from vectors, then the same by autodiff."""
+"""The tutorial "Build Your Own Neural Network in Go", step by step, and then by autodiff."""
 
 import numpy as np
 

@@ -116,7 +116,20 @@ LEAVES = {
 
 def test_the_lines_in_every_page_are_tested():
     pages = {path.name for path in (HERE / "docs").glob("*.md") if lines_in(path.name)}
-    assert pages == {"tour.md", *LEAVES}
+    assert pages == {"tour.md", *LEAVES, *PRINTS}
+
+
+PRINTS = ["from-formulas-to-autodiff.md"]
+
+
+@pytest.mark.parametrize("page", PRINTS)
+def test_a_page_prints_what_it_says(page, tmp_path):
+    """Each block of code ends in an assertion, or in numbers that the block below it shows."""
+    text = (HERE / "docs" / page).read_text("utf-8")
+    for code, shown in re.findall(r"```python\n(.*?)```\n+(```text)?", text, re.S):
+        assert shown or re.match(r"(assert|np\.testing)", code.splitlines()[-1]), code
+    said = run("-c", lines_in(page), cwd=tmp_path)
+    assert said == "".join(re.findall(r"```text\n(.*?)```", text, re.S))
 
 
 @pytest.mark.parametrize("page", LEAVES)

@@ -1,4 +1,4 @@
-"""The tutorial's data, and its gradients as it derives them by hand, in plain NumPy."""
+"""Data and hand-derived gradients of the tutorial "Build Your Own Neural Network in Go"."""
 
 from typing import Any
 
