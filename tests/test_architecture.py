@@ -13,8 +13,8 @@ from tinygrad_slp.rule import functions
 PACKAGE = Path(tinygrad_slp.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 ORDER = [
-    "rule", "errors", "graph", "walk", "tensor", "rules", "tree", "autodiff", "random", "nn",
-    "optim", "jit", "check", "data", "metrics", "saving", "table", "summary", "draw", "plot",
+    "rule", "errors", "graph", "checks", "walk", "tensor", "rules", "tree", "autodiff", "random",
+    "nn", "optim", "jit", "check", "data", "metrics", "saving", "table", "summary", "draw", "plot",
     "train", "sklearn", "tutorial", "notebook", "pytorch", "__init__", "commands", "cli",
     "__main__",
 ]  # fmt: skip
