@@ -30,7 +30,14 @@ CASES = {
     "LeakyReLU": (lambda n: n.LeakyReLU(negative_slope=0.2), 3 * normal(4, 5)),
     "Softplus": (lambda n: n.Softplus(), 3 * normal(4, 5)),
     "SiLU": (lambda n: n.SiLU(), 3 * normal(4, 5)),
+    "Softplus with settings": (lambda n: n.Softplus(beta=1.7, threshold=0.5), 3 * normal(4, 5)),
+    "Softplus, no threshold": (
+        lambda n: n.Softplus(0.3, threshold=1e9 if n is torch.nn else None),
+        3 * normal(4, 5),
+    ),
     "GELU": (lambda n: n.GELU(), 3 * normal(4, 5)),
+    "GELU by a tanh": (lambda n: n.GELU(approximate="tanh"), 3 * normal(4, 5)),
+    "ReLU in place": (lambda n: n.ReLU(inplace=n is nn), 3 * normal(4, 5)),
     "ELU": (lambda n: n.ELU(alpha=0.7), 3 * normal(4, 5)),
     "Softmax": (lambda n: n.Softmax(dim=1), 3 * normal(4, 5)),
     "LogSoftmax": (lambda n: n.LogSoftmax(dim=1), 3 * normal(4, 5)),
@@ -44,6 +51,7 @@ CASES = {
         lambda n: n.BatchNorm1d(4, track_running_stats=False),
         normal(6, 4),
     ),
+    "BatchNorm1d, no bias": (lambda n: n.BatchNorm1d(4, bias=False), normal(6, 4)),
     "LayerNorm": (lambda n: n.LayerNorm(4), normal(2, 3, 4)),
     "LayerNorm of two axes": (lambda n: n.LayerNorm((3, 4), eps=0.1, bias=False), normal(2, 3, 4)),
     "LayerNorm, not affine": (lambda n: n.LayerNorm([4], elementwise_affine=False), normal(6, 4)),
@@ -160,9 +168,66 @@ def test_losses_and_their_gradients_agree(name, reduction):
     near(ours.grad.data, theirs.grad)
 
 
+WEIGHTS = [0.5, 2.0, 0.25]
+OF_CLASSES = [
+    {}, {"weight": WEIGHTS}, {"ignore_index": -100}, {"ignore_index": 1},
+    {"weight": WEIGHTS, "ignore_index": 2}, {"label_smoothing": 0.3},
+    {"weight": WEIGHTS, "ignore_index": -1, "label_smoothing": 0.1},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("settings", OF_CLASSES)
+@pytest.mark.parametrize("shape", [(3,), (6, 3), (4, 3, 5), (2, 3, 4, 2)])
+@pytest.mark.parametrize("name", ["cross_entropy", "nll_loss", "cross_entropy of shares"])
+def test_losses_of_classes_agree_with_all_their_settings(name, shape, settings, reduction):
+    rng = np.random.default_rng(1)
+    p, name, _ = 2 * rng.normal(size=shape), *(name + " ").split(" ", 1)
+    t = rng.integers(0, 3, np.delete(shape, min(1, len(shape) - 1)))
+    if _:
+        settings = {k: v for k, v in settings.items() if k != "ignore_index"}
+        t = rng.uniform(size=shape)
+    elif t.ndim and settings.get("ignore_index") is not None:
+        t.flat[::3] = settings["ignore_index"]
+    if name == "nll_loss":
+        settings = {k: v for k, v in settings.items() if k != "label_smoothing"}
+    theirs = {k: torch.tensor(v) if k == "weight" else v for k, v in settings.items()}
+    if "ignore_index" in settings and not t.ndim and t == settings["ignore_index"]:
+        return
+    a, b = tensors(p)
+    y = getattr(nn, name)(a, t, reduction, **settings)
+    z = getattr(F, name)(b, torch.tensor(t), reduction=reduction, **theirs)
+    near(y.data, z)
+    y.sum().backward()
+    z.sum().backward()
+    near(a.grad.data, b.grad, rtol=1e-11)
+
+
+@pytest.mark.parametrize("settings", OF_CLASSES[1:])
+def test_the_state_of_a_loss_is_that_of_torch(settings):
+    theirs = {k: torch.tensor(v) if k == "weight" else v for k, v in settings.items()}
+    there = torch.nn.CrossEntropyLoss(**theirs).state_dict()
+    assert list(nn.CrossEntropyLoss(**settings).state_dict()) == list(there)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("weight", [None, WEIGHTS, [[2.0]] * 6])
+@pytest.mark.parametrize("pos_weight", [None, WEIGHTS, 3.0])
+def test_weights_of_logits_agree(weight, pos_weight, reduction):
+    settings = {"weight": weight, "pos_weight": pos_weight}
+    theirs = {k: None if v is None else torch.tensor(v) for k, v in settings.items()}
+    (a, b), t = tensors(3 * normal(6, 3)), np.random.default_rng(1).uniform(0, 1, (6, 3))
+    y = nn.BCEWithLogitsLoss(reduction, **settings)(a, t)
+    z = torch.nn.BCEWithLogitsLoss(reduction=reduction, **theirs)(b, torch.tensor(t))
+    near(y.data, z)
+    y.sum().backward()
+    z.sum().backward()
+    near(a.grad.data, b.grad)
+
+
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize("full", [False, True])
-@pytest.mark.parametrize("shape", [(6, 3), (6, 1), (6,)])
+@pytest.mark.parametrize("shape", [(6, 3), (6, 1), (6,), (1, 3)])
 def test_the_gaussian_loss_and_its_gradients_agree(shape, full, reduction):
     p, t = normal(2, 6, 3)
     v = np.random.default_rng(1).uniform(0, 1, shape)

@@ -160,3 +160,20 @@ def test_several_inputs():
 )
 def test_bytes_are_readable(size, text):
     assert readable(size) == text
+
+
+def test_functions_between_layers_have_rows():
+    inner = nn.Sequential(lambda x: 2 * x, nn.Linear(4, 2, rng=1))
+    model = nn.Sequential(nn.Linear(4, 4, rng=0), np.tanh, inner, np.tanh)
+    before = fields(model)
+    layers = list(model.layers)
+    table = summary(model, X)
+    rows = by_path(table)
+    assert list(rows) == ["", "0", "1", "2", "2.0", "2.1", "3"]
+    assert [rows[path].kind for path in ("1", "2.0", "3")] == ["np.tanh", "<lambda>", "np.tanh"]
+    assert all(row.calls == 1 for row in table.rows)
+    assert rows["2.0"].outputs == [(6, 4)]
+    assert table.bytes_made == 8 * (3 * 24 + 2 * 12)
+    assert fields(model) == before
+    assert model.layers == layers
+    assert "np.tanh" in model._repr_html_()

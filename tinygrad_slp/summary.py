@@ -7,8 +7,9 @@ from time import perf_counter
 from typing import Any
 
 from .graph import no_grad
-from .nn import Module
+from .nn import Module, Sequential
 from .nn.module import is_parameter, is_state, named_parts
+from .rule import name
 from .table import as_html, as_text
 from .tree import flatten
 
@@ -125,22 +126,21 @@ def summary(model: Module, *inputs: Any) -> Summary:
             f"summary takes a Module and an input, as in summary(model, X); got {type(model)} and "
             f"{len(inputs)} inputs"
         )
-    modules = dict(model.named_modules())
-    rows = share_out(model, modules)
-    with no_grad(), watched(modules, rows):
+    rows = share_out(model, layers(model))
+    with no_grad(), watched(dict(model.named_modules()), rows):
         model(*inputs)
     return Summary(list(rows.values()))
 
 
 def contents(model: Module) -> str:
     """What is in a model, without a run of it, as an HTML table: what a notebook shows of it."""
-    modules = dict(model.named_modules())
-    rows = share_out(model, modules)
+    listed = layers(model)
+    rows = share_out(model, listed)
     lines = (
         (
             *row.names(),
-            modules[path].extra_repr(),
-            ", ".join(f"{name} {shape}" for name, shape in row.shapes.items()),
+            x.extra_repr() if isinstance(x := listed[path], Module) else "",
+            ", ".join(f"{field} {shape}" for field, shape in row.shapes.items()),
             *row.counts(),
         )
         for path, row in rows.items()
@@ -148,9 +148,30 @@ def contents(model: Module) -> str:
     return as_html([HELD, *lines], range(4), Summary(list(rows.values())).held())
 
 
-def share_out(model: Module, modules: dict[str, Module]) -> dict[str, Row]:
-    """A row for each module, with every parameter and buffer counted where it is first."""
-    rows = {path: Row(path, type(module).__name__) for path, module in modules.items()}
+def layers(model: Module) -> dict[str, Any]:
+    """The model and all modules and functions within it, by dotted name; a shared module once."""
+    found: dict[str, Any] = {}
+    shared = set()
+
+    def enter(path: str, x: Any) -> None:
+        if id(x) in shared:
+            return
+        found[path] = x
+        if isinstance(x, Module):
+            shared.add(id(x))
+            for part_name, part in x._listed():
+                enter(f"{path}.{part_name}" if path else part_name, part)
+
+    enter("", model)
+    return found
+
+
+def share_out(model: Module, listed: dict[str, Any]) -> dict[str, Row]:
+    """A row for each layer, with every parameter and buffer counted where it is first."""
+    rows = {
+        path: Row(path, type(x).__name__ if isinstance(x, Module) else name(x))
+        for path, x in listed.items()
+    }
     seen = set()
     for path, x in named_parts(model):
         if not is_state(x) or id(x) in seen:
@@ -175,13 +196,19 @@ def watched(modules: dict[str, Module], rows: dict[str, Row]) -> Iterator[None]:
     try:
         for path, module in modules.items():
             vars(module).update(training=False, forward=watching(module.forward, rows[path]))
+            if isinstance(module, Sequential):
+                paths = [f"{path}.{i}" if path else str(i) for i in range(len(module))]
+                vars(module)["layers"] = [
+                    x if isinstance(x, Module) else watching(x, rows[here])
+                    for here, x in zip(paths, module.layers, strict=True)
+                ]
         yield
     finally:
         for path, module in modules.items():
-            for name in ("training", "forward"):
-                vars(module).pop(name, None)
-                if name in before[path]:
-                    vars(module)[name] = before[path][name]
+            for field in ("training", "forward", "layers"):
+                vars(module).pop(field, None)
+                if field in before[path]:
+                    vars(module)[field] = before[path][field]
 
 
 def watching(forward: Callable[..., Any], row: Row) -> Callable[..., Any]:

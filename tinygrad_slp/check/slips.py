@@ -13,6 +13,7 @@ import numpy as np
 from .. import rules
 from ..graph import Node, recorded
 from ..rule import RULES, Rule
+from ..rules.activations import __all__ as OURS
 from ..tensor import Tensor
 from ..walk import ancestors, back
 
@@ -137,10 +138,12 @@ def scaled(factor: float) -> Change:
     return lambda vjp, g, y, xs, settings: factor * vjp(g, y, *xs, **settings)
 
 
-ACTIVATIONS: dict[str, Any] = {
-    "sigmoid": rules.sigmoid, "tanh": np.tanh, "relu": rules.relu, "softplus": rules.softplus,
-    "silu": rules.silu, "gelu": rules.gelu, "exp": np.exp,
-}  # fmt: skip
+ELEMENTWISE = np.tanh, np.exp, *(getattr(rules, name) for name in OURS)
+ACTIVATIONS = {
+    f.__name__: f
+    for f in ELEMENTWISE
+    if RULES[f].form == "elementwise" and len(RULES[f].vjps) == 1 and not RULES[f].settings
+}
 
 
 def of_a_derivative(node: Node, rule: Rule, at: Edge) -> Iterator[Slip]:

@@ -1,18 +1,7 @@
 """Layers, activations, losses and the modules they are made of, under PyTorch's names."""
 
-from . import init
-from .activations import (
-    ELU,
-    GELU,
-    LeakyReLU,
-    LogSoftmax,
-    ReLU,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softplus,
-    Tanh,
-)
+from . import activations, functional, init
+from .activations import *  # noqa: F403
 from .containers import MLP, ModuleDict, ModuleList, Residual, Sequential
 from .layers import Dropout, Embedding, Flatten, Identity, Linear, Perceptron
 from .losses import (
@@ -39,11 +28,11 @@ from .module import Buffer, Module
 from .normalization import BatchNorm1d, LayerNorm
 
 __all__ = [
-    "ELU", "GELU", "MLP", "BCELoss", "BCEWithLogitsLoss", "BatchNorm1d", "Buffer",
-    "CrossEntropyLoss", "Dropout", "Embedding", "Flatten", "GaussianNLLLoss", "HingeLoss",
-    "HuberLoss", "Identity", "L1Loss", "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax", "MSELoss",
-    "Module", "ModuleDict", "ModuleList", "NLLLoss", "Perceptron", "ReLU", "Residual", "Sequential",
-    "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh", "binary_cross_entropy",
-    "binary_cross_entropy_with_logits", "cross_entropy", "gaussian_nll_loss", "hinge_loss",
-    "huber_loss", "init", "l1_loss", "mse_loss", "nll_loss",
+    "MLP", "BCELoss", "BCEWithLogitsLoss", "BatchNorm1d", "Buffer", "CrossEntropyLoss", "Dropout",
+    "Embedding", "Flatten", "GaussianNLLLoss", "HingeLoss", "HuberLoss", "Identity",
+    "L1Loss", "LayerNorm", "Linear", "MSELoss", "Module", "ModuleDict", "ModuleList", "NLLLoss",
+    "Perceptron", "Residual", "Sequential", "binary_cross_entropy",
+    "binary_cross_entropy_with_logits", "cross_entropy", "functional", "gaussian_nll_loss",
+    "hinge_loss", "huber_loss", "init", "l1_loss", "mse_loss", "nll_loss",
 ]  # fmt: skip
+__all__ += activations.__all__

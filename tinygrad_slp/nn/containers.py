@@ -4,7 +4,7 @@ import copy
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -15,14 +15,47 @@ from .module import Module
 from .normalization import BatchNorm1d, LayerNorm
 
 
+def no_class(where: str, x: Any) -> Any:
+    """What is given as a layer.
+
+    Raises:
+        TypeError: it is the class of one.
+    """
+    if isinstance(x, type):
+        raise TypeError(f"{where} is the class {x.__name__}; a layer is made by {x.__name__}(...)")
+    return x
+
+
+def layer(where: str, x: Any) -> Any:
+    """A module or a function, given as a layer.
+
+    Raises:
+        TypeError: it is a class, or cannot be called.
+    """
+    if not callable(no_class(where, x)):
+        raise TypeError(
+            f"{where} should be a module or a function, got {x!r:.60}. For a list write "
+            "Sequential(*layers), for a dict Sequential(*layers.values())"
+        )
+    return x
+
+
 class ModuleList(Module):
-    """A list of modules, for a `forward` that says how they are used; a plain list does as well."""
+    """A list of modules, for a `forward` that says how they are used; a plain list does as well.
+
+    Raises:
+        TypeError: one of them is a class.
+    """
 
     def __init__(self, modules: Iterable[Any] = ()) -> None:
-        self.layers = list(modules)
+        self.layers: list[Any] = []
+        self.extend(modules)
+
+    def _checked(self, index: int, module: Any) -> Any:
+        return no_class(f"{type(self).__name__}[{index}]", module)
 
     def _parts(self) -> dict[str, Any]:
-        return {str(i): layer for i, layer in enumerate(self.layers)}
+        return {str(i): x for i, x in enumerate(self.layers)}
 
     def __getitem__(self, index: int | slice) -> Any:
         part = self.layers[index]
@@ -38,18 +71,35 @@ class ModuleList(Module):
     def __iter__(self) -> Iterator[Any]:
         return iter(self.layers)
 
-    def append(self, module: Any) -> None:
-        self.layers.append(module)
+    def __setitem__(self, index: int, module: Any) -> None:
+        self.layers[index] = self._checked(index, module)
 
-    def extend(self, modules: Iterable[Any]) -> None:
-        self.layers.extend(modules)
+    def __delitem__(self, index: int | slice) -> None:
+        del self.layers[index]
+
+    def insert(self, index: int, module: Any) -> None:
+        self.layers.insert(index, self._checked(index, module))
+
+    def append(self, module: Any) -> Self:
+        self.layers.append(self._checked(len(self), module))
+        return self
+
+    def extend(self, modules: Iterable[Any]) -> Self:
+        for module in modules:
+            self.append(module)
+        return self
 
 
 class ModuleDict(Module):
-    """A dict of modules, for a `forward` that chooses among them; a plain dict does as well."""
+    """A dict of modules, for a `forward` that chooses among them; a plain dict does as well.
+
+    Raises:
+        TypeError: one of them is a class.
+    """
 
     def __init__(self, modules: Mapping[str, Any] = {}) -> None:
-        self.layers = dict(modules)
+        self.layers: dict[str, Any] = {}
+        self.update(modules)
 
     def _parts(self) -> dict[str, Any]:
         return self.layers
@@ -58,7 +108,11 @@ class ModuleDict(Module):
         return self.layers[name]
 
     def __setitem__(self, name: str, module: Any) -> None:
-        self.layers[name] = module
+        self.layers[name] = no_class(f"{type(self).__name__}[{name!r}]", module)
+
+    def update(self, modules: Mapping[str, Any]) -> None:
+        for key, module in modules.items():
+            self[key] = module
 
     def __delitem__(self, name: str) -> None:
         del self.layers[name]
@@ -88,42 +142,43 @@ class Sequential(ModuleList):
     `model[0]` is the first, `model[1:]` a Sequential of the rest; layers are modules or functions.
 
     Raises:
-        TypeError: a layer is not callable.
+        TypeError: a layer is a class, or cannot be called.
     """
 
     def __init__(self, *layers: Any) -> None:
-        for layer in layers:
-            if not callable(layer):
-                raise TypeError(
-                    f"Sequential takes layers one by one, each callable; got {layer!r}. "
-                    "For a list write Sequential(*layers)"
-                )
         super().__init__(layers)
 
-    def forward(self, x: Any) -> Any:
-        for layer in self.layers:
-            x = layer(x)
-        return x
+    def _listed(self) -> list[tuple[str, Any]]:
+        return list(self._parts().items())
+
+    def _checked(self, index: int, module: Any) -> Any:
+        return layer(f"{type(self).__name__}[{index}]", module)
+
+    def forward(self, input: Any) -> Any:
+        for each in self.layers:
+            input = each(input)
+        return input
 
 
 class Residual(Module):
     """x + f(x), of a module f that keeps the shape (He et al., Deep residual learning, 2015).
 
     Raises:
+        TypeError: it is a class, or cannot be called.
         ValueError: f(x) has another shape than x.
     """
 
     def __init__(self, module: Any) -> None:
-        self.module = module
+        self.module = layer("Residual.module", module)
 
-    def forward(self, x: Any) -> Any:
-        y = self.module(x)
-        if np.shape(y) != np.shape(x):
+    def forward(self, input: Any) -> Any:
+        y = self.module(input)
+        if np.shape(y) != np.shape(input):
             raise ValueError(
-                f"Residual adds f(x) to x, of the same shape; got {np.shape(y)} and {np.shape(x)} "
-                f"from {self.module!r}"
+                "Residual adds f(x) to x, of the same shape; got "
+                f"{np.shape(y)} and {np.shape(input)} from {self.module!r}"
             )
-        return x + y
+        return input + y
 
 
 NORMS: dict[Any, Callable[..., Any]] = {"batch": BatchNorm1d, "layer": LayerNorm}

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import flag, probability, whole
 from ..graph import holds
 from ..random import Seed, Stream
 from ..rules import sigmoid
@@ -19,7 +20,6 @@ from ..rules.networks import linear
 from ..tensor import Tensor
 from . import init as starts
 from .module import Module
-from .settings import whole_number
 
 
 def drawn(init: Callable[..., Any], rng: Any, shape: tuple[int, ...]) -> Any:
@@ -61,12 +61,8 @@ class Linear(Module):
         dtype: Any = np.float64,
         rng: Seed = None,
     ) -> None:
-        in_features = whole_number("in_features", in_features)
-        out_features = whole_number("out_features", out_features)
-        if in_features < 1 or out_features < 1:
-            raise ValueError(
-                f"Linear needs at least one feature in and out, got {in_features}, {out_features}"
-            )
+        in_features = whole("in_features", in_features, 1)
+        out_features = whole("out_features", out_features, 1)
         rng = np.random.default_rng(rng)
         bound = 1 / np.sqrt(in_features)
         default = partial(starts.uniform, a=-bound, b=bound)
@@ -78,9 +74,9 @@ class Linear(Module):
             else None
         )
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, input: Any) -> Any:
         weight, bias = self.weight, self.bias
-        x = shaped(x, weight)
+        x = shaped(input, weight)
         shape, (outputs, inputs) = x.shape, weight.array.shape
         if not shape or shape[-1] != inputs:
             raise ValueError(
@@ -114,15 +110,13 @@ class Perceptron(Module):
     """
 
     def __init__(self, features: int, *, dtype: Any = np.float64, rng: Seed = None) -> None:
-        features = whole_number("features", features)
-        if features < 1:
-            raise ValueError(f"a Perceptron needs at least one feature, got {features}")
+        features = whole("features", features, 1)
         rng = np.random.default_rng(rng)
         self.weight = Tensor(rng.uniform(size=features), requires_grad=True, dtype=dtype)
         self.bias = Tensor(0.0, requires_grad=True, dtype=dtype)
 
-    def forward(self, x: Any) -> Any:
-        x = shaped(x, self.weight)
+    def forward(self, input: Any) -> Any:
+        x = shaped(input, self.weight)
         if x.ndim < 1 or x.shape[-1] != self.weight.size:
             raise ValueError(
                 f"{self!r} got an input of shape {x.shape}; its last axis should have "
@@ -160,12 +154,10 @@ class Embedding(Module):
         dtype: Any = np.float64,
         rng: Seed = None,
     ) -> None:
-        num_embeddings = whole_number("num_embeddings", num_embeddings)
-        shape = num_embeddings, whole_number("embedding_dim", embedding_dim)
-        if min(shape) < 1:
-            raise ValueError(f"Embedding needs at least one row and one column, got {shape}")
+        num_embeddings = whole("num_embeddings", num_embeddings, 1)
+        shape = num_embeddings, whole("embedding_dim", embedding_dim, 1)
         if padding_idx is not None:
-            padding_idx = whole_number("padding_idx", padding_idx)
+            padding_idx = whole("padding_idx", padding_idx)
             if not -num_embeddings <= padding_idx < num_embeddings:
                 raise ValueError(f"padding_idx={padding_idx} of {num_embeddings} embeddings")
             padding_idx %= num_embeddings
@@ -176,8 +168,8 @@ class Embedding(Module):
             weight[self.padding_idx] = 0
         self.weight = Tensor(weight, requires_grad=True, dtype=dtype)
 
-    def forward(self, indices: Any) -> Any:
-        i = shaped(indices.array if isinstance(indices, Tensor) else indices)
+    def forward(self, input: Any) -> Any:
+        i = shaped(input.array if isinstance(input, Tensor) else input)
         if i.dtype.kind not in "iu":
             raise TypeError(f"{self!r} takes integers, got {i.dtype} of shape {i.shape}")
         rows = len(self.weight)
@@ -204,22 +196,23 @@ class Dropout(Module):
 
     Args:
         p: from 0 to 1.
+        inplace: as in PyTorch; nothing is written in place.
         rng: a Generator, or a seed; the layer has a `Stream` of its own.
 
     Raises:
-        ValueError: p is no probability.
+        TypeError: p is no number.
+        ValueError: p is not from 0 to 1.
     """
 
-    def __init__(self, p: float = 0.5, *, rng: Seed = None) -> None:
-        if not 0 <= p <= 1:
-            raise ValueError(f"p is a probability, from 0 to 1; got {p}")
-        self.p = p
+    def __init__(self, p: float = 0.5, inplace: bool = False, *, rng: Seed = None) -> None:
+        self.p = probability("p", p)
+        flag("inplace", inplace)
         self.stream = Stream(rng)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, input: Any) -> Any:
         if not self.training or self.p == 0:
-            return x
-        x = floats(x)
+            return input
+        x = floats(input)
         kept = self.stream.uniform(x.shape, x.dtype) >= self.p
         scale = 1 / (1 - self.p) if self.p < 1 else 0.0
         return x * (kept.astype(x.dtype) * scale)
@@ -237,11 +230,11 @@ class Flatten(Module):
     """
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
-        self.start_dim = whole_number("start_dim", start_dim)
-        self.end_dim = whole_number("end_dim", end_dim)
+        self.start_dim = whole("start_dim", start_dim)
+        self.end_dim = whole("end_dim", end_dim)
 
-    def forward(self, x: Any) -> Any:
-        x = shaped(x, float)
+    def forward(self, input: Any) -> Any:
+        x = shaped(input, float)
         start, end = (d + x.ndim if d < 0 else d for d in (self.start_dim, self.end_dim))
         if not 0 <= start <= end < x.ndim:
             raise ValueError(f"{self!r} got an input of shape {x.shape}, without these axes")
@@ -253,7 +246,10 @@ class Flatten(Module):
 
 
 class Identity(Module):
-    """x, of any shape, as it is."""
+    """x, of any shape, as it is; like PyTorch's, it may be made with any arguments."""
 
-    def forward(self, x: Any) -> Any:
-        return x
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def forward(self, input: Any) -> Any:
+        return input

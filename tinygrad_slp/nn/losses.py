@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import positive, probability
 from ..graph import Node, holds, shown
 from ..rules import log_softmax, networks, relu, softplus
 from ..rules.arguments import floats, shaped
-from .module import Module
-from .settings import positive
+from .module import Buffer, Module
 
 
 def arrays(loss: str, prediction: Any, target: Any) -> tuple[Any, Any]:
@@ -35,12 +35,9 @@ def arrays(loss: str, prediction: Any, target: Any) -> tuple[Any, Any]:
 
 def reduce(losses: Any, reduction: str) -> Any:
     """The losses added up, averaged, or all of them."""
-    if reduction == "mean":
-        return losses.mean()
-    if reduction == "sum":
-        return losses.sum()
-    known(reduction)
-    return losses
+    if known(reduction) == "none":
+        return losses
+    return losses.mean() if reduction == "mean" else losses.sum()
 
 
 def known(reduction: str) -> str:
@@ -49,34 +46,35 @@ def known(reduction: str) -> str:
     Raises:
         ValueError: there is no such reduction.
     """
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f'reduction should be "mean", "sum" or "none", got {reduction!r}')
-    return reduction
+    if isinstance(reduction, str) and reduction in ("mean", "sum", "none"):
+        return reduction
+    hint = "" if isinstance(reduction, str) else "; weights are given by name, as weight=w"
+    raise ValueError(f'reduction should be "mean", "sum" or "none", got {reduction!r:.60}{hint}')
 
 
-def mse_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
+def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
     """(p − t)², the squared error, of p and t of one shape
 
     Raises:
         ValueError: p and t differ in shape, or another reduction.
     """
-    p, t = arrays("mse_loss", prediction, target)
-    if reduction == "mean":
+    p, t = arrays("mse_loss", input, target)
+    if known(reduction) == "mean":
         return networks.mean_squared_error(p, t)
     return reduce(np.square(p - t), reduction)
 
 
-def l1_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
+def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
     """|p − t|, the absolute error, of p and t of one shape; its slope is 0 where they are equal
 
     Raises:
         ValueError: p and t differ in shape, or another reduction.
     """
-    p, t = arrays("l1_loss", prediction, target)
+    p, t = arrays("l1_loss", input, target)
     return reduce(np.absolute(p - t), reduction)
 
 
-def huber_loss(prediction: Any, target: Any, reduction: str = "mean", delta: float = 1.0) -> Any:
+def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0) -> Any:
     """½d² where |d| ≤ δ, else δ(|d| − ½δ), of d = p − t, p and t of one shape
 
     Huber, Robust estimation of a location parameter, 1964.
@@ -85,22 +83,27 @@ def huber_loss(prediction: Any, target: Any, reduction: str = "mean", delta: flo
         ValueError: p and t differ in shape, delta is not above 0, or another reduction.
     """
     positive("delta", delta)
-    p, t = arrays("huber_loss", prediction, target)
+    p, t = arrays("huber_loss", input, target)
     size = np.absolute(p - t)
     near = np.minimum(size, delta)
     return reduce(near * (size - 0.5 * near), reduction)
 
 
-def binary_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") -> Any:
+def binary_cross_entropy(
+    input: Any, target: Any, reduction: str = "mean", *, weight: Any = None
+) -> Any:
     """−(t log p + (1 − t) log(1 − p)), of probabilities p and t of one shape
 
     Logarithms end at −100, as in PyTorch.
+
+    Args:
+        weight: of each loss, of a shape that broadcasts to theirs.
 
     Raises:
         ValueError: p and t differ in shape, another reduction, or a prediction outside [0, 1]:
             perhaps these are logits.
     """
-    p, t = arrays("binary_cross_entropy", prediction, target)
+    p, t = arrays("binary_cross_entropy", input, target)
     if not holds(lambda p: not np.any((p < 0) | (p > 1)), p):
         values = shown(p)
         raise ValueError(
@@ -108,70 +111,199 @@ def binary_cross_entropy(prediction: Any, target: Any, reduction: str = "mean") 
             f"{np.min(values)} to {np.max(values)}; for logits use "
             "binary_cross_entropy_with_logits"
         )
-    return reduce(networks.binary_cross_entropy(p, t), reduction)
+    return reduce(times(networks.binary_cross_entropy(p, t), "weight", weight), reduction)
 
 
-def binary_cross_entropy_with_logits(prediction: Any, target: Any, reduction: str = "mean") -> Any:
+def binary_cross_entropy_with_logits(
+    input: Any,
+    target: Any,
+    reduction: str = "mean",
+    *,
+    weight: Any = None,
+    pos_weight: Any = None,
+) -> Any:
     """−(t log σ(z) + (1 − t) log(1 − σ(z))), of logits z and probabilities t of one shape
 
-    Computed as (1 − t)·z + softplus(−z), which is finite for all z.
+    Args:
+        weight: of each loss, of a shape that broadcasts to theirs.
+        pos_weight: of the first term: that of the positives, where they are few.
 
     Raises:
-        ValueError: z and t differ in shape, or another reduction.
+        ValueError: z and t differ in shape, a weight does not fit, or another reduction.
     """
-    z, t = arrays("binary_cross_entropy_with_logits", prediction, target)
-    # Not softplus(z) − t·z, which cancels where z is large and the target 1.
-    return reduce((1 - t) * z + softplus(-z), reduction)
+    z, t = arrays("binary_cross_entropy_with_logits", input, target)
+    # −log σ(z) = softplus(−z): two terms that are never below 0, so that nothing cancels.
+    losses = times(t * softplus(-z), "pos_weight", pos_weight) + (1 - t) * softplus(z)
+    return reduce(times(losses, "weight", weight), reduction)
 
 
-def class_indices(loss: str, scores: Any, target: Any) -> Any:
-    """The target as class indices of shape (B,) that exist among the scores of shape (B, C)."""
-    t = shaped(target.array if isinstance(target, Node) else target)
-    if scores.ndim != 2 or t.shape != scores.shape[:1] or t.dtype.kind not in "iu":
+def times(losses: Any, name: str, weight: Any) -> Any:
+    """The losses times their weights, if there are any.
+
+    Raises:
+        ValueError: the weights are not of a shape that broadcasts to that of the losses.
+    """
+    if weight is None:
+        return losses
+    w = like(weight, losses)
+    if not broadcasts(w.shape, losses.shape):
         raise ValueError(
-            f"{loss} takes scores of shape (batch, classes) and integer class indices of shape "
-            f"(batch,), got {scores.shape} and {t.dtype} of shape {t.shape}"
+            f"{name} should have a shape that broadcasts to that of the losses, {losses.shape}; "
+            f"got {w.shape}"
         )
-    classes = scores.shape[1]
-    if not holds(lambda t: not t.size or (t.min() >= 0 and t.max() < classes), t):
-        given = shown(t)
-        row = int(np.argmax((given < 0) | (given >= classes)))
+    return losses * w
+
+
+def like(weight: Any, scores: Any) -> Any:
+    """Weights as an array or Tensor of the dtype of the scores."""
+    w = shaped(weight, scores)
+    return w if w.dtype == scores.dtype else w.astype(scores.dtype)
+
+
+def broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    """Whether an array of one shape broadcasts to the other."""
+    pairs = zip(reversed(shape), reversed(to), strict=False)
+    return len(shape) <= len(to) and all(n in (1, m) for n, m in pairs)
+
+
+def class_indices(loss: str, scores: Any, target: Any, ignore_index: int | None) -> Any:
+    """The target as indices of classes that exist among the scores (B, C, ...), of shape (B, ...).
+
+    Raises:
+        ValueError: other shapes, indices that are no integers, or no such class.
+    """
+    t = shaped(target.array if isinstance(target, Node) else target)
+    expected = (*scores.shape[:1], *scores.shape[2:]) if scores.ndim > 1 else ()
+    if not scores.ndim or t.shape != expected or t.dtype.kind not in "iu":
+        raise ValueError(
+            f"{loss} takes scores of shape (batch, classes), (batch, classes, ...) or (classes,) "
+            "and integer class indices of that shape without the classes, got "
+            f"{scores.shape} and {t.dtype} of shape {t.shape}"
+        )
+    classes = scores.shape[min(1, scores.ndim - 1)]
+
+    def exist(t: Any) -> Any:
+        inside = (t >= 0) & (t < classes)
+        return inside if ignore_index is None else inside | (t == ignore_index)
+
+    if not holds(lambda t: bool(np.all(exist(t))), t):
+        given = shown(t).reshape(-1)
+        row = int(np.argmin(exist(given)))
+        hint = "" if given[row] != -100 else ". To leave samples out write ignore_index=-100"
         raise ValueError(
             f"{loss}: class {given[row]} in row {row} of the {len(given)} targets, "
-            f"but there are {classes} classes, numbered from 0"
+            f"but there are {classes} classes, numbered from 0{hint}"
         )
     return t
 
 
-def nll_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
+def nll_loss(
+    input: Any,
+    target: Any,
+    reduction: str = "mean",
+    *,
+    weight: Any = None,
+    ignore_index: int | None = None,
+) -> Any:
     """−p[t], of log-probabilities p (B, C) and class indices t (B,), row by row
 
-    Raises:
-        ValueError: other shapes, indices that are no integers, no such class, or another reduction.
+    Shapes, arguments and errors are those of `cross_entropy`, but for probabilities t.
     """
-    p = floats(prediction)
-    t = class_indices("nll_loss", p, target)
-    return reduce(-p[np.arange(len(t)), t], reduction)
+    return of_classes("nll_loss", own_score, floats(input), target, reduction, weight, ignore_index)
 
 
-def cross_entropy(prediction: Any, target: Any, reduction: str = "mean") -> Any:
+def own_score(p: Any, t: Any) -> Any:
+    """−p[t], row by row; 0 where there is no such class."""
+    return -np.where(networks.is_class(t, p), p, 0).sum(axis=-1)
+
+
+def cross_entropy(
+    input: Any,
+    target: Any,
+    reduction: str = "mean",
+    *,
+    weight: Any = None,
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+) -> Any:
     """−Σ t log softmax(z) of each row of logits z (B, C)
 
-    t is the index of a class, from 0 to C − 1, for each row (B,), or probabilities (B, C).
+    t is the index of a class, from 0 to C − 1, for each row (B,), or probabilities (B, C). The
+    logits may also be those of one sample, (C,), or have more axes, (B, C, ...); those of the
+    losses are these without C.
+
+    Args:
+        weight: (C,), of each class: of its term of the sum. The mean over indices is a weighted
+            one: it is divided by the weights of the targets.
+        ignore_index: where t is this, there is no loss.
+        label_smoothing: ε: t becomes (1 − ε)·t + ε/C (Szegedy et al., Rethinking
+            the Inception architecture for computer vision, 2016).
 
     Raises:
-        ValueError: other shapes, indices that are no integers, no such class, or another reduction.
+        ValueError: other shapes, indices that are no integers, no such class, a setting out of
+            range, or another reduction.
     """
-    z = floats(prediction)
-    t = shaped(target)
-    if z.ndim == 2 and t.shape == z.shape and t.dtype.kind == "f":
-        return reduce(-(t * log_softmax(z)).sum(axis=-1), reduction)
-    return reduce(
-        networks.softmax_cross_entropy(z, class_indices("cross_entropy", z, t)), reduction
-    )
+    z, t = floats(input), shaped(target)
+    smoothing = probability("label_smoothing", label_smoothing)
+    if z.ndim and t.shape == z.shape and t.dtype.kind == "f":
+        axis = min(1, z.ndim - 1)
+        if smoothing:
+            t = (1 - smoothing) * t + smoothing / z.shape[axis]
+        terms = t * log_softmax(z, axis=axis)
+        if weight is not None:
+            w = of_each_class(weight, z)
+            terms = terms * w.reshape(-1, *[1] * (z.ndim - 1 - axis))
+        return reduce(-terms.sum(axis=axis), reduction)
+    rule = networks.softmax_cross_entropy
+    return of_classes("cross_entropy", rule, z, t, reduction, weight, ignore_index, smoothing)
 
 
-def hinge_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
+def of_classes(
+    loss: str,
+    rule: Any,
+    scores: Any,
+    target: Any,
+    reduction: str,
+    weight: Any,
+    ignore_index: int | None,
+    smoothing: float = 0.0,
+) -> Any:
+    """The loss, by `rule(scores, t)` of rows (n, C) and class indices (n,), with its options."""
+    t = class_indices(loss, scores, target, ignore_index)
+    shape = t.shape
+    if scores.ndim != 2:
+        axis = min(1, scores.ndim - 1)
+        scores = np.moveaxis(scores, axis, -1).reshape(-1, scores.shape[axis])
+        t = t.reshape(-1)
+    if weight is None and ignore_index is None and not smoothing:
+        return reduce(rule(scores, t).reshape(shape), reduction)
+    kept = t != ignore_index if ignore_index is not None else np.ones_like(t, dtype=bool)
+    own = networks.is_class(t, scores) & kept[:, np.newaxis]
+    scores = np.where(kept[:, np.newaxis], scores, 0)
+    w = 1 if weight is None else of_each_class(weight, scores)
+    w_own = np.where(own, w, np.zeros_like(scores)).sum(axis=-1)
+    losses = w_own * rule(scores, t)
+    if smoothing:
+        even = -(log_softmax(scores) * w).mean(axis=-1)
+        losses = (1 - smoothing) * losses + smoothing * np.where(kept, even, 0)
+    if known(reduction) == "mean":
+        return losses.sum() / w_own.sum()
+    return reduce(losses.reshape(shape), reduction)
+
+
+def of_each_class(weight: Any, scores: Any) -> Any:
+    """The weights of the classes.
+
+    Raises:
+        ValueError: there is not one for each class.
+    """
+    w, classes = like(weight, scores), scores.shape[min(1, scores.ndim - 1)]
+    if w.shape != (classes,):
+        raise ValueError(f"weight has shape {w.shape}; there are {classes} classes: ({classes},)")
+    return w
+
+
+def hinge_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
     """max(0, 1 − t·p), of scores p and targets t, −1 or 1, of one shape
 
     Cortes and Vapnik, Support-vector networks, 1995.
@@ -179,7 +311,7 @@ def hinge_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
     Raises:
         ValueError: p and t differ in shape, another target, or another reduction.
     """
-    p, t = arrays("hinge_loss", prediction, target)
+    p, t = arrays("hinge_loss", input, target)
     if not holds(lambda t: bool(np.all(np.absolute(t) == 1)), t):
         values = np.unique(shown(t))
         raise ValueError(f"hinge_loss takes targets −1 and 1, got {values[:5]}")
@@ -187,7 +319,7 @@ def hinge_loss(prediction: Any, target: Any, reduction: str = "mean") -> Any:
 
 
 def gaussian_nll_loss(
-    prediction: Any,
+    input: Any,
     target: Any,
     var: Any,
     full: bool = False,
@@ -200,14 +332,15 @@ def gaussian_nll_loss(
     Estimating the mean and variance of the target probability distribution, 1994).
 
     Args:
-        prediction, target: p and t, of one shape (..., n).
-        var: v, of that shape too; or (..., 1) or (...,), one for each sample.
+        input, target: p and t, of one shape (..., n).
+        var: v, of that shape too, or one that broadcasts to it: (..., 1) or (...,), one for each
+            sample; (1, n), one for each output; a number, one for all.
 
     Raises:
         ValueError: other shapes, a negative variance, eps is not above 0, or another reduction.
     """
     positive("eps", eps)
-    p, t = arrays("gaussian_nll_loss", prediction, target)
+    p, t = arrays("gaussian_nll_loss", input, target)
     v = variances(p, var)
     now = v.array if isinstance(v, Node) else v
     v = v + np.maximum(eps - now, 0)  # not max(v, ε): there would be no gradient out of there
@@ -220,7 +353,7 @@ def variances(p: Any, var: Any) -> Any:
     v = shaped(var, p)
     if v.shape != p.shape and v.shape == p.shape[:-1]:
         v = v.reshape(*v.shape, 1)
-    if v.shape not in (p.shape, (*p.shape[:-1], 1)):
+    if v.ndim not in (0, p.ndim) or not broadcasts(v.shape, p.shape):
         raise ValueError(
             f"gaussian_nll_loss needs a variance for each prediction, {p.shape}, or each sample, "
             f"{(*p.shape[:-1], 1)}; got {v.shape}"
@@ -233,7 +366,7 @@ def variances(p: Any, var: Any) -> Any:
 class Loss(Module):
     """A loss as a module that keeps its settings, and is called with prediction and target.
 
-    Shapes, and errors when it is called, are those of the function that it names.
+    Shapes, settings, and errors when it is called, are those of the function that it names.
 
     Args:
         reduction: "mean", "sum" or "none".
@@ -243,15 +376,32 @@ class Loss(Module):
     """
 
     function: Any
+    settings: tuple[str, ...] = ()  # of the function, beside the reduction
+    # As in losses that were saved before there were these settings.
+    weight: Buffer | None = None
+    pos_weight: Buffer | None = None
+    ignore_index: int | None = None
+    label_smoothing = 0.0
 
     def __init__(self, reduction: str = "mean") -> None:
         self.reduction = known(reduction)
 
-    def forward(self, prediction: Any, target: Any) -> Any:
-        return self.function(prediction, target, self.reduction)
+    def forward(self, input: Any, target: Any) -> Any:
+        settings = {name: getattr(self, name) for name in self.settings}
+        return self.function(input, target, self.reduction, **settings)
 
     def extra_repr(self) -> str:
-        return f"reduction={self.reduction!r}"
+        shown = {name: getattr(self, name) for name in ("reduction", *self.settings)}
+        return ", ".join(
+            f"{name}={value!r}"
+            for name, value in shown.items()
+            if value is not None and not isinstance(value, Buffer)
+        )
+
+
+def buffer(weight: Any) -> Buffer | None:
+    """Weights as state of a loss, as in PyTorch."""
+    return None if weight is None else Buffer(weight)
 
 
 class MSELoss(Loss):
@@ -273,39 +423,74 @@ class HuberLoss(Loss):
         ValueError: delta is not above 0, or another reduction.
     """
 
+    function = staticmethod(huber_loss)
+    settings = ("delta",)
+
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction)
         self.delta = positive("delta", delta)
-
-    def forward(self, prediction: Any, target: Any) -> Any:
-        return huber_loss(prediction, target, self.reduction, self.delta)
-
-    def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, delta={self.delta}"
 
 
 class BCELoss(Loss):
     """−(t log p + (1 − t) log(1 − p)): see `binary_cross_entropy`."""
 
     function = staticmethod(binary_cross_entropy)
+    settings = ("weight",)
+
+    def __init__(self, reduction: str = "mean", *, weight: Any = None) -> None:
+        super().__init__(reduction)
+        self.weight = buffer(weight)
 
 
 class BCEWithLogitsLoss(Loss):
     """−(t log σ(z) + (1 − t) log(1 − σ(z))): see `binary_cross_entropy_with_logits`."""
 
     function = staticmethod(binary_cross_entropy_with_logits)
+    settings = ("weight", "pos_weight")
 
-
-class CrossEntropyLoss(Loss):
-    """−Σ t log softmax(z): see `cross_entropy`."""
-
-    function = staticmethod(cross_entropy)
+    def __init__(
+        self, reduction: str = "mean", *, weight: Any = None, pos_weight: Any = None
+    ) -> None:
+        super().__init__(reduction)
+        self.weight, self.pos_weight = buffer(weight), buffer(pos_weight)
 
 
 class NLLLoss(Loss):
     """−p[t], of log-probabilities p: see `nll_loss`."""
 
     function = staticmethod(nll_loss)
+    settings = ("weight", "ignore_index")
+
+    def __init__(
+        self, reduction: str = "mean", *, weight: Any = None, ignore_index: int | None = None
+    ) -> None:
+        super().__init__(reduction)
+        self.weight = buffer(weight)
+        self.ignore_index = ignore_index
+
+
+class CrossEntropyLoss(Loss):
+    """−Σ t log softmax(z): see `cross_entropy`.
+
+    Raises:
+        ValueError: label_smoothing is not from 0 to 1, or another reduction.
+    """
+
+    function = staticmethod(cross_entropy)
+    settings = ("weight", "ignore_index", "label_smoothing")
+
+    def __init__(
+        self,
+        reduction: str = "mean",
+        *,
+        weight: Any = None,
+        ignore_index: int | None = None,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__(reduction)
+        self.weight = buffer(weight)
+        self.ignore_index = ignore_index
+        self.label_smoothing = probability("label_smoothing", label_smoothing)
 
 
 class GaussianNLLLoss(Loss):
@@ -320,11 +505,11 @@ class GaussianNLLLoss(Loss):
         self.full = full
         self.eps = positive("eps", eps)
 
-    def forward(self, prediction: Any, target: Any, var: Any) -> Any:  # type: ignore[override]
-        return gaussian_nll_loss(prediction, target, var, self.full, self.eps, self.reduction)
+    def forward(self, input: Any, target: Any, var: Any) -> Any:  # type: ignore[override]
+        return gaussian_nll_loss(input, target, var, self.full, self.eps, self.reduction)
 
     def extra_repr(self) -> str:
-        return f"full={self.full}, eps={self.eps}, {super().extra_repr()}"
+        return f"full={self.full}, eps={self.eps}, reduction={self.reduction!r}"
 
 
 class HingeLoss(Loss):

@@ -15,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 from ..graph import leaf
+from ..rule import name
 from ..tensor import Tensor
 from ..walk import forget
 
@@ -178,13 +179,17 @@ class Module:
         """What stands in the brackets of the repr, beside the modules within."""
         return ""
 
+    def _listed(self) -> list[tuple[str, Any]]:
+        """What a repr and a summary list: the modules directly within; of some, functions too."""
+        parts = named_parts(self, into=False)
+        return [(path, x) for path, x in parts if isinstance(x, Module)]
+
     def __repr__(self) -> str:
         head = type(self).__name__
-        lines = [
-            f"  ({path}): " + repr(x).replace("\n", "\n  ")
-            for path, x in named_parts(self, into=False)
-            if isinstance(x, Module)
-        ]
+        named = (
+            (path, repr(x) if isinstance(x, Module) else name(x)) for path, x in self._listed()
+        )
+        lines = [f"  ({path}): " + text.replace("\n", "\n  ") for path, text in named]
         if not lines:
             return f"{head}({self.extra_repr()})"
         return "\n".join([f"{head}({self.extra_repr()}", *lines, ")"])
@@ -292,8 +297,8 @@ def named_parts(
         items = list(x.items())
     else:
         items = [(str(i), part) for i, part in enumerate(x)]
-    for name, part in items:
-        here = f"{path}.{name}" if path else str(name)
+    for key, part in items:
+        here = f"{path}.{key}" if path else str(key)
         if type(part) in UNWALKED:
             refuse_within(here, part)
         if isinstance(part, leaves):

@@ -5,11 +5,17 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import at_least, probability, whole
 from ..rules.arguments import shaped
 from ..rules.networks import moments, standardize
 from ..tensor import Tensor
 from .module import Buffer, Module
-from .settings import at_least_0, whole_number
+
+
+def scaled(y: Any, weight: Any, bias: Any) -> Any:
+    """y·weight + bias, of which there may be neither."""
+    y = y if weight is None else y * weight
+    return y if bias is None else y + bias
 
 
 class BatchNorm1d(Module):
@@ -23,6 +29,7 @@ class BatchNorm1d(Module):
         eps: is added to the variance.
         momentum: the weight of the latest batch in the running averages; None: all weigh the same.
         affine: learn weight and bias, of shape (features,), which start as 1 and 0.
+        bias: learn a bias too.
         track_running_stats: False: no averages, mean and variance are always those of the batch.
         dtype: of parameters and averages.
 
@@ -44,25 +51,21 @@ class BatchNorm1d(Module):
         affine: bool = True,
         track_running_stats: bool = True,
         *,
+        bias: bool = True,
         dtype: Any = np.float64,
     ) -> None:
-        num_features = whole_number("num_features", num_features)
-        if num_features < 1:
-            raise ValueError(f"BatchNorm1d needs at least one feature, got {num_features}")
-        self.num_features = num_features
-        self.eps = at_least_0("eps", eps)
-        if momentum is not None and not 0 <= momentum <= 1:
-            raise ValueError(f"momentum is a weight from 0 to 1, or None; got {momentum}")
-        self.momentum = momentum
+        self.num_features = num_features = whole("num_features", num_features, 1)
+        self.eps = at_least("eps", eps, 0)
+        self.momentum = None if momentum is None else probability("momentum", momentum)
         zeros, ones = np.zeros(num_features, dtype), np.ones(num_features, dtype)
         self.weight = Tensor(ones, requires_grad=True) if affine else None
-        self.bias = Tensor(zeros, requires_grad=True) if affine else None
+        self.bias = Tensor(zeros, requires_grad=True) if affine and bias else None
         self.running_mean = Buffer(zeros) if track_running_stats else None
         self.running_var = Buffer(ones) if track_running_stats else None
         self.num_batches_tracked = Buffer(0) if track_running_stats else None
 
-    def forward(self, x: Any) -> Any:
-        x = shaped(x, float)
+    def forward(self, input: Any) -> Any:
+        x = shaped(input, float)
         if x.ndim not in (2, 3) or x.shape[1] != self.num_features:
             raise ValueError(
                 f"{self!r} got an input of shape {x.shape}, expected (batch, {self.num_features}) "
@@ -78,16 +81,17 @@ class BatchNorm1d(Module):
         """The layer for a matrix."""
         if self.training or self.running_mean is None:
             if len(x) < 2:
+                how = "" if self.running_mean is None else ", or write model.eval() first"
                 raise ValueError(
-                    f"{self!r} got a batch of {len(x)}, which has no variance; train on batches of "
-                    "two or more, or write model.eval() first"
+                    f"{self!r} got a batch of {len(x)}, which has no variance: use batches of two "
+                    f"or more{how}"
                 )
             if self.running_mean is not None:
                 self.track(x.array if isinstance(x, Tensor) else x)
             y = standardize(x, eps=self.eps)
         else:
             y = (x - self.running_mean.array) / np.sqrt(self.running_var.array + self.eps)
-        return y if self.weight is None else y * self.weight + self.bias
+        return scaled(y, self.weight, self.bias)
 
     def track(self, x: Any) -> None:
         """Moves the running averages towards the moments of a batch.
@@ -111,6 +115,7 @@ class BatchNorm1d(Module):
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
             f"affine={self.weight is not None}, "
             f"track_running_stats={self.running_mean is not None}"
+            + ("" if self.weight is None or self.bias is not None else ", bias=False")
         )
 
 
@@ -142,17 +147,17 @@ class LayerNorm(Module):
     ) -> None:
         given: Any = normalized_shape
         lengths = given if hasattr(given, "__iter__") else (given,)
-        shape = tuple([whole_number("normalized_shape", n) for n in lengths])
-        if not shape or min(shape) < 1:
-            raise ValueError(f"LayerNorm needs axes of length 1 or more, got {shape}")
+        shape = tuple([whole("normalized_shape", n, 1) for n in lengths])
+        if not shape:
+            raise ValueError("LayerNorm needs an axis of x to go over, got ()")
         self.normalized_shape = shape
-        self.eps = at_least_0("eps", eps)
+        self.eps = at_least("eps", eps, 0)
         affine, bias = elementwise_affine, elementwise_affine and bias
         self.weight = Tensor(np.ones(shape, dtype), requires_grad=True) if affine else None
         self.bias = Tensor(np.zeros(shape, dtype), requires_grad=True) if bias else None
 
-    def forward(self, x: Any) -> Any:
-        x = shaped(x, float)
+    def forward(self, input: Any) -> Any:
+        x = shaped(input, float)
         axes = len(self.normalized_shape)
         if x.shape[-axes:] != self.normalized_shape:
             raise ValueError(
@@ -160,8 +165,7 @@ class LayerNorm(Module):
                 f"{self.normalized_shape}"
             )
         y = standardize(x, axis=tuple(range(-axes, 0)), eps=self.eps)
-        y = y if self.weight is None else y * self.weight
-        return y if self.bias is None else y + self.bias
+        return scaled(y, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         return (

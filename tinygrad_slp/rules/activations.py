@@ -14,6 +14,11 @@ from ..rule import REAL
 from .arguments import floats
 from .reductions import kept
 
+__all__ = [
+    "elu", "gelu", "leaky_relu", "log_softmax", "logsumexp", "relu", "sigmoid", "silu", "softmax",
+    "softplus",
+]  # fmt: skip
+
 Array = Any  # an array, or a Tensor: what goes in comes out
 
 

@@ -24,8 +24,8 @@ class MLPClassifier(ClassifierMixin, Network):  # type: ignore[misc]
 
     Args:
         hidden_layer_sizes: neurons of each hidden layer; () for none.
-        activation: "relu", "tanh", "logistic" or "sigmoid", "identity", "leaky_relu", "elu",
-            "silu", "gelu" or "softplus".
+        activation: "relu", "tanh", "logistic" or "sigmoid", "identity", or another one of
+            `nn.activations.ACTIVATIONS`, such as "gelu".
         solver: "adam", "nadam", "sgd"; "adamw", whose weight decay is alpha; or "lbfgs", a search
             with all rows at once, which is quick where there are few: it goes by alpha, max_iter,
             max_fun and tol, takes no dropout and no norm="batch", and has no partial_fit.
