@@ -235,15 +235,14 @@ def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any
         TypeError: a setting is a Tensor that requires grad, and its gradient would be lost.
     """
     # Loops, here and in pull: in Python 3.11 a list comprehension costs a function call.
-    cls = None
-    tracked = False
-    changeable: list[int] = []
+    node: Node | None = None
+    tracked = changeable = False
     arrays: list[Any] = []
     parents: list[Node | None] = []
     for x in inputs:
         if isinstance(x, Node):
-            cls, array = type(x), x.array
-            arrays.append(array)
+            node = x
+            arrays.append(x.array)
             if x.tracked:
                 tracked = True
                 parents.append(x)
@@ -252,7 +251,7 @@ def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any
         else:
             kind = type(x)
             if kind is not float and kind is not int:
-                changeable.append(len(arrays))
+                changeable = True
                 if kind is list or kind is tuple:
                     x = np.array(x)
             arrays.append(x)
@@ -265,15 +264,16 @@ def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any
         y = rule.run(*arrays, **settings)
     else:
         y = rule.run(*arrays)
-    if cls is None:
+    if node is None:
         return y
     if not tracked or not is_recording():
-        return leaf(cls, y)
-    if rule.broadcasts and y.ndim > 1 and y.size > array.size:
+        return leaf(type(node), y)
+    if rule.broadcasts and y.ndim > 1 and y.size > node.array.size:
         warn_if_crossed(rule, arrays)
-    for k in changeable:
-        arrays[k] = frozen(arrays[k])
-    return made(cls, y, rule.function, tuple(arrays), tuple(parents), settings)
+    if changeable:
+        pairs = zip(inputs, arrays, strict=True)
+        arrays = [a if isinstance(x, Node) else frozen(a) for x, a in pairs]
+    return made(type(node), y, rule.function, tuple(arrays), tuple(parents), settings)
 
 
 def refuse_tracked(value: Any, what: str) -> None:
