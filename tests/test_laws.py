@@ -108,7 +108,9 @@ def test_gradients_keep_dtype_and_shape_and_inputs_stay_as_they_are(rule):
 
 
 # A factor leaves the zero slope of a step function as it is; those are given an offset instead.
-STEPS = {"np.sign", "np.floor", "np.ceil", "np.trunc", "np.rint", "np.round", "np.floor_divide"}
+STEPS = {
+    "np.sign", "side", "np.floor", "np.ceil", "np.trunc", "np.rint", "np.round", "np.floor_divide",
+}  # fmt: skip
 
 
 @every_rule
@@ -174,3 +176,109 @@ def test_a_rule_off_by_a_millionth_is_caught(rule, monkeypatch):
     monkeypatch.setitem(TABLE, wrong_identity, WRONG)
     monkeypatch.setitem(TABLE, rule.function, wrong(rule))
     assert max(worst(call) for call in calls(rule)) > 1000 * TOLERANCE
+
+
+# --- where a function is flat, and where it has a corner ---
+
+STEP = 2.0**-12
+STEEP = np.sqrt, np.log, np.reciprocal, lambda y: y**0.3, lambda y: np.arccos(1 - y)
+quiet = np.errstate(all="ignore")
+
+
+def corners(rule):
+    """The example calls of a rule, with arrays of zeros, of ones, and of −1, 0, ½, 1 and 2."""
+    for call in calls(rule):
+        rng = np.random.default_rng(5)
+        yield call, [np.zeros_like(x) for x in call.arrays]
+        yield call, [np.ones_like(x) for x in call.arrays]
+        for _ in range(3):
+            yield call, [np.array(rng.choice([-1, 0, 0.5, 1, 2], x.shape)) for x in call.arrays]
+
+
+def places(arrays):
+    """Each element of each array, as (which array, index)."""
+    return [(k, index) for k, x in enumerate(arrays) for index in np.ndindex(x.shape)]
+
+
+def nearby(arrays, seed=0, k=None):
+    """The arrays, each moved a little, but for array k."""
+    rng = np.random.default_rng(seed)
+    moved = [np.array(x + 8 * STEP * rng.uniform(-1, 1, x.shape)) for x in arrays]
+    return [x if j == k else y for j, (x, y) in enumerate(zip(arrays, moved, strict=True))]
+
+
+def moving(f, arrays, k, index, steps):
+    """What a function gives when one element of one array is moved by these steps."""
+    found = []
+    for step in steps:
+        moved = [x.copy() for x in arrays]
+        moved[k][index] += step * STEP
+        found.append(np.asarray(f(*moved)))
+    return np.stack(found)
+
+
+def is_flat(call, arrays, k, index):
+    """Whether a call does not depend on an element, here and close to here."""
+    for near in arrays, *(nearby(arrays, seed) for seed in range(4)):
+        values = moving(call, near, k, index, (-1, 0, 1))
+        if np.ptp(values, axis=0).any() or not np.isfinite(values).all():
+            return False
+    return True
+
+
+@every_rule
+@quiet
+def test_what_is_flat_passes_nothing_back_whatever_comes(rule):
+    """The gradient of √(f − f(here)), infinite outside, is 0 where f is flat, never 0·∞ = NaN."""
+    for call, arrays in corners(rule):
+        here, pullback = tg.vjp(call, *arrays)
+        ones = pullback(np.ones_like(here))
+        # Where elements tie, one of them may stand for all: a slope that is not 0 is another law's.
+        flat = [(k, i) for k, i in places(arrays) if not ones[k][i] and is_flat(call, arrays, k, i)]
+        if flat:
+            shifted = lambda *xs, call=call, here=here: call(*xs) - here
+            outer = lambda *xs, f=shifted: sum(np.sum(steep(f(*xs))) for steep in STEEP)
+            infinite, undefined = (pullback(np.full_like(here, g)) for g in (np.inf, np.nan))
+            for found in (infinite, undefined, tg.grad(outer, range(len(arrays)))(*arrays)):
+                assert [found[k][i] for k, i in flat] == [0] * len(flat), (call, arrays)
+
+
+@every_rule
+@quiet
+def test_the_slope_0_of_a_kink_passes_nothing_back_whatever_comes(rule):
+    for call, arrays in corners(rule):
+        here, pullback = tg.vjp(call, *arrays)
+        for k, i in places(arrays):
+            below, y, above = moving(call, arrays, k, i, (-1, 0, 1))
+            for j in np.argwhere(np.abs(below - 2 * y + above) > 0.1 * STEP):
+                g = np.zeros_like(here)
+                g[*j] = 1
+                slopes = pullback(g)[k][i], tg.vjp(call, *nearby(arrays, k=k))[1](g)[k][i]
+                if slopes == (0, 0):
+                    g[*j] = np.inf
+                    assert pullback(g)[k][i] == 0, (call, arrays, k, i)
+
+
+@every_rule
+@quiet
+def test_second_derivatives_at_corners_are_right_or_nan(rule):
+    """Those of f², which is smooth where f is a norm: with the slopes 0 of both it would be 0."""
+    for call, arrays in corners(rule):
+        f = lambda *xs, call=call: np.sum(np.square(call(*xs)))
+        slopes = tg.grad(lambda *xs, call=call: np.sum(call(*xs)), range(len(arrays)))(*arrays)
+        for k, i in places(arrays):
+            below, above = moving(call, arrays, k, i, (-1, 1))
+            if not abs(slopes[k][i] - np.sum(above - below) / (2 * STEP)) < 1e-3:
+                continue  # one of several elements that tie stands for all
+            curves = []
+            for near in arrays, nearby(arrays, 0), nearby(arrays, 1):
+                y = moving(f, near, k, i, range(-4, 5))
+                curves += [*(y[:-2] - 2 * y[1:-1] + y[2:]) / STEP**2]
+            if not np.ptp(curves) < 0.02 * (1 + abs(curves[0])):
+                continue  # f² has a kink of its own
+            tangents = [np.zeros_like(x) for x in arrays]
+            tangents[k][i] = 1
+            _, along = tg.jvp(tg.grad(f, range(len(arrays))), arrays, tangents)
+            found = along[k][i]
+            close = abs(found - curves[0]) < 0.05 * (1 + abs(found))
+            assert close or np.isnan(found), (call, arrays, k, i, found, curves[0])

@@ -11,7 +11,7 @@ records.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from functools import cache, partial
 from inspect import Parameter, signature
 from typing import Any, Literal, TypeVar
 
@@ -156,20 +156,25 @@ class Rule:
 
     def _in_place(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The same arguments, with inputs that are given by name in their places."""
-        try:  # NumPy's own names, where it tells them
-            names = tuple(signature(self.function).parameters)[: len(self.inputs)]
-        except ValueError:
-            names = self.inputs
         kwargs = dict(kwargs)
-        for k in names[len(args) :]:
-            if k not in kwargs:
-                raise TypeError(f"{self.name} takes {self.usage}; {k} is missing")
-            args = (*args, kwargs.pop(k))
+        for p in parameters_of(self.function, self.inputs)[len(args) : len(self.inputs)]:
+            if p.name not in kwargs and p.default is p.empty:
+                raise TypeError(f"{self.name} takes {self.usage}; {p.name} is missing")
+            args = (*args, kwargs.pop(p.name, p.default))
         return args, kwargs
 
     @property
     def usage(self) -> str:
         return ", ".join([*self.inputs, *(f"{k}=" for k in self.settings)])
+
+
+@cache
+def parameters_of(function: Function, inputs: tuple[str, ...]) -> tuple[Parameter, ...]:
+    """The parameters of a function by NumPy's names for them, or ours where it tells none."""
+    try:
+        return tuple(signature(function).parameters.values())
+    except ValueError:
+        return tuple([Parameter(k, Parameter.POSITIONAL_OR_KEYWORD) for k in inputs])
 
 
 RULES: dict[Function, Rule] = {}

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..graph import differentiable
 from ..rule import REAL
-from .arguments import floats
+from .arguments import floats, only, times
 from .reductions import kept
 
 __all__ = [
@@ -33,20 +33,24 @@ def sigmoid(x: Array) -> Array:
     return np.reciprocal(1.0 + np.exp(-floats(x)))  # sooner than 1 / ..., and for real x to the bit
 
 
-@differentiable(lambda g, y, x: g * (y > 0), form="elementwise", domain=REAL)
+@differentiable(lambda g, y, x: only(y > 0, g), form="elementwise", domain=REAL)
 def relu(x: Array) -> Array:
     """max(x, 0)      ∂x = g where x > 0, else 0 (also at the kink)"""
     return np.maximum(x, 0)
 
 
 @differentiable(
-    lambda g, y, x, negative_slope=0.01: g * np.where(x > 0, 1, negative_slope).astype(y.dtype),
+    lambda g, y, x, negative_slope: np.where(x > 0, g, times(negative_slope, g)),
+    lambda g, y, x, negative_slope: only(x <= 0, g * x),
     form="elementwise",
     domain=REAL,
-    examples=lambda f, x: [f(x(2, 3)), f(x(2, 3), negative_slope=0.3)],
+    examples=lambda f, x: [f(x(2, 3)), f(x(2, 3), negative_slope=0.3), f(x(2, 3), x(3))],
 )
 def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
-    """x where x > 0, else negative_slope·x      ∂x = g, else g · negative_slope"""
+    """x where x > 0, else negative_slope·x      ∂x = g, else g · negative_slope
+
+    The slope may be an array that is trained: that is the PReLU of He et al., 2015.
+    """
     return np.where(x > 0, x, negative_slope * x)
 
 
@@ -114,15 +118,23 @@ def gelu(x: Array) -> Array:
     return x * normal_cdf(x)
 
 
+@silent
+def below(x: Array) -> Array:
+    """eˣ where x < 0, else 1."""
+    return np.exp(np.minimum(x, 0))
+
+
 @differentiable(
-    lambda g, y, x, alpha=1.0: g * np.where(x > 0, 1, y + alpha).astype(y.dtype),
+    # Not y + α, which is α(eˣ − 1) + α and 0 for x ≪ 0.
+    lambda g, y, x, alpha: np.where(x > 0, g, times(alpha, g) * below(x)),
+    lambda g, y, x, alpha: only(x <= 0, g) * np.expm1(np.minimum(x, 0)),
     form="elementwise",
     domain=REAL,
-    examples=lambda f, x: [f(x(2, 3)), f(x(2, 3), alpha=0.5)],
+    examples=lambda f, x: [f(x(2, 3)), f(x(2, 3), alpha=0.5), f(x(2, 3), x(3))],
 )
 @silent
 def elu(x: Array, alpha: float = 1.0) -> Array:
-    """x where x > 0, else α(eˣ − 1)      ∂x = g, else g · (y + α)"""
+    """x where x > 0, else α(eˣ − 1)      ∂x = g, else g · αeˣ"""
     return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
 
 

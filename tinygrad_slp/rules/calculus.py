@@ -10,6 +10,7 @@ import numpy as np
 
 from ..graph import differentiable
 from ..rule import ABOVE_ONE, POSITIVE, REAL, RULES, UNIT, aliases, composite, elementwise
+from .arguments import only
 
 LN2 = math.log(2)
 LN10 = math.log(10)
@@ -35,26 +36,34 @@ elementwise(np.negative, "−x", lambda g, y, x: -g, domain=REAL)
 elementwise(np.positive, "x", lambda g, y, x: g, domain=REAL)
 
 
-def power_slope(a, b):
-    """b·aᵇ⁻¹, and 0 where a = b = 0."""
+def through_base(g, y, a, b):
+    """g · b·aᵇ⁻¹, and 0 where a = b = 0."""
     if isinstance(b, int | float):
-        return b * a ** (b - 1) if b else np.zeros_like(a)
-    return b * a ** np.where(np.equal(a, 0) & np.equal(b, 0), 1.0, b - 1)
+        return g * (b * a ** (b - 1)) if b else np.zeros_like(y)
+    corner = np.equal(a, 0) & np.equal(b, 0)
+    return only(~corner, g) * b * a ** np.where(corner, 1.0, b - 1)
 
 
-elementwise(
-    np.power, "aᵇ",
-    lambda g, y, a, b: g * power_slope(a, b),
-    # The limit of aᵇ·log a is 0 at a = 0.
-    lambda g, y, a, b: g * y * np.log(np.where(np.equal(a, 0), 1, a)),
-    domain=POSITIVE,
-)  # fmt: skip
+def through_exponent(g, y, a, b):
+    """g · aᵇ log a, and its limit 0 at a = 0."""
+    corner = np.equal(a, 0) & np.greater_equal(b, 0)
+    return only(~corner, g) * y * np.log(np.where(corner, 1, a))
+
+
+elementwise(np.power, "aᵇ", through_base, through_exponent, domain=POSITIVE)
 elementwise(np.float_power, "aᵇ, in float64", *RULES[np.power].vjps, domain=POSITIVE)
+
+
+def through_step(g, y):
+    """g·y for a y of steps: where y is 0, it is 0 around there."""
+    return only(np.not_equal(y, 0), g) * y
+
+
 # Both jump where a/b is an integer: the domain is narrow, so that only a = b has to be avoided.
 elementwise(
     np.remainder, "a − b⌊a/b⌋",
     lambda g, y, a, b: g,
-    lambda g, y, a, b: -g * np.floor_divide(a, b),
+    lambda g, y, a, b: -through_step(g, np.floor_divide(a, b)),
     domain=(1.1, 1.9),
 )  # fmt: skip
 elementwise(
@@ -82,10 +91,18 @@ elementwise(np.log, "log x", lambda g, y, x: g / x, domain=POSITIVE)
 elementwise(np.log2, "log₂ x", lambda g, y, x: g / (x * LN2), domain=POSITIVE)
 elementwise(np.log10, "log₁₀ x", lambda g, y, x: g / (x * LN10), domain=POSITIVE)
 elementwise(np.log1p, "log(1 + x)", lambda g, y, x: g / (1 + x), domain=POSITIVE)
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def weight(y, a, b):
+    """e^(a − y), the part of a in log(eᵃ + eᵇ); at infinity that in the larger of both."""
+    return np.where(np.isinf(y), share(y, a, b), np.exp(a - y))
+
+
 elementwise(
     np.logaddexp, "log(eᵃ + eᵇ)",
-    lambda g, y, a, b: g * np.exp(a - y),
-    lambda g, y, a, b: g * np.exp(b - y),
+    lambda g, y, a, b: g * weight(y, a, b),
+    lambda g, y, a, b: g * weight(y, b, a),
     domain=REAL,
 )  # fmt: skip
 
@@ -99,21 +116,27 @@ elementwise(np.arccos, "arccos x", lambda g, y, x: -g / np.sqrt((1 - x) * (1 + x
 elementwise(np.arctan, "arctan x", lambda g, y, x: g / (1 + x * x), domain=REAL)
 
 
+@differentiable(
+    lambda g, q, p, y: np.where(np.equal(y, 0), np.nan, g) / y,
+    lambda g, q, p, y: -np.where(np.equal(y, 0), np.nan, g) * q / y,
+    form="elementwise",
+    domain=POSITIVE,
+)
 def over(p, y):
-    """p/y; 0 with all its derivatives where y = 0, at the corner of a norm."""
-    return p * np.not_equal(y, 0) / np.where(np.equal(y, 0), 1, y)
+    """p/y; 0 where y = 0, at the corner of a norm, where its own slope is NaN: there is none"""
+    return only(np.not_equal(y, 0), p) / np.where(np.equal(y, 0), 1, y)
 
 
-def over_square(p, a, b):
-    """p/(a² + b²) without overflow; 0 at the corner a = b = 0."""
-    y = np.hypot(a, b)
-    return over(over(p, y), y)
+def around(g, p, a, b):
+    """g · p/(a² + b²) without overflow, and 0 at the corner a = b = 0."""
+    r = np.hypot(a, b)
+    return over(only(np.not_equal(r, 0), g), r) * over(p, r)
 
 
 elementwise(
     np.arctan2, "the angle of (b, a)",
-    lambda g, y, a, b: g * over_square(b, a, b),
-    lambda g, y, a, b: -g * over_square(a, a, b),
+    lambda g, y, a, b: around(g, b, a, b),
+    lambda g, y, a, b: -around(g, a, a, b),
     domain=POSITIVE,
 )  # fmt: skip
 elementwise(np.sinh, "sinh x", lambda g, y, x: g * np.cosh(x), domain=REAL)
@@ -127,8 +150,8 @@ elementwise(np.arctanh, "arctanh x", lambda g, y, x: g / ((1 - x) * (1 + x)), do
 elementwise(
     np.hypot, "√(a² + b²)",
     # At the corner a = b = 0 the slope is taken as 0.
-    lambda g, y, a, b: g * over(a, y),
-    lambda g, y, a, b: g * over(b, y),
+    lambda g, y, a, b: only(np.not_equal(y, 0), g) * over(a, y),
+    lambda g, y, a, b: only(np.not_equal(y, 0), g) * over(b, y),
     domain=POSITIVE,
 )  # fmt: skip
 elementwise(np.deg2rad, "x·π/180", lambda g, y, x: g * (math.pi / 180), domain=REAL)
@@ -138,8 +161,20 @@ aliases(np.rad2deg, np.degrees)
 
 # --- kinks and steps ---
 
-elementwise(np.absolute, "|x|", lambda g, y, x: g * np.sign(x), domain=REAL)  # 0 at 0
-elementwise(np.fabs, "|x|", lambda g, y, x: g * np.sign(x), domain=REAL)
+
+@differentiable(
+    lambda g, y, x: np.where(np.equal(x, 0), np.nan, np.zeros_like(x)),
+    form="elementwise", domain=REAL,
+)  # fmt: skip
+def side(x):
+    """sign x, as the slope of |x|, which has no second derivative at 0: it is NaN there"""
+    return np.sign(x)
+
+
+for modulus in np.absolute, np.fabs:
+    elementwise(
+        modulus, "|x|", lambda g, y, x: only(np.not_equal(x, 0), g) * side(x), domain=REAL
+    )  # fmt: skip
 elementwise(np.sign, "sign x", zero, domain=REAL)
 elementwise(np.floor, "⌊x⌋", zero, domain=REAL)
 elementwise(np.ceil, "⌈x⌉", zero, domain=REAL)
@@ -157,9 +192,14 @@ def share(y, a, b):
     return np.equal(y, a) * (1 - 0.5 * np.equal(a, b))
 
 
-def share_other(y, a, b):
-    """What `share` leaves for b; NaN counts as the output it became."""
-    return 1 - share(y, a, b)
+def to_first(g, y, a, b):
+    """The cotangent of a: g where a is the output, half of it in a tie with b."""
+    return np.where(np.equal(a, b), 0.5 * g, only(np.equal(y, a), g))
+
+
+def to_second(g, y, a, b):
+    """What is left for b; NaN counts as the output it became."""
+    return np.where(np.equal(a, b), 0.5 * g, only(np.not_equal(y, a), g))
 
 
 for extremum, formula in (
@@ -168,17 +208,12 @@ for extremum, formula in (
     (np.fmax, "max(a, b), NaN ignored"),
     (np.fmin, "min(a, b), NaN ignored"),
 ):
-    elementwise(
-        extremum, formula,
-        lambda g, y, a, b: g * share(y, a, b),
-        lambda g, y, a, b: g * share_other(y, a, b),
-        domain=REAL,
-    )  # fmt: skip
+    elementwise(extremum, formula, to_first, to_second, domain=REAL)
 
 elementwise(
     np.where, "a where c, else b",
     None,
-    lambda g, y, c, a, b: np.where(c, g, 0),
+    lambda g, y, c, a, b: only(c, g),
     lambda g, y, c, a, b: np.where(c, 0, g),
     domain=REAL,
     examples=lambda f, x: [
@@ -189,11 +224,11 @@ elementwise(
 
 
 # The slope is 1 on the bounds themselves, as in PyTorch: not a composite of maximum and minimum.
-# Between bounds that are equal nothing moves.
+# Between bounds that meet or cross nothing moves.
 @differentiable(
-    lambda g, y, x, low, high: g * (np.equal(y, x) & np.not_equal(low, high)),
-    lambda g, y, x, low, high: g * ((x < low) & (low <= high)),
-    lambda g, y, x, low, high: g * ((x > high) | (low > high)),
+    lambda g, y, x, low, high: only(np.equal(y, x) & np.less(low, high), g),
+    lambda g, y, x, low, high: only((x < low) & (low <= high), g),
+    lambda g, y, x, low, high: only((x > high) | (low > high), g),
     form="elementwise",
     domain=REAL,
     examples=lambda f, x: [f(x(2, 3), -1.0, 1.0), f(x(2, 3), x(3) * 0.1 - 1, 0.2 * x(3) + 1)],

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..graph import differentiable
 from ..rule import POSITIVE, REAL, aliases, composite, declare, linear
-from .arguments import axes_of, setting
-from .calculus import over
+from .arguments import axes_of, only, setting
+from .calculus import over, side
 
 FLOAT16 = np.dtype(np.float16)
 
@@ -176,7 +176,10 @@ linear(
 
 @differentiable(
     # At 0, the corner of the norm, the slope is taken as 0.
-    lambda g, y, x, axis=None, keepdims=False: spread(over(g, y), x, axis, keepdims) * x,
+    lambda g, y, x, axis=None, keepdims=False: (
+        spread(only(np.not_equal(y, 0), g), x, axis, keepdims)
+        * over(x, spread(y, x, axis, keepdims))
+    ),
     domain=REAL,
     examples=lambda f, x: [f(x(2, 3)), f(x(2, 3), axis=0), f(x(2, 3), axis=(0, 1), keepdims=True)],
 )
@@ -187,9 +190,10 @@ def euclidean(x, axis=None, keepdims=False):
 
 def power_norm_slope(g, y, x, p=3, axis=None, keepdims=False):
     """g · sign(x)·(|x|/y)ᵖ⁻¹, and 0 where x = 0, or y = 0: for p < 0, where another x is."""
-    y = spread(y, x, axis, keepdims)
-    ratio = np.where(x == 0, 1, np.absolute(x)) / np.where(y == 0, 1, y)
-    return spread(g, x, axis, keepdims) * np.sign(x) * np.not_equal(y, 0) * ratio ** (p - 1)
+    r = over(x, spread(y, x, axis, keepdims))
+    size, at_0 = np.absolute(r), np.equal(r, 0)
+    slope = r * size ** (p - 2) if p > 2 else side(r) * np.where(at_0, 1, size) ** (p - 1)
+    return only(~at_0, spread(g, x, axis, keepdims)) * slope
 
 
 @differentiable(
@@ -229,7 +233,7 @@ def norm(x, ord=None, axis=None, keepdims=False):
     if abs(ord) == np.inf:
         return (np.max if ord > 0 else np.min)(np.absolute(x), axis=axis, keepdims=keepdims)
     if ord == 0:  # how many are not 0
-        return np.sum(np.where(x == 0, 0 * x, 1), axis=axis, keepdims=keepdims)
+        return np.sum(np.where(x == 0, np.sign(x), 1), axis=axis, keepdims=keepdims)
     return power_norm(x, p=ord, axis=axis, keepdims=keepdims)
 
 
