@@ -3,8 +3,10 @@
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
+import pytest
 from pytest import approx
 
 import tinygrad_slp
@@ -43,6 +45,22 @@ def test_no_generated_section_is_empty():
             assert between.count("|") > 10, (page.name, name)
             found.add(name)
     assert found == {"training", "scaling", "models", "compare"}
+
+
+PUBLIC = ("nn", "optim", "train", "data", "metrics", "saving", "plot", "check")
+
+
+@pytest.mark.parametrize("package", ["", *PUBLIC])
+def test_the_reference_has_every_public_name_once(package):
+    page = (DOCS / "reference" / f"{package or 'tinygrad_slp'}.md").read_text("utf-8")
+    names = re.findall(r"^(?:\.\. (?:auto\w+|data)::|  {8})\s*(\S+)$", page, re.M)
+    module = import_module(f"tinygrad_slp.{package}".rstrip("."))
+    found = [name.rpartition(".")[2] for name in names if name != module.__name__]
+    public = {*module.__all__}
+    if not package:  # other pages have what is left out here
+        public = public - {"nn", "optim", "jit", "TraceError"} | {"Rule"}
+    assert len(found) == len({*found})
+    assert {*found} == public, "the page in docs/reference lacks a name, or has one too many"
 
 
 def written(page):

@@ -246,10 +246,19 @@ class Tensor(Node):
             self.trainable = True
 
     # Written in C, these cost half of what they would as Python functions.
-    shape = property(operator.attrgetter("array.shape"))
-    ndim = property(operator.attrgetter("array.ndim"))
-    size = property(operator.attrgetter("array.size"))
-    dtype = property(operator.attrgetter("array.dtype"))
+    shape = property(
+        operator.attrgetter("array.shape"),
+        doc="As of an array: the number of elements along each axis.",
+    )
+    ndim = property(
+        operator.attrgetter("array.ndim"), doc="As of an array: how many axes there are."
+    )
+    size = property(
+        operator.attrgetter("array.size"), doc="As of an array: how many elements there are."
+    )
+    dtype = property(
+        operator.attrgetter("array.dtype"), doc="As of an array: the type of the elements."
+    )
 
     @property
     def T(self) -> "Tensor":
