@@ -1,5 +1,6 @@
 """What a step closes over may change: a compiled step sees it, or refuses; it is never stale."""
 
+import threading
 import types
 from collections import Counter, OrderedDict, UserList, defaultdict, deque
 
@@ -330,3 +331,16 @@ def test_a_zero_of_another_sign_is_seen(backend):
         np.testing.assert_array_equal(step(X), X)
     held.zero = -0.0
     np.testing.assert_array_equal(step(X), -X)
+
+
+@each_backend
+def test_retrace_sees_what_no_name_leads_to(backend):
+    rates = {"a": 1.0}
+    find = lambda: rates["a"]
+    hidden = threading.local()
+    hidden.find = find
+    step = jit(lambda x: x * hidden.find(), backend=backend)
+    assert [float(step(np.float64(2.0))) for _ in range(3)] == [2.0] * 3
+    rates["a"] = 3.0
+    step.retrace()
+    assert [float(step(np.float64(2.0))) for _ in range(3)] == [6.0] * 3

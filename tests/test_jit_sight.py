@@ -150,13 +150,6 @@ class Named(float):
     by = 2.0
 
 
-class Meta(type):
-    by = 2.0
-
-
-class OfMeta(metaclass=Meta): ...
-
-
 class Partly(partial): ...
 
 
@@ -175,7 +168,6 @@ HOLDERS = {
         Polynomial([1.0, 2.0]), lambda h, x: x * h.coef[1], lambda h: setattr(h, "coef", h.coef * 2)
     ),
     "kind of float": (Named(2.0), lambda h, x: x * h.by, lambda h: setattr(h, "by", h.by + 1)),
-    "class of a class": (OfMeta, lambda h, x: x * h.by, lambda h: setattr(Meta, "by", h.by + 1)),
     "kind of partial": (
         Partly(lambda by, x: by[0] * x, [2.0]), lambda h, x: h(x),
         lambda h: h.args[0].__setitem__(0, h.args[0][0] + 1),

@@ -15,9 +15,9 @@ import numpy as np
 
 from ..graph import tracing
 from . import TraceError
+from .differences import changes
+from .environment import Environment
 from .results import joined, reshaped, stacked
-from .scope import Scope
-from .sight import changes
 from .signature import Signature, contents, difference, filled, sign
 from .trace import Recording, trace
 from .variant import Variant
@@ -89,7 +89,6 @@ class Compiled:
             latest is not None
             and not kwargs
             and latest.is_like(args)
-            and latest.scope.is_apart(args)
             and latest.holds(quickly=True)
         ):
             return latest.run(args) if latest.accepts(args) else self.step(*args)
@@ -167,7 +166,7 @@ class Compiled:
 
     def find(self, found: Signature, leaves: Sequence[Any]) -> Variant | None:
         """The variant that does now what the step would do with arguments of this kind."""
-        variants = [v for v in self.variants.get(found.key, ()) if v.scope.is_apart(leaves)]
+        variants = [v for v in self.variants.get(found.key, ()) if v.is_apart(leaves)]
         for quickly in (True, False):
             for variant in variants:
                 if variant.holds(quickly):
@@ -181,6 +180,12 @@ class Compiled:
             return None
         self.latest = variant
         return variant if variant.accepts(leaves) else None
+
+    def retrace(self) -> None:
+        """Forgets all programs: the next call traces again what it finds then."""
+        with self.lock:
+            self.latest = None
+            self.variants.clear()
 
     @property
     def program(self) -> Any:
@@ -236,9 +241,10 @@ class Compiled:
 
     def trace(self, found: Signature, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """Runs the step as it stands, and keeps what it computes."""
-        scope = Scope(self.step, found.static)
-        scope.refuse_unseen()
-        before = {path: checksum(x) for path, x in scope.arrays.items()}
+        environment = Environment(self.step, found.static)
+        environment.refuse_unseen()
+        random = environment.random_states()
+        before = {path: checksum(x) for path, x in environment.arrays.items()}
 
         def call(leaves: list[Any]) -> Any:
             new = iter(leaves)
@@ -253,55 +259,62 @@ class Compiled:
                 )
             return result
 
-        seen: Recording = trace(call, found.leaves, found.paths, scope.arrays.values())
-        if changed := [p for p, x in scope.arrays.items() if checksum(x) != before[p]]:
+        seen: Recording = trace(call, found.leaves, found.paths, environment.arrays.values())
+        if changed := [p for p, x in environment.arrays.items() if checksum(x) != before[p]]:
             raise TraceError(
                 f"{self.name} writes into the array {', '.join(changed)}, which a replay "
                 "would not do: hold it in a Tensor, t.data = ..., or return the new values"
             )
-        self.check_random(scope)
-        self.check_settled(scope, found)
-        self.check_arrays(seen, scope)
-        scope.written = {id(p.holder) for p in seen.stores if p.kind == "value"}
-        variant = Variant(seen, scope, found, self.backend)
+        self.check_random(random, environment.random_states())
+        self.check_settled(environment, found)
+        self.check_arrays(seen, environment)
+        variant = Variant(seen, environment, found, self.backend)
         self.remember(found, variant)
         return variant.results.of_one(seen.arrays)
 
-    def check_random(self, scope: Scope) -> None:
+    def check_random(self, before: dict[str, str], after: dict[str, str]) -> None:
         """Refuses random numbers that a replay would repeat."""
-        now = scope.random_states().items()
-        if drawn := [name for name, state in now if scope.random.get(name) != state]:
+        if drawn := [name for name, state in after.items() if before.get(name, state) != state]:
             raise TraceError(
                 f"{self.name} draws random numbers from {', '.join(drawn)}, which each "
                 "replay would repeat: give "
                 "them as arguments, or draw them from a tinygrad_slp.random.Stream"
             )
 
-    def check_settled(self, scope: Scope, found: Signature) -> None:
+    def check_settled(self, environment: Environment, found: Signature) -> None:
         """Refuses a step that changes what it sees each time: a replay would not.
 
         Once is fine, an optimizer makes its momentum in the first step; the next call traces anew.
         """
-        if scope.holds():
+        if environment.holds():
             self.unsettled.clear()
         else:
             self.unsettled[found.key] += 1
         if self.unsettled[found.key] > 2:
-            changed = changes(scope.seen, Scope(self.step, found.static).seen)
+            changed = changes(environment.seen, Environment(self.step, found.static).seen)
             raise TraceError(
                 f"{self.name} changes what it reads, each time it runs: "
                 f"{'; '.join(changed[:3])}. A replay would not do that. Return values from the "
                 "step and keep them outside, or hold what changes in a Tensor"
             )
 
-    def check_arrays(self, seen: Recording, scope: Scope) -> None:
+    def check_arrays(self, seen: Recording, environment: Environment) -> None:
         """Refuses arrays whose changes a replay would not see.
 
         Raises:
-            TraceError: an array of the scope went through NumPy before it met a Tensor.
+            TraceError: an array went through NumPy before it met a Tensor, or a Tensor comes
+                from where a replay would not look.
         """
+        known = set(map(id, environment.tensors.values()))
+        for place in seen.inputs:
+            if place.kind == "value" and id(place.holder) not in known:
+                raise TraceError(
+                    f"{self.name} reads a Tensor of shape {place.holder.shape} that no name leads "
+                    "to, so a replay would not see it replaced: hold it in a variable, a field "
+                    "that the step names, a list, a dict or a Module, or give it as an argument"
+                )
         used = {id(p.holder) for p in seen.inputs if p.kind == "array"}
-        for path, x in scope.arrays.items():
+        for path, x in environment.arrays.items():
             if id(x) not in used and x.nbytes > 4096:
                 raise TraceError(
                     f"{self.name} closes over the array {path} of shape {x.shape}, but "
@@ -325,7 +338,7 @@ class Compiled:
                     f"its arguments change: {difference(old, found.key)}. Pad batches to one "
                     "shape, or make numbers arrays",
                 )
-        elif changed := changes(alike[0].scope.seen, variant.scope.seen):
+        elif changed := changes(alike[0].environment.seen, variant.environment.seen):
             self.again += 1
             if self.again % MANY == 0:
                 self.warn(

@@ -6,6 +6,7 @@ over what is not in C order, see docs/jit.md.
 
 from collections.abc import Mapping, Sequence
 from contextvars import copy_context
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,6 @@ class Replay:
         self, program: Program, places: Mapping[Place, Any], arguments: Sequence[Place]
     ) -> None:
         self.program = program
-        self.order = arguments
         moving = when_moving(program)
         nodes = sorted(program.nodes, key=lambda x: moving[x.order])
         kept = [x.order for n in nodes for x in n.parents if moving[x.order] < moving[n.order]]
@@ -48,20 +48,25 @@ class Replay:
         self.rest += [(np.copyto, (a, calls.array_of(b), "unsafe")) for a, b in self.plan.copies]
         self.all = [*self.first, *self.given, *self.rest]
         self.arguments = [places[place] for place in arguments]
+        self.lent: Sequence[Any] = [None] * len(arguments)
         self.results = [calls.array_of(x) for x in program.outputs]
         self.quiet = copy_context()
         self.quiet.run(np.seterr, all="ignore")
 
-    def moved(self, places: Mapping[Place, Any]) -> "Replay":
-        """The same program, bound to other buffers."""
-        return Replay(self.program, places, self.order)
-
     # --- run ---
 
-    def give(self, arguments: list[Any]) -> None:
-        """Takes what the arguments are in the next steps."""
-        for buffer, x in zip(self.arguments, arguments, strict=True):
+    def give(self, arguments: Sequence[Any], lent: Sequence[Any] = ()) -> None:
+        """Takes what the arguments are in the next steps.
+
+        Args:
+            lent: arrays that do not change, of the last of the arguments.
+        """
+        for buffer, x in zip(self.arguments, arguments, strict=False):
             np.copyto(buffer, x)
+        if not all(map(is_, lent, self.lent)):
+            for buffer, x in zip(self.arguments[len(arguments) :], lent, strict=True):
+                np.copyto(buffer, x)
+            self.lent = lent
 
     def run(self) -> None:
         """One step, of the arguments given and what stands in the buffers of other places."""

@@ -13,7 +13,8 @@ import numpy as np
 
 from ..graph import is_recording
 from ..tensor import Tensor
-from .sight import SIMPLE, is_unseen
+from .differences import SIMPLE
+from .environment import is_unseen
 
 KINDS = Tensor, np.ndarray, np.generic
 """What is given anew each time, beside Python numbers."""

@@ -1,73 +1,44 @@
 """The Tensors and arrays that a program reads and writes, and the buffers they are computed in.
 
-An array of a Tensor never changes under somebody who holds it. A buffer that only the Tensor and
-the program hold is written in place; one that somebody else has got hold of since (`t.data`, a
-graph) is left to them, and the program goes on with another. As whoever does so once may do it
-after every step, Tensors are given copies for a while then.
+The value of a Tensor that is written is in a buffer, see `buffers`; what is only read is read where
+it is, like an argument.
 """
 
 from collections.abc import Iterable, Sequence
-from operator import attrgetter, is_, or_
-from sys import getrefcount
+from operator import attrgetter, is_
 from typing import Any
 
 import numpy as np
 
-from ..graph import clock, leaf
+from ..graph import leaf
 from ..tensor import Tensor
+from .buffers import GRAD, array_of, fetched, has_array, is_at_home, take, value_of
 from .dtypes import dtype_of, shape_of
 from .memory import aligned
 from .program import Program
-from .trace import ARRAY, GRAD, Condition, Place
+from .trace import Condition, Place
 
-ARRAY_OF = attrgetter("array")
+ARRAY_OF, ORDER_OF = attrgetter("array"), attrgetter("order")
 FORM_OF = attrgetter("shape", "strides", "dtype")
-AWHILE = 100
-"""Steps for which Tensors are given copies after somebody had got hold of a buffer."""
 
 
 def all_hold(required: Iterable[tuple[Place, Condition]], leaves: Sequence[Any]) -> bool:
     """Whether what is required of places is true, given the leaves of the arguments."""
     for place, condition in required:
-        if place.kind == "argument":
-            x = leaves[place.holder]
-        else:
-            x = array_of(place) if place.kind in ("value", "gradient") else place.holder
+        x = leaves[place.holder] if place.kind == "argument" else current(place)
         if not condition(getattr(x, "array", x)):
             return False
     return True
 
 
-def array_of(place: Place) -> Any:
-    """What stands at the place of a Tensor now; None for a gradient that there is not."""
+def current(place: Place) -> Any:
+    """What is at a place now, to be looked at; None for a gradient that there is not."""
     if place.kind == "value":
-        return ARRAY.__get__(place.holder)
-    grad = GRAD.__get__(place.holder)
-    return None if grad is None else ARRAY.__get__(grad)
-
-
-class Watched:
-    """The buffers of some places, and how many hold them: to know whether anybody else does."""
-
-    def __init__(self, places: list[Place], buffers: dict[Place, np.ndarray]) -> None:
-        self.places = places
-        self.buffers = [buffers[place] for place in places]
-        # Views of a buffer, such as `t.data`, hold the block of memory behind it.
-        self.blocks = [x.base for x in self.buffers]
-        self.alone = self.holders()
-
-    def holders(self) -> tuple[list[int], list[int]]:
-        """How many hold each buffer, and each block."""
-        return list(map(getrefcount, self.buffers)), list(map(getrefcount, self.blocks))
-
-    def in_tensors(self) -> list[bool]:
-        """Which buffers the Tensors hold."""
-        return [array_of(p) is x for p, x in zip(self.places, self.buffers, strict=True)]
-
-    def ours(self) -> list[bool]:
-        """Which buffers nobody holds but the program and the Tensors."""
-        counted = zip(*self.holders(), *self.alone, self.in_tensors(), strict=True)
-        return [n == m + by_tensor and v == w for n, v, m, w, by_tensor in counted]
+        return value_of(place.holder)
+    if place.kind == "gradient":
+        grad = GRAD.__get__(place.holder)
+        return None if grad is None else value_of(grad)
+    return place.holder
 
 
 class State:
@@ -75,12 +46,10 @@ class State:
 
     Attributes:
         buffers: of every place.
-        read: the places of Tensors that are read: their buffers must hold what the Tensors hold.
-        written: the places of Tensors that are written.
-        lent: those only read, of Tensors without a gradient, such as data: they hold the buffers.
+        lent: the places of Tensors that are only read: the program reads their own arrays.
 
     Args:
-        groups: places that stand side by side, each group as one.
+        groups: places that are side by side, each group as one.
     """
 
     def __init__(self, program: Program, groups: Sequence[Place] = ()) -> None:
@@ -94,15 +63,19 @@ class State:
         self.array_forms = list(map(FORM_OF, self.arrays))
         self.allocate([place for place in self.forms if place not in self.buffers])
         self.read = [p for p in program.inputs if p.kind in ("value", "gradient")]
-        self.written = [p for p in program.stores if p.kind in ("value", "gradient")]
-        alone = [p for p in self.read if p.kind == "value" and p not in program.stores]
-        self.lent = [p for p in alone if not p.holder.tracked]
-        self.gradients = any(p.kind == "gradient" for p in (*self.read, *self.written))
-        self.held: Any = None
-        self.copying = 0
+        self.lent = [p for p in self.read if p.kind == "value" and p not in program.stores]
+        self.read_grads = [p for p in self.read if p.kind == "gradient"]
+        self.written_grads = [p for p in program.stores if p.kind == "gradient"]
+        written = [place for place in program.stores if place.kind == "value"]
+        self.tensors = [place.holder for place in written]
+        self.homes = [self.buffers[place] for place in written]
+        self.lenders = [place.holder for place in self.lent]
+        self.arrays_lent: list[Any] = []
+        self.orders: list[int] = []
+        self.fetched = -1
 
     def allocate(self, places: Iterable[Place]) -> None:
-        """Gives places new buffers; of those that stand side by side all, slices of one."""
+        """Gives places buffers; to those that are side by side slices of one."""
         alone = set(places)
         for group in self.groups:
             if not alone.isdisjoint(group.holder):
@@ -119,69 +92,50 @@ class State:
         for place, shape, part in zip(group.holder, shapes, parts, strict=True):
             self.buffers[place] = part.reshape(shape)
 
-    def settle(self) -> None:
-        """Is called when all that will ever hold the buffers on our side holds them."""
-        self.held = None
-        values = [p for p in dict.fromkeys([*self.read, *self.written]) if p.kind == "value"]
-        self.tensors = [place.holder for place in values]
-        self.expected = [self.buffers[place] for place in values]
-        self.targets = Watched(self.written, self.buffers)
-        self.loans = Watched(self.lent, self.buffers)
+    # --- before a step ---
 
     def is_settled(self) -> bool:
-        """Whether the Tensors hold the buffers, and nobody else those that are written."""
+        """Whether all values are where the last step left them: quickly."""
         return (
-            self.held == self.targets.holders()
-            and all(map(is_, map(ARRAY_OF, self.tensors), self.expected))
-            and not self.gradients
+            self.fetched == fetched[0]
+            and list(map(ORDER_OF, self.tensors)) == self.orders
+            and len(self.lenders) == len(self.arrays_lent)
+            and all(map(is_, map(ARRAY_OF, self.lenders), self.arrays_lent))
             and list(map(FORM_OF, self.arrays)) == self.array_forms
+            and not self.read_grads
         )
-
-    def is_ours(self) -> bool:
-        """Whether nobody else holds what is about to be written into, here or by the program."""
-        kept = map(or_, self.loans.in_tensors(), self.loans.ours())
-        return all(self.targets.ours()) and all(kept)
-
-    def move(self) -> None:
-        """Gives everything that is written into other buffers, of which `load` fills some."""
-        self.copying = AWHILE
-        self.allocate([*self.written, *self.lent])
 
     def fits(self) -> bool:
         """Whether all that is read still has the shape and dtype that were traced."""
         if list(map(FORM_OF, self.arrays)) != self.array_forms:
             return False
-        for place in self.read:
-            buffer, array = self.buffers[place], array_of(place)
-            if array is buffer:
-                continue
-            if array is None or array.shape != buffer.shape or array.dtype != buffer.dtype:
-                return False
-        return True
+        found = ((current(place), *self.forms[place]) for place in self.read)
+        return all(x is not None and x.shape == s and x.dtype == d for x, s, d in found)
 
     def load(self) -> None:
-        """Puts what the Tensors hold into the buffers, where it is not there already."""
-        for place in self.read:
-            buffer, array = self.buffers[place], array_of(place)
-            if array is not buffer:
-                np.copyto(buffer, array)
-        for place in self.lent:
-            ARRAY.__set__(place.holder, self.buffers[place])
+        """Brings all buffers in step with the Tensors, and takes those that will be written."""
+        self.fetched = fetched[0]  # first, as another thread may fetch one meanwhile
+        same = len(self.orders) == len(self.tensors)
+        for k, (tensor, buffer) in enumerate(zip(self.tensors, self.homes, strict=True)):
+            unset = same and tensor.order == self.orders[k] and is_at_home(tensor, buffer)
+            if not unset and not (is_at_home(tensor, buffer) and not has_array(tensor)):
+                array = array_of(tensor)
+                if np.shape(array) == buffer.shape:  # else it is written, and not read
+                    np.copyto(buffer, array, casting="unsafe")
+            take(tensor, buffer)
+        self.orders = list(map(ORDER_OF, self.tensors))
+        for place in self.read_grads:
+            np.copyto(self.buffers[place], current(place))
+        self.arrays_lent = list(map(ARRAY_OF, self.lenders))
+
+    # --- after it ---
 
     def store(self) -> None:
-        """Gives the Tensors what was computed."""
-        buffers = self.targets.buffers
-        given = list(map(np.copy, buffers)) if self.copying else buffers
-        for k, place in enumerate(self.written):
-            put(place, given[k])
-        self.copying -= self.copying > 0
-        self.held = self.targets.holders()
-
-
-def put(place: Place, buffer: np.ndarray) -> None:
-    """Makes a buffer the array of a Tensor, or of its gradient."""
-    if place.kind == "value":
-        ARRAY.__set__(place.holder, buffer)
-        place.holder.order = clock()
-    else:
-        GRAD.__set__(place.holder, leaf(Tensor, buffer.copy()))
+        """Leaves gradients, and takes back what another thread fetched meanwhile."""
+        if self.fetched != fetched[0]:
+            for tensor, buffer, order in zip(self.tensors, self.homes, self.orders, strict=True):
+                if tensor.order == order and is_at_home(tensor, buffer):
+                    take(tensor, buffer)
+            self.orders = list(map(ORDER_OF, self.tensors))
+        for place in self.written_grads:
+            GRAD.__set__(place.holder, leaf(Tensor, self.buffers[place].copy()))

@@ -16,6 +16,7 @@ from ..graph import Node, clock, leaf, tracing
 from ..tensor import Tensor
 from ..tree import flatten
 from . import TraceError
+from .buffers import ARRAY, GRAD, array_of
 from .traced import Traced, record, refuse, traced_input
 
 RESULTS = Tensor, Traced, np.ndarray, np.generic, int, float, complex, str, bytes
@@ -108,7 +109,7 @@ class Trace:
         """
         if not isinstance(x, Tensor):
             return self.input(Place("argument", k), x)
-        array = ARRAY.__get__(x)
+        array = array_of(x)
         stand_in = leaf(Tensor, array, x.tracked)
         self.values[stand_in] = self.input(Place("argument", k), array)
         self.arguments[x] = self.arguments[stand_in] = self.paths[k]
@@ -149,7 +150,7 @@ class Trace:
         if tensor not in self.grads and tensor not in self.empty and self.is_older(tensor):
             self.empty[tensor] = grad is None
             if grad is not None:
-                self.values[grad] = self.input(Place("gradient", tensor), ARRAY.__get__(grad))
+                self.values[grad] = self.input(Place("gradient", tensor), array_of(grad))
         return grad
 
     def write_grad(self, tensor: Tensor) -> None:
@@ -242,7 +243,7 @@ class Trace:
                 "end at the result of a replay",
                 "y.detach(), or no_grad() around the call, or backward() or grad() inside the step",
             )
-        return self.read(x, ARRAY.__get__(x))
+        return self.read(x, array_of(x))
 
 
 def kept(x: np.ndarray) -> np.ndarray:
@@ -258,15 +259,12 @@ def node_of(value: Any) -> Any:
 
 # --- the watch over Tensors ---
 
-ARRAY: Any = vars(Node)["array"]
-GRAD: Any = vars(Node)["grad"]
-
 
 class WatchedArray:
     """Stands before the slot `array` of Tensors while some thread traces."""
 
     def __get__(self, node: Any, cls: type) -> Any:
-        array, trace = ARRAY.__get__(node), tracing.get()
+        array, trace = array_of(node), tracing.get()
         return array if trace is None else trace.read(node, array)
 
     def __set__(self, node: Any, array: Any) -> None:

@@ -1,7 +1,6 @@
 """A variant: a step traced for one kind of arguments, with its program and what computes it."""
 
-from collections.abc import Sequence
-from operator import attrgetter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,18 +8,16 @@ import numpy as np
 from ..graph import is_recording
 from ..tensor import Tensor
 from .described import Described
+from .environment import Environment
 from .horizontal import Horizontal
 from .program import Program
 from .replay import Replay
 from .results import Results
-from .scope import Scope
 from .signature import Signature
 from .simplifying import read_off
 from .state import State, all_hold
-from .trace import GRAD, Place, Recording
+from .trace import Place, Recording
 
-GRAD_OF = attrgetter("grad")
-FORM = attrgetter("__class__", "shape", "dtype")
 SMALL = 4096
 """Bytes of an array up to which it is compared with what it was, each time."""
 
@@ -32,17 +29,19 @@ class Variant:
     first one of an optimizer that makes its momentum, costs little more.
     """
 
-    def __init__(self, seen: Recording, scope: Scope, found: Signature, backend: str) -> None:
+    def __init__(
+        self, seen: Recording, environment: Environment, found: Signature, backend: str
+    ) -> None:
         self.seen: Recording | None = seen
         self.given = [place for place in seen.inputs if place.kind == "argument"]
-        self.scope = scope
+        self.environment = environment
         self.paths = found.paths
         self.backend = backend
         place_of = {x.order: place for place, x in seen.inputs.items()}
         self.required = [(place_of[node.order], condition) for node, condition in seen.required]
         self.small = [
             (x, x.copy())
-            for x in scope.arrays.values()
+            for x in environment.arrays.values()
             if x.nbytes <= SMALL and Place("array", x) not in seen.inputs
         ]
         self.looked_at = list(seen.empty)
@@ -51,12 +50,11 @@ class Variant:
         none_after = dict.fromkeys(seen.forgotten, True)
         none_after |= {p.holder: False for p in seen.stores if p.kind == "gradient"}
         self.repeats = all(none_after.get(x, none) == none for x, none in seen.empty.items())
-        self.nothing = [None] * len(seen.forgotten)
         self.recording = is_recording()
         self.results = Results(seen)
         self.settled = False
-        self.forms = list(map(FORM, found.leaves)) if found.is_flat else None
-        self.tracked = {k: x.tracked for k, x in enumerate(found.leaves) if isinstance(x, Tensor)}
+        self.forms = list(map(form_of, found.leaves)) if found.is_flat else None
+        self.written = {id(p.holder) for p in seen.stores if p.kind == "value"}
         self.program: Program | None = None
         self.engine: Any = None
         self.reason = ""
@@ -65,12 +63,23 @@ class Variant:
 
     def is_like(self, args: tuple[Any, ...]) -> bool:
         """Whether these arguments are arrays and Tensors of the same form: quickly."""
-        try:
-            if self.forms != list(map(FORM, args)) or is_recording() is not self.recording:
-                return False
-        except (AttributeError, LookupError):  # a number has no shape, and a dict may look for it
+        forms = self.forms
+        if forms is None or len(args) != len(forms) or is_recording() is not self.recording:
             return False
-        return all(args[k].tracked is tracked for k, tracked in self.tracked.items())
+        for x, (cls, tracked, shape, dtype) in zip(args, forms, strict=True):
+            if type(x) is not cls:
+                return False
+            if cls is Tensor:
+                if x.tracked is not tracked or id(x) in self.written:
+                    return False
+                x = x.array
+            if x.shape != shape or (x.dtype is not dtype and x.dtype != dtype):
+                return False
+        return True
+
+    def is_apart(self, leaves: Iterable[Any]) -> bool:
+        """Whether the step is given no Tensor to which it gives new data."""
+        return self.written.isdisjoint(map(id, leaves))
 
     def holds(self, quickly: bool = False) -> bool:
         """Whether a replay would do what the step would do now.
@@ -78,7 +87,7 @@ class Variant:
         Args:
             quickly: do not look whether other objects in the scope are the same numbers or texts.
         """
-        if not (self.scope.is_untouched() if quickly else self.scope.holds()):
+        if not (self.environment.is_untouched() if quickly else self.environment.holds()):
             return False
         if self.looked_at and self.were_empty != [x.grad is None for x in self.looked_at]:
             return False
@@ -91,7 +100,7 @@ class Variant:
 
     def accepts(self, leaves: Sequence[Any]) -> bool:
         """Whether all that the step checks of its inputs is true; asked of all batches at once."""
-        return all_hold(self.required, leaves)
+        return not self.required or all_hold(self.required, leaves)
 
     # --- run ---
 
@@ -100,19 +109,19 @@ class Variant:
         if self.seen is not None:
             self.program = read_off(self.seen)
             self.program.forget_values()
-            self.seen = None
+            self.seen = None  # last: if Ctrl-C comes before, all of this is done again
 
     def build(self) -> None:
         self.let_go()
         assert self.program is not None
         arguments = [p for p in self.program.inputs if p.kind == "argument"]
         self.arguments = [p.holder for p in arguments]
-        self.engine = self.engine_for(self.program, arguments)
-        self.state.settle()
-        if self.engine.program is not self.program:
-            self.engine.program.forget_values()
+        state, engine = self.bound(self.program, arguments)
+        if engine.program is not self.program:
+            engine.program.forget_values()
+        self.state, self.engine = state, engine  # the engine last: with it, all is there
 
-    def engine_for(self, program: Program, arguments: list[Place]) -> Any:
+    def bound(self, program: Program, arguments: list[Place]) -> tuple[State, Any]:
         """The back end that was asked for; NumPy, if it has no code for an operation.
 
         It is bound to buffers that are made for it.
@@ -120,25 +129,21 @@ class Variant:
         if self.backend == "llvm":
             from .llvm.native import Native, NotLowered
 
-            self.state = State(program)
+            state = State(program)
             try:
-                return Native(program, self.state.buffers, arguments)
+                return state, Native(program, state.buffers, [*arguments, *state.lent])
             except NotLowered as missing:
                 self.reason = f"; there is no native code for {missing}"
         alike = Horizontal(program)
-        self.state = State(program, alike.groups)
-        return Replay(alike.fused(), self.state.buffers, arguments)
+        state = State(program, alike.groups)
+        return state, Replay(alike.fused(), state.buffers, [*arguments, *state.lent])
 
     def prepare(self, leaves: Sequence[Any]) -> None:
         """Brings the buffers in step with the Tensors, and takes the arguments."""
-        state = self.state
         if not self.settled:
-            if not state.is_ours():
-                state.move()
-                self.engine = self.engine.moved(state.buffers)
-                state.settle()
-            state.load()
-        self.engine.give([array_in(leaves[k]) for k in self.arguments])
+            self.state.load()
+        given = [array_in(leaves[k]) for k in self.arguments]
+        self.engine.give(given, self.state.arrays_lent)
 
     def run(self, leaves: Sequence[Any]) -> Any:
         """One step."""
@@ -172,11 +177,10 @@ class Variant:
 
     def finish(self) -> None:
         """Leaves the Tensors as the step would."""
-        if not self.settled:
-            self.state.store()
-        if list(map(GRAD_OF, self.forgotten)) != self.nothing:
-            for tensor in self.forgotten:
-                GRAD.__set__(tensor, None)
+        self.state.store()
+        for tensor in self.forgotten:
+            if tensor.grad is not None:
+                tensor.grad = None
 
     # --- what it is ---
 
@@ -184,13 +188,17 @@ class Variant:
         """The program, with what its user calls things."""
         if self.engine is None:
             self.build()
-        names = self.scope.names()
+        names = self.environment.labels()
         names |= {place: self.paths[place.holder] for place in self.given}
         for place in self.engine.program.inputs | self.engine.program.stores:
             if place.kind == "together":
                 names[place] = ", ".join(names[part] for part in place.holder)
         how = self.engine.summary() + self.reason
         return Described(self.engine.program, names, how, self.engine.remark)
+
+
+def form_of(x: Any) -> tuple[Any, ...]:
+    return type(x), getattr(x, "tracked", False), x.shape, x.dtype
 
 
 def array_in(x: Any) -> Any:

@@ -8,8 +8,8 @@ import numpy as np
 
 from ..graph import no_grad
 from ..jit import TraceError, jit
+from ..jit.environment import Environment
 from ..jit.results import joined, stacked
-from ..jit.scope import Scope
 from ..nn import Module
 from ..optim import Optimizer
 from ..tensor import Tensor
@@ -128,7 +128,7 @@ class Runner:
         kind = tuple((x.shape, x.dtype) for x in batch)
         if kind not in self.traced:
             # Also of what is in no Module, as a Tensor that the loss closes over.
-            before = self.step.snapshot(Scope(self.run, {}).tensors.values())
+            before = self.step.snapshot(Environment(self.run, {}).tensors.values())
             self.compiled(*batch)
             before.restore()
             self.traced.add(kind)

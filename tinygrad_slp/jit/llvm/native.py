@@ -132,13 +132,13 @@ class Native:
         self.pointers = self.table.ctypes.data, self.strides.ctypes.data, 1, self.zero.ctypes.data
         self.given: list[Any] = []
 
-    def moved(self, places: dict[Place, np.ndarray]) -> "Native":
-        """The same code, for other buffers."""
-        self.bind(places)
-        return self
+    def give(self, arguments: Sequence[Any], lent: Sequence[Any] = ()) -> None:
+        """Takes what the arguments are in the next steps: where they stand, if that will do.
 
-    def give(self, arguments: list[Any]) -> None:
-        """Takes what the arguments are in the next steps: where they stand, if that will do."""
+        Args:
+            lent: arrays that do not change, of the last of the arguments.
+        """
+        arguments = [*arguments, *lent]
         if len(arguments) == len(self.given) and all(map(is_, arguments, self.given)):
             return
         standing = True

@@ -1,0 +1,420 @@
+"""The environment of a step: what its code names, and whether that is still what it was.
+
+A replay does what the step did when it was traced. So what it finds by name must be what it was:
+closed-over and global variables, the fields that code of users names, items of lists and dicts, and
+all fields of Modules, optimizers and the like. Arrays of Tensors and `Live` numbers may change.
+"""
+
+import dis
+import sys
+from array import array
+from collections import UserDict, UserList, deque
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, cached_property, partial, partialmethod, singledispatchmethod
+from importlib import import_module
+from io import IOBase
+from itertools import chain
+from operator import attrgetter, call, is_
+from os import sep
+from threading import active_count
+from types import (
+    BuiltinMethodType,
+    CellType,
+    CodeType,
+    FunctionType,
+    MemberDescriptorType,
+    MethodType,
+    ModuleType,
+)
+from typing import Any
+
+import numpy as np
+
+from ..graph import Live, clock
+from ..rule import RULES
+from ..tensor import Tensor
+from . import TraceError
+from .differences import SIMPLE, changes
+from .program import exact_text
+from .trace import Place
+
+CONTENTS, TRACKED = attrgetter("cell_contents"), attrgetter("tracked")
+CONTAINERS = list, tuple, deque, set, frozenset
+NESTED = list, tuple, dict
+"""Containers whose content is compared with that of those that have them."""
+HERE = __name__.partition(".")[0]
+LIBRARIES = {"numpy", HERE, *sys.stdlib_module_names} - {"__main__"}
+INSTALLED = {"site-packages", "dist-packages"}
+INSIDE: dict[type, tuple[str, ...]] = {
+    partial: ("func", "args", "keywords"),
+    partialmethod: ("func", "args", "keywords"),
+    singledispatchmethod: ("func", "dispatcher"),
+    property: ("fget",),
+    cached_property: ("func",),
+    staticmethod: ("__func__",),
+    classmethod: ("__func__",),
+}
+"""What is inside of objects of the standard library that wrap functions."""
+VARIABLES = {"LOAD_GLOBAL", "LOAD_NAME"}
+ATTRIBUTES = {"LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "IMPORT_FROM"}
+Part = tuple[str, Any]
+
+
+class Environment:
+    """What a step and its static arguments can find by name.
+
+    Attributes:
+        seen: everything, by the path to it, such as model.layers[0].weight.
+        names: all that the code of users names.
+        tensors: all Tensors, by path.
+        arrays: all plain arrays, by path.
+    """
+
+    def __init__(self, step: Callable[..., Any], given: dict[str, Any]) -> None:
+        self.step = step
+        self.given = given
+        self.names: set[str] = set()
+        known = -1
+        while len(self.names) > known:  # code that is found by a name has names of its own
+            known = len(self.names)
+            self.walk()
+        self.tensors = self.of_type(Tensor)
+        self.arrays = self.of_type(np.ndarray)
+        self.remember()
+
+    def walk(self) -> None:
+        self.seen: dict[str, Any] = {}
+        self.finders: list[tuple[Callable[[Any], Any], Any]] = []
+        self.attributes: list[tuple[Any, str]] = []
+        self.cells: list[CellType] = []
+        self.live: list[Any] = []
+        self.ordered: list[Any] = []
+        self.nested: dict[int, bool] = {}
+        self.exact: list[tuple[Callable[[Any], Any], Any]] = []
+        known: set[int] = set()
+        todo = [*reversed(self.given.items()), ("", self.step)]
+        while todo:
+            path, x = todo.pop()
+            self.seen[path] = x
+            if id(x) not in known and not (type(x) in SIMPLE or isinstance(x, np.generic)):
+                known.add(id(x))
+                todo += reversed(list(self.parts(path, x)))
+
+    # --- what hangs on a value ---
+
+    def parts(self, path: str, x: Any) -> Iterator[Part]:
+        """What hangs on a value, with paths; keeps hold of what can be changed in it."""
+        dot = f"{path}." if path else ""
+        if isinstance(x, FunctionType):
+            yield from self.of_function(path, x)
+        elif isinstance(x, MethodType):
+            yield f"{dot}self", x.__self__
+            yield dot, x.__func__
+        elif isinstance(x, BuiltinMethodType):
+            yield f"{dot}self", x.__self__
+        elif isinstance(x, ModuleType):
+            if is_users(x.__name__):
+                yield from self.of_names(dot, vars(x))
+            elif x is np and "random" in self.names:
+                yield f"{dot}random", np.random
+        elif isinstance(x, type):
+            yield from self.of_class(path, x)
+        else:
+            if isinstance(x, Mapping):
+                self.watch(x)
+                self.ordered += [] if self.nested.get(id(x)) else [x]
+                yield from ((f"{path}[{key!r}]", part) for key, part in list(x.items()))
+                yield f"the order of {path}", str(list(x))
+            elif isinstance(x, CONTAINERS):
+                self.watch(x)
+                yield from ((f"{path}[{i}]", part) for i, part in enumerate(x))
+            elif isinstance(x, UserDict | UserList):
+                yield f"{dot}data", x.data
+            elif isinstance(x, Tensor):
+                yield f"{dot}requires_grad", x.tracked
+            elif isinstance(x, np.ndarray) and x.dtype.hasobject:
+                self.finders += ((x.item, i) for i in range(x.size))
+                yield from ((f"{path}.flat[{i}]", part) for i, part in enumerate(x.flat))
+            if type(x) in (Tensor, np.ndarray):
+                return
+            inside = next((INSIDE[cls] for cls in type(x).__mro__ if cls in INSIDE), ())
+            yield from ((f"{dot}{name}", getattr(x, name)) for name in inside)
+            yield from self.of_object(path, dot, x)
+
+    def of_function(self, path: str, function: FunctionType) -> Iterator[Part]:
+        """Its closed-over variables; of users' code the globals, defaults and fields too."""
+        code, dot = function.__code__, f"{path}." if path else ""
+        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+            if has_value(cell):
+                self.cells.append(cell)
+                yield f"{dot}{name}", cell.cell_contents
+        if not is_users(function.__module__):
+            return
+        variables, attributes, modules = names_in(code)
+        self.names |= variables | attributes | set(code.co_freevars)
+        self.attributes += (function, "__code__"), (function, "__defaults__")
+        for name in sorted(variables):
+            self.finders.append((function.__globals__.get, name))
+            if name in function.__globals__:
+                yield name, function.__globals__[name]
+        for name in modules:
+            yield from imported(name, function.__globals__.get("__package__") or "")
+        yield f"{path}.__defaults__", (function.__defaults__, function.__kwdefaults__)
+        if vars(function):
+            self.attributes.append((function, "__dict__"))
+            yield from self.of_names(dot, vars(function))
+        if function in RULES:
+            yield f"the rule of {path}", RULES[function].vjps
+
+    def of_class(self, path: str, cls: type) -> Iterator[Part]:
+        """What users' code names of a class, and what Python or a library calls of its own."""
+        if not is_users(cls.__module__):
+            return
+        bases = [base for base in cls.__mro__[1:] if base is not object]
+        theirs = set[str]().union(*(vars(base) for base in bases if not is_users(base.__module__)))
+        for name, x in vars(cls).items():
+            is_code = isinstance(x, (FunctionType, *INSIDE))
+            special = name.startswith("__") and (name != "__init__" or cls.__name__ in self.names)
+            if name in self.names or (is_code and (special or name in theirs)):
+                self.finders.append((vars(cls).get, name))
+                yield f"{path}.{name}", x
+        yield from ((f"{path}.__mro__[{k}]", base) for k, base in enumerate(bases, 1))
+
+    def of_object(self, path: str, dot: str, x: Any) -> Iterator[Part]:
+        """Fields: all of a Module, an optimizer and the like, those with names of another's."""
+        cls = type(x)
+        if cls.__module__.startswith(f"{HERE}.jit"):  # a compiled step is the function in it
+            yield from [(path, x.step)] if hasattr(cls, "loop") else ()
+            return
+        yield f"type({path})", cls
+        if cls.__dictoffset__ and not isinstance(x, np.ufunc):
+            if any(base.__module__.partition(".")[0] == HERE for base in cls.__mro__):
+                self.watch(vars(x), cls.__module__.partition(".")[0] == HERE)
+                fields = [(k, v) for k, v in vars(x).items() if not is_live(cls, k)]
+                yield from ((f"{dot}{k}", v) for k, v in fields)
+            else:
+                self.attributes += (x, "__dict__"), (x, "__class__")
+                users = [vars(base) for base in cls.__mro__ if is_users(base.__module__)]
+                yield from self.of_names(dot, vars(x), *users)
+        for base in cls.__mro__:
+            for name in self.names.intersection(vars(base)) if is_users(base.__module__) else ():
+                if isinstance(vars(base)[name], MemberDescriptorType):  # a slot, maybe empty yet
+                    self.attributes.append((x, name))
+                    yield f"{dot}{name}", getattr(x, name, None)
+
+    def of_names(self, dot: str, *variables: Mapping[str, Any]) -> Iterator[Part]:
+        """What the code names of the variables of a module or the fields of an object.
+
+        Args:
+            variables: the fields, and what a field may hide of the classes.
+        """
+        for name in self.names.intersection(chain(*variables)):
+            self.finders.append((variables[0].get, name))
+            if name in variables[0]:
+                yield f"{dot}{name}", variables[0][name]
+
+    def watch(self, x: Any, ours: bool = False) -> None:
+        """Keeps hold of what can be changed in a container, at any depth.
+
+        Containers are compared with copies, which is fast, as Python compares what is the same
+        object by its address. What could be equal and not the same is looked at for itself.
+        """
+        if id(x) in self.nested:
+            ours = self.nested[id(x)]
+        elif not isinstance(x, tuple | frozenset):
+            self.live.append(x)
+        if type(x) in NESTED:
+            pairs = list(x.items() if isinstance(x, dict) else enumerate(x))
+            self.nested |= {id(part): ours for _, part in pairs if type(part) in NESTED}
+            exact = [key for key, part in pairs if may_deceive(part, ours)]
+            self.exact += ((x.__getitem__, key) for key in exact)
+
+    # --- is it still what it was? ---
+
+    def remember(self) -> None:
+        """Keeps what everything is now."""
+        self.gets, self.keys = columns([*self.finders, *self.exact])
+        self.objects, self.fields = columns(self.attributes)
+        self.nothing = [None] * len(self.objects)
+        self.copies = list(map(copied, self.live))
+        self.orders = list(map(list, self.ordered))
+        self.leaves = list(self.tensors.values())
+        self.then = list(self.now())
+
+    def now(self) -> Iterator[Any]:
+        return chain(
+            map(call, self.gets, self.keys),
+            map(CONTENTS, self.cells),
+            map(getattr, self.objects, self.fields, self.nothing),
+            map(TRACKED, self.leaves),
+        )
+
+    def is_untouched(self) -> bool:
+        """Whether the very same objects are everywhere: quickly."""
+        try:
+            return (
+                self.live == self.copies
+                and all(map(is_, self.now(), self.then))
+                and list(map(list, self.ordered)) == self.orders
+            )
+        except (ValueError, TypeError, LookupError, RuntimeError):
+            return False  # comparing arrays with anything else, a variable without a value
+
+    def holds(self) -> bool:
+        """Whether everything is what it was; other objects may be equal numbers or texts."""
+        if self.is_untouched():
+            return True
+        now = Environment(self.step, self.given)
+        if changes(self.seen, now.seen):
+            return False
+        self.__dict__.update(now.__dict__)
+        return True
+
+    # --- what is in it ---
+
+    def of_type(self, *types: type) -> dict[str, Any]:
+        found = {id(x): (path, x) for path, x in self.seen.items() if isinstance(x, types)}
+        return dict(found.values())
+
+    def refuse_unseen(self) -> None:
+        """
+        Raises:
+            TraceError: the step names an object in which a replay could not see what changes.
+        """
+        for path, x in self.seen.items():
+            named = path in self.given or path.rpartition(".")[2] in self.names
+            if named and is_unseen(x):
+                raise TraceError(
+                    f"the step reads {path}, a {type(x).__name__}, which a replay would not see "
+                    "change: give what it holds now as an argument, such as next(batches) or "
+                    "df.to_numpy()"
+                )
+
+    def random_states(self) -> dict[str, str]:
+        """The states of the generators that the step can find.
+
+        The global ones are among them if its code names them; or, as code of a library may draw
+        from them, if no other thread could have drawn.
+        """
+        random = import_module("random")  # only now, as np.random: our own import needs neither
+        found = {**self.of_type(random.Random, np.random.Generator, np.random.RandomState)}
+        for name, x in {"random": random, "np.random": np.random}.items():
+            if x in self.of_type(ModuleType).values() or active_count() == 1:
+                found[name] = x
+        states: dict[str, str] = {}
+        for path, x in found.items():
+            if isinstance(x, random.SystemRandom):
+                states[path] = str(clock())  # which cannot be told
+            elif isinstance(x, np.random.Generator):
+                states[path] = exact_text(x.bit_generator.state)
+            elif hasattr(x, "getstate"):
+                states[path] = repr(x.getstate())
+            else:
+                states[path] = exact_text(x.get_state())
+        return states
+
+    def labels(self) -> dict[Place, str]:
+        """What the step calls the places in it: the shortest of their paths."""
+        found: dict[Place, str] = {}
+        for path, x in sorted(self.seen.items(), key=lambda item: -len(item[0])):
+            if isinstance(x, Tensor):
+                found[Place("value", x)] = path
+                found[Place("gradient", x)] = f"{path}.grad"
+            elif isinstance(x, np.ndarray):
+                found[Place("array", x)] = path
+            elif getattr(type(x), "__dictoffset__", 0):
+                for name, cell in vars(x).items():
+                    if is_live(type(x), name):
+                        found[Place("number", cell)] = f"{path}.{name}"
+        return {place: path.lstrip(".") for place, path in found.items()}
+
+
+@cache
+def names_in(code: CodeType) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """The global variables, the attributes and the modules that a piece of code names.
+
+    A text may be a name too, as in getattr(model, "weight").
+    """
+    found: tuple[set[str], ...] = set(), set(), set()
+    for x in dis.get_instructions(code):
+        if x.opname in VARIABLES:
+            found[0].add(x.argval)
+        elif x.opname in ATTRIBUTES:
+            found[1].add(x.argval)
+        elif x.opname == "IMPORT_NAME":
+            found[2].add(x.argval)
+    found[1].update(x for x in code.co_consts if isinstance(x, str) and x.isidentifier())
+    inner = [names_in(x) for x in code.co_consts if isinstance(x, CodeType)]
+    variables, attributes, modules = map(frozenset.union, map(frozenset, found), *inner)
+    return variables, attributes, modules
+
+
+def imported(name: str, package: str) -> Iterator[Part]:
+    """The modules that an import inside of a function may mean."""
+    parents = ("", package, package.rpartition(".")[0])
+    paths = dict.fromkeys(f"{parent}.{name}".strip(".") for parent in parents)
+    yield from ((path, sys.modules[path]) for path in paths if path in sys.modules)
+
+
+def may_deceive(x: Any, ours: bool) -> bool:
+    """Whether another object could be equal to this one, and not the same to a step.
+
+    Args:
+        ours: whether it is in an object of this package, which takes 1 and 1.0 for the same.
+    """
+    if type(x) in NESTED:
+        return any(may_deceive(part, ours) for part in (x.values() if type(x) is dict else x))
+    if isinstance(x, Tensor | np.ndarray):
+        return x.size == 1 and not (ours and x.ndim == 0)  # larger ones raise, if compared
+    if type(x) in (bool, int, float):
+        return not ours
+    same = isinstance(x, str | bytes | None | MethodType)
+    equals: Any = type(x).__eq__
+    return not same and equals is not object.__eq__
+
+
+def copied(x: Any) -> Any:
+    """A container with the same content, at any depth, which compares equal to it."""
+    if isinstance(x, Mapping):
+        return {key: copied(part) for key, part in x.items()}
+    if type(x) in (list, tuple):
+        return type(x)(map(copied, x))
+    return x.copy() if isinstance(x, list | set | deque) else x
+
+
+def is_live(cls: type, name: str) -> bool:
+    """Whether a field is a number that every step reads anew."""
+    return isinstance(getattr(cls, name, None), Live)
+
+
+def has_value(cell: CellType) -> bool:
+    """Whether a closed-over variable has a value yet."""
+    try:
+        cell.cell_contents  # noqa: B018
+    except ValueError:
+        return False
+    return True
+
+
+def is_unseen(x: Any) -> bool:
+    """Whether a replay could not see what changes in a value: an iterator, or another's array."""
+    if isinstance(x, Iterator):
+        return not is_users(type(x).__module__) and not isinstance(x, IOBase)
+    if isinstance(x, (np.ndarray, Tensor, *SIMPLE)):
+        return False
+    return hasattr(type(x), "__array__") or type(x) in (array, bytearray, memoryview)
+
+
+def is_users(module: Any) -> bool:
+    """Whether a module was written by a user: it neither came with Python nor was installed."""
+    return not is_installed(module.partition(".")[0] if isinstance(module, str) else "")
+
+
+@cache
+def is_installed(package: str) -> bool:
+    where = getattr(sys.modules.get(package), "__file__", None) or ""
+    return package in LIBRARIES or not INSTALLED.isdisjoint(where.split(sep))
+
+
+def columns(pairs: list[tuple[Any, Any]]) -> tuple[list[Any], list[Any]]:
+    return [x for x, _ in pairs], [name for _, name in pairs]
