@@ -10,7 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_slp as tg
-from tinygrad_slp import Tensor, nn
+from tinygrad_slp import Tensor, nn, rules
+from tinygrad_slp.check import slips
+from tinygrad_slp.nn.activations import ACTIVATIONS
+from tinygrad_slp.pytorch import NN, TENSOR
+from tinygrad_slp.rules import activations
 
 
 class Net(nn.Module):
@@ -400,3 +404,16 @@ def test_cross_entropy_is_stable_at_ten_thousand():
         loss.backward()
     assert loss.item() == 1e4
     np.testing.assert_array_equal(z.grad.data, [[0, 0], [-0.5, 0.5]])
+
+
+def test_an_activation_is_known_by_all_who_name_them():
+    functions = {name: getattr(tg, name) for name in activations.__all__}
+    elementwise = {name for name, f in functions.items() if tg.RULES[f].form == "elementwise"}
+    assert {*ACTIVATIONS} == elementwise | {"tanh"}
+    assert {*functions} <= {*tg.__all__} & {*rules.__all__} & {*TENSOR} & {*NN}
+    for name, layer in ACTIVATIONS.items():
+        x = np.linspace(-2, 2, 5)
+        np.testing.assert_array_equal(layer()(x), functions.get(name, np.tanh)(x))
+        assert getattr(nn, layer.__name__) is layer
+        assert layer.__doc__
+        assert {"relu", "silu", "gelu", "tanh", "sigmoid", "softplus"} <= {*slips.ACTIVATIONS}

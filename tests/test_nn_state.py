@@ -306,3 +306,8 @@ def test_a_frozen_norm_stays_so_in_a_training():
     before = model[1].running_mean.data
     fit(model, (X, X[:, :2]), nn.mse_loss, optim.SGD(model.parameters(), lr=0.1), epochs=3)
     np.testing.assert_array_equal(model[1].running_mean.data, before)
+
+
+def test_a_mode_is_true_or_false():
+    with pytest.raises(TypeError, match="mode should be True or False"):
+        nn.Linear(3, 2).train(X)

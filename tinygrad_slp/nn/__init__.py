@@ -4,7 +4,7 @@ from . import activations, functional, init
 from .activations import *  # noqa: F403
 from .containers import MLP, ModuleDict, ModuleList, Residual, Sequential
 from .layers import Dropout, Embedding, Flatten, Identity, Linear, Perceptron
-from .losses import (
+from .loss_layers import (
     BCELoss,
     BCEWithLogitsLoss,
     CrossEntropyLoss,
@@ -14,6 +14,8 @@ from .losses import (
     L1Loss,
     MSELoss,
     NLLLoss,
+)
+from .losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
     cross_entropy,

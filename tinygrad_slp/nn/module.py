@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..checks import flag
 from ..graph import leaf
 from ..rule import name
 from ..tensor import Tensor
@@ -153,8 +154,12 @@ class Module:
             here[path].data = array
 
     def train(self, mode: bool = True) -> Self:
-        """Sets `training` here, and calls `train` of the modules within."""
-        self.training = mode
+        """Sets `training` here, and calls `train` of the modules within.
+
+        Raises:
+            TypeError: the mode is neither True nor False, as in train(X, y).
+        """
+        self.training = flag("mode", mode)
         for x in self.children():
             x.train(mode)
         return self
