@@ -309,3 +309,33 @@ def test_layers_of_nothing_give_nothing(layer, shape, out):
     assert x.grad.shape == shape
     for p in layer.parameters():
         np.testing.assert_array_equal(p.grad.data, np.zeros(p.shape))
+
+
+@pytest.mark.parametrize(
+    "backend", ["eager", "numpy", pytest.param("llvm", marks=pytest.mark.native)]
+)
+def test_logits_from_far_left_to_far_right_keep_their_digits(backend):
+    """Value and slope against 360 digits; at the ends the smaller of two terms is all there is."""
+    mp = pytest.importorskip("mpmath", reason="mpmath is not installed: pip install mpmath").mp
+    z = np.array([-700, -350.5, -40, -20, -1e-9, 0, 1e-9, 3, 20, 40, 350.5, 700.0])
+    z, t = (x.ravel() for x in np.meshgrid(z, [0, 1e-12, 0.25, 1 - 2**-40, 1]))
+
+    x = Tensor(z, requires_grad=True)
+
+    def step():
+        x.grad = None
+        losses = nn.binary_cross_entropy_with_logits(x, t, "none")
+        losses.sum().backward()
+        return losses, x.grad
+
+    step = step if backend == "eager" else jit(step, backend=backend)
+    for _ in range(2):
+        losses, slopes = step()
+    with mp.workdps(360):
+        for a, b, loss, slope in zip(z, t, losses.data, slopes.data, strict=True):
+            right, left = 1 / (1 + mp.exp(-mp.mpf(a))), 1 / (1 + mp.exp(mp.mpf(a)))
+            b = mp.mpf(b)
+            exact = -b * mp.log(right) - (1 - b) * mp.log(left)
+            assert abs(loss - exact) <= 1e-14 * exact
+            terms = (1 - b) * right, b * left
+            assert abs(slope - (terms[0] - terms[1])) <= 1e-14 * max(terms)

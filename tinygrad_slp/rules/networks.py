@@ -9,7 +9,7 @@ import numpy as np
 
 from ..graph import differentiable
 from ..rule import REAL
-from .activations import silent, softmax, top
+from .activations import sigmoid, silent, softmax, top
 from .arguments import floats
 from .reductions import mean
 
@@ -84,6 +84,26 @@ def clamped_log(p: Array) -> Array:
 def binary_cross_entropy(p: Array, t: Array) -> Array:
     """−t log p − (1 − t) log(1 − p)     ∂p = g ((1 − t)/(1 − p) − t/p), ∂t = g log((1 − p)/p)"""
     return -(t * clamped_log(p) + (1 - t) * clamped_log(1 - p))
+
+
+def logistic_slope(g: Array, y: Array, z: Array, t: Array) -> Array:
+    """g (σ(z) − t), by the smaller of σ(z) and σ(−z): neither it nor its slope cancels."""
+    right = z > 0
+    small = sigmoid(np.where(right, -z, z))
+    return g * np.where(right, (1 - t) - small, small - t)
+
+
+@differentiable(
+    logistic_slope,
+    lambda g, y, z, t: -g * z,
+    form="elementwise",
+    domain=REAL,
+)
+@silent
+def logistic_loss(z: Array, t: Array) -> Array:
+    """−t log σ(z) − (1 − t) log σ(−z)     ∂z = g (σ(z) − t), ∂t = −g z"""
+    far = (1 - t) * np.maximum(z, 0) + t * np.maximum(-z, 0)
+    return far + np.log1p(np.exp(-np.absolute(z)))
 
 
 def is_class(t: Array, z: Array) -> Array:
