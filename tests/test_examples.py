@@ -12,7 +12,7 @@ HERE = Path(__file__).parent.parent
 SAYS = {
     "perceptron.py": [r"largest difference (0|\d\.\de-1[6-9])", r"\[1\. 0\. 1\.\] → 0\.9[5-9]"],
     "xor_mlp.py": [r"loss 0\.6931, 0 of 4 right", r"4 of 4 right"],
-    "own_rule.py": [r"mish .* agrees", r"sloppy_mish .* IS WRONG"],
+    "own_rule.py": [r"\nmish: RIGHT to", r"\nsloppy_mish: WRONG"],
     "check_your_derivation.py": [
         r"right ---\n.*RIGHT to", r"1/n of a mean is missing|1/n is missing", r"σ′ is missing",
         r"σ′ is taken at a", r"the sign is wrong", r"only the last sample.*factor of 2|last sample",
@@ -93,6 +93,21 @@ def test_the_lines_in_the_readme_learn_xor(tmp_path):
     assert len(lines.strip().splitlines()) <= 16
     said = run("-c", lines, cwd=tmp_path)
     assert re.match(r"\[\[0\.0\d?\], \[(1\.0|0\.9\d)\], \[(1\.0|0\.9\d)\], \[0\.0\d?\]\]", said)
+
+
+def test_the_commands_in_the_readme_train_on_a_table_and_predict(tmp_path):
+    for module in "safetensors", "matplotlib":
+        pytest.importorskip(module, reason=f"{module} is not installed")
+    table = tmp_path / "tinygrad_slp" / "data" / "penguins.csv"
+    table.parent.mkdir(parents=True)
+    table.write_bytes((HERE / table.relative_to(tmp_path)).read_bytes())
+    readme = (HERE / "README.md").read_text("utf-8")
+    for command in re.findall(r"^ *\.venv/bin/tinygrad-slp (.*)$", readme, re.M):
+        call = [sys.executable, "-m", "tinygrad_slp", *shlex.split(command)]
+        subprocess.run(call, cwd=tmp_path, check=True, capture_output=True)
+    written = {path.name for path in tmp_path.iterdir() if path.is_file()}
+    assert written == {"model.safetensors", "report.html", "guesses.csv"}
+    assert len((tmp_path / "guesses.csv").read_text("utf-8").splitlines()) == 345
 
 
 def test_the_excerpt_in_the_readme_is_one():
