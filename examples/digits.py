@@ -55,7 +55,7 @@ def main():
     print(confusion_matrix(y_test, guess))
     worst = np.argmin(p[np.arange(len(p)), y_test])
     print(
-        f"\nThe worst mistake: a {y_test[worst]}, taken for a {guess[worst]} "
+        f"\nThe worst mistake: true class {y_test[worst]}, predicted {guess[worst]} "
         f"with p = {p[worst, guess[worst]]:.2f}\n{picture(X_test[worst])}"
     )
 

@@ -14,7 +14,7 @@ PACKAGE = Path(tinygrad_slp.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 ORDER = [
     "rule", "errors", "graph", "checks", "walk", "tensor", "rules", "tree", "autodiff", "random",
-    "nn", "optim", "jit", "check", "data", "metrics", "saving", "table", "summary", "draw", "plot",
+    "nn", "optim", "jit", "table", "check", "data", "metrics", "saving", "summary", "draw", "plot",
     "train", "sklearn", "tutorial", "notebook", "pytorch", "__init__", "commands", "cli",
     "__main__",
 ]  # fmt: skip

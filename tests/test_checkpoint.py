@@ -190,7 +190,7 @@ def test_a_file_that_is_not_whole_is_refused(tmp_path, written):
     lengths = [0, 1, 100, len(written) - 1, *(draw.randrange(len(written)) for _ in range(20))]
     for length in lengths:
         path.write_bytes(written[:length])
-        with pytest.raises(ValueError, match="not a checkpoint, or not all of one"):
+        with pytest.raises(ValueError, match="is not a checkpoint, or is damaged"):
             resumed(path)
 
 
@@ -214,10 +214,10 @@ def test_a_file_with_a_wrong_bit_is_refused_or_the_same(tmp_path, written):
 def test_foreign_files_are_refused(tmp_path):
     path = tmp_path / "a.npz"
     path.write_text("epoch,loss\n")
-    with pytest.raises(ValueError, match=r"no \.npz file"):
+    with pytest.raises(ValueError, match=r"not an \.npz file"):
         resumed(path)
     np.savez(path, weight=np.ones(3))
-    with pytest.raises(ValueError, match="it has weight"):
+    with pytest.raises(ValueError, match="has weight"):
         resumed(path)
     np.savez(path, tree=np.array([{}], dtype=object), digest=np.ones(3))
     with pytest.raises(ValueError, match="allow_pickle"):
@@ -241,9 +241,9 @@ def test_checkpoints_of_others_are_refused(tmp_path, written):
         ValueError, match=r"run.npz does not fit this training: .*\n.*0.weight: sha"
     ):
         resumed(path, network(width=9))
-    with pytest.raises(ValueError, match=r"written with the callbacks \['Cosine.*, here are \[\]"):
+    with pytest.raises(ValueError, match=r"callbacks \['Cosine.*\[\]"):
         resumed(path, callbacks=[])
-    with pytest.raises(ValueError, match="it was written with rows shuffled"):
+    with pytest.raises(ValueError, match="rows shuffled, .* in order"):
         resumed(path, shuffle=None)
     with pytest.raises(ValueError, match="MT19937"):
         resumed(path, shuffle=np.random.Generator(np.random.MT19937(0)))

@@ -155,7 +155,7 @@ BAD = {
     "open quote": (f'a,y\n"1,p\n{ROWS}\n', "cells, the header has 2"),
     "duplicate name": (f"y,y\n{ROWS}", "line 1: 2 columns named 'y'"),
     "unnamed column": (f",y\n{ROWS}", "line 1: a column without a name"),
-    "one class": ("a,y\n" + "1,p\n2,p\n" * 9, "column 'y' has one class only, 'p'"),
+    "one class": ("a,y\n" + "1,p\n2,p\n" * 9, "column 'y' has only one class, 'p'"),
 }
 BAD_FOR_THE_PERCEPTRON = {
     "header only": ("a,y\n", "0 rows of data, too few"),
@@ -251,7 +251,7 @@ def test_a_pipe_that_nothing_is_written_into_is_not_waited_for(command, capsys):
     assert main([*command, "pipe.csv", *ON_A_TABLE]) == 2
     said = capsys.readouterr()
     assert said.out == ""
-    assert "error: pipe.csv: a pipe that nothing is written into; first start" in said.err
+    assert "error: pipe.csv: a pipe that no program writes to;" in said.err
     assert said.err.count("\n") == 1
 
 

@@ -96,14 +96,14 @@ def test_texts_as_a_target_are_classes_and_the_penguins_are_told_apart(capsys):
         assert float(balanced) > 95
         assert float(auc) > 0.99
         assert float(surprise) < 0.1
-    assert "the model is not kept" in said
+    assert "the model was not saved" in said
     assert os.listdir() == []
 
 
 def test_a_training_that_ends_above_its_best_says_so(capsys):
     arguments = ["train", write(simple()), "--target", "y", "--epochs"]
     assert main([*arguments, "100", "--lr", "0.03", "--report", "r.html"]) == 0
-    note = r"least after epoch (\d+), ([\d.]+), and is ([\d.]+) now; .* write --early-stopping"
+    note = r"lowest after epoch (\d+), ([\d.]+), and is ([\d.]+) now; .* write --early-stopping"
     epoch, best, last = re.search(note, capsys.readouterr().out).groups()
     assert int(epoch) < 100
     assert float(best) * 1.1 < float(last)
@@ -231,7 +231,7 @@ def test_a_class_of_one_row_is_trained_on_and_the_others_are_held_out_in_their_s
     for seed in range(3):
         assert main(["train", "t.csv", "--target", "y", *FAST, "--seed", str(seed)]) == 0
         said = capsys.readouterr().out
-        assert "classes of one row, which is trained on, none is held out: 'r'" in said
+        assert "classes with one row, which is used for training: 'r'" in said
         matrix = said[said.index("true") :].splitlines()[1:4]
         counts = [sum(map(int, line.split()[1:])) for line in matrix]
         assert counts == [18, 2, 0]
@@ -361,7 +361,7 @@ def test_the_report_is_one_file_with_all_there_is(target, capsys):
     for text in ("held out", "3 categories", "island=Dream", "flipper_length_mm", "lr0.003",
                  "11 missing" if target == "species" else "R²"):  # fmt: skip
         assert text in page.said, text
-    assert ("What was taken for what" in page.said) == (target == "species")
+    assert ("Confusion matrix" in page.said) == (target == "species")
     assert "<svg" in Path("p.svg").read_text("utf-8")
 
 
@@ -622,7 +622,7 @@ def test_ctrl_c_ends_the_epoch_prints_the_result_and_saves():
 def test_bytes_that_are_0_are_no_text(capsys):
     Path("t.csv").write_bytes(b"x,y\n1,p\n2\0,q\n" * 5)
     assert main(["train", "t.csv", "--target", "y", *FAST]) == 2
-    assert "has bytes that are 0; expected a text file" in capsys.readouterr().err
+    assert "null bytes; expected a text file" in capsys.readouterr().err
 
 
 def test_an_underscore_makes_no_number(capsys):

@@ -126,8 +126,8 @@ def test_standardizer_refuses():
     fitted = Standardizer().fit([[1.0, 2], [3, 4]])
     for message, call in {
         r"inf in row 1, column 0 is not a finite": lambda: Standardizer().fit([[1], [np.inf]]),
-        r"no value in column 1 to": lambda: Standardizer().fit([[1, np.nan]]),
-        r"no value to take the mean of \(0 rows\)": lambda: Standardizer().fit([]),
+        r"values in column 1 are missing": lambda: Standardizer().fit([[1, np.nan]]),
+        r"all 0 values are missing": lambda: Standardizer().fit([]),
         r"got <U1 of \(1,\)": lambda: Standardizer().fit(["a"]),
         r"got float64 of \(1, 1, 1\)": lambda: Standardizer().fit([[[1.0]]]),
         r"fitted to shape \(n, 2\), got \(2, 3\)": lambda: fitted.transform(np.ones((2, 3))),
@@ -228,8 +228,8 @@ def test_categories_refuse():
     labels, letters = Labels().fit(["a", "b"]), OneHot().fit(["a", "b"])
     for message, call in {
         "unknown label 'c' in row 0; known are 'a', 'b'$": lambda: labels.transform(["c"]),
-        r"these are numbers \(int64\), where strings are": lambda: labels.transform([1]),
-        r"these are strings \(<U1\), where numbers are": lambda: OneHot().fit([1]).transform(["1"]),
+        r"numbers \(int64\).*strings": lambda: labels.transform([1]),
+        r"strings \(<U1\), .*numbers": lambda: OneHot().fit([1]).transform(["1"]),
         "label in row 1 is missing": lambda: Labels().fit(["a", ""]),
         "label in row 0 is missing": lambda: Labels().fit([np.nan, 1]),
         "no rows": lambda: OneHot().fit([]),
@@ -336,7 +336,7 @@ def test_tables_refuse():
             fitted.transform({name: TABLE[name] for name in ("year", "sex")}),
         r"column 'mass': expected numbers .* got <U1": lambda:
             fitted.transform({**TABLE, "mass": ["a", "b", "c"]}),
-        r"column 'sex': these are numbers": lambda:
+        r"column 'sex': .*numbers": lambda:
             fitted.transform({**TABLE, "sex": [1, 2, 3]}),
         r"column 'mass': inf in row 0": lambda:
             fitted.transform({**TABLE, "mass": [np.inf, 2, 3]}),
@@ -347,7 +347,7 @@ def test_tables_refuse():
         r"a table is .* got list; for": lambda: TableEncoder().fit([[1, 2]]),
         r"a table is .* got ndarray": lambda: fitted.transform(np.ones((3, 4))),
         r"the table has no columns": lambda: TableEncoder().fit({}),
-        r"columns that there are not: 'c'": lambda: TableEncoder({"c": OneHot()}).fit(TABLE),
+        r"columns .* not in the table: 'c'": lambda: TableEncoder({"c": OneHot()}).fit(TABLE),
         r"column 'a': there is no value to take the mean of": lambda:
             TableEncoder().fit({"a": [None, None]}),
         r"column 'a': dates and times": lambda:

@@ -354,7 +354,7 @@ def test_early_stopping_takes_the_best_weights():
     assert history.best["epoch"] == stopping.best_epoch
     assert history.best["val_loss"] == stopping.best == min(history["val_loss"])
     assert same(model.state_dict(), kept[stopping.best_epoch - 1])
-    assert "has not become better for 3 epochs" in history.stopped
+    assert "in epoch 1, for 3 epochs" in history.stopped
 
 
 def test_early_stopping_by_a_metric_that_should_grow():
@@ -379,7 +379,7 @@ def test_early_stopping_by_a_loss_that_is_never_a_number():
         callbacks=[stopping],
     )  # fmt: skip
     assert np.isnan(history["val_deviance"]).tolist() == [True] * 3
-    assert history.stopped == "val_deviance has not been a number for 3 epochs"
+    assert history.stopped == "val_deviance was not a number for 3 epochs"
     assert stopping.best_epoch == 0
     trained = simple()
     run(trained, table(), 3)
@@ -614,8 +614,8 @@ def test_parameters_that_were_not_finite_are_named():
         ({"data": iter([])}, "gives its batches once"),
         ({"data": []}, "data gave no batches"),
         ({"data": ["ab"]}, r"batch 1 of data should be a tuple .* got str"),
-        ({"data": (np.array([["a"]]), np.ones(1))}, "array 0 of data is of <U1; encode it"),
-        ({"data": (1.0, 2.0)}, "array 0 of data is one number"),
+        ({"data": (np.array([["a"]]), np.ones(1))}, "array 0 of data .*<U1"),
+        ({"data": (1.0, 2.0)}, r"array 0 of data .*\(n, \.\.\.\)"),
         ({"validation": (np.ones((3, 3)), np.ones(4))}, "arrays of validation should have"),
         ({"epochs": -1}, "epochs should be a whole number, 0 or more; got -1"),
         ({"epochs": 1.5}, "got 1.5"),
@@ -634,7 +634,10 @@ def test_parameters_that_were_not_finite_are_named():
         ),
         ({"callbacks": [3]}, "a callback is a function .* got int"),
         ({"callbacks": print}, r"callbacks should be a list, got <.*print>; write \[callback\]"),
-        ({"optimizer": optim.LBFGS(simple().parameters())}, "goes by steps, .* got LBFGS"),
+        (
+            {"optimizer": optim.LBFGS(simple().parameters())},
+            r"optim\.Adam\(model\.parameters\(\)\); got LBFGS",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_refused_and_nothing_changes(change, text):
@@ -779,7 +782,7 @@ def test_a_target_that_cannot_be_is_named_also_in_a_compiled_step(jit, loss, wro
 
 def test_callbacks_refuse():
     sgd = optim.SGD(simple().parameters())
-    with pytest.raises(ValueError, match="StepLR is for another optimizer"):
+    with pytest.raises(ValueError, match=r"StepLR .*another optimizer"):
         run(simple(), table(), callbacks=[optim.StepLR(sgd, 1)])
     for wrong in ({"patience": 0}, {"min_delta": -1}, {"mode": "up"}):
         with pytest.raises(ValueError, match=r"should be"):

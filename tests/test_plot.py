@@ -217,7 +217,7 @@ def test_an_estimator_is_asked_for_probabilities():
     [
         (lambda X: X, np.zeros((4, 3)), [0, 1, 0, 1], ValueError, r"\(n, 2\), got \(4, 3\)"),
         (lambda X: X[:2], CORNERS, [0, 1, 0, 1], ValueError, r"4 points need scores"),
-        (lambda X: X, CORNERS, [0, 1, 2, 1], ValueError, "2 classes, but there are 3"),
+        (lambda X: X, CORNERS, [0, 1, 2, 1], ValueError, "2 classes, but y_true has 0, 1, 2"),
         ("model", CORNERS, [0, 1, 0, 1], TypeError, "got str"),
     ],
 )

@@ -224,7 +224,7 @@ def test_layers_and_output_are_named_as_in_scikit_learn():
 
 def test_a_class_of_one_row_is_named_by_its_label():
     X, y = np.arange(12.0).reshape(6, 2), ["cat", "dog", "cat", "cat", "owl", "owl"]
-    with pytest.raises(ValueError, match="only once cannot be split: 'dog'"):
+    with pytest.raises(ValueError, match=r"only once .*: 'dog'"):
         MLPClassifier(early_stopping=True).fit(X, y)
 
 

@@ -39,3 +39,9 @@ def as_html(rows: Rows, left: Collection[int] = (0,), below: str = "") -> str:
     bottom = '<caption style="text-align:left;caption-side:bottom">'
     said = f"{bottom}{html.escape(below)}</caption>" if below else ""
     return f"<table><thead>{line('th', header)}</thead><tbody>{body}</tbody>{said}</table>"
+
+
+def counted(n: int, noun: str) -> str:
+    """How many, such as "1 element" or "2 classes"."""
+    ending = "" if n == 1 else "es" if noun.endswith("s") else "s"
+    return f"{n:,} {noun}{ending}"

@@ -74,7 +74,9 @@ class Torch:
         leaves = [x.detach().clone().requires_grad_() for x in xs]
         y = f(*leaves)
         if not torch.is_tensor(y):
-            raise TypeError(f"it returns a {type(y).__name__} that does not know how it was made")
+            raise TypeError(
+                f"it returns a {type(y).__name__} through which PyTorch cannot differentiate"
+            )
         if not y.requires_grad:
             return [torch.zeros_like(x) for x in leaves]
         g = torch.as_tensor(weights, dtype=y.dtype, device=y.device).reshape(y.shape)

@@ -378,8 +378,9 @@ def prove(
         of = wrt or (fitting[0] if len(fitting) == 1 else None)  # of several, no one knows
         if of not in parsed.letters:
             raise ValueError(
-                f"of which input is {name} the gradient? Write @prove(..., wrt='w') with one of "
-                f"{', '.join(parsed.names)}, or end its name in d and the input, as in my_dw"
+                f"{name} does not say which input it belongs to: write @prove(..., wrt='w') "
+                f"with one of {', '.join(parsed.names)}, or end its name in d and the input, as in "
+                "my_dw"
             )
         scope = inspect.unwrap(function).__globals__
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from ..table import counted
 from .claim import Claim
 from .kinks import NOT_DIFFERENTIABLE, Place, mixture, near_zero, settled, stands_alone
 from .point import Point
-from .report import counted
 from .slope import Slope, measure, plain, power_of_two
 from .verdict import Finding, Verdict, grain_of, judge
 

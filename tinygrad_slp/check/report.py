@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..table import counted
 from .verdict import GRAVITY, Finding, Verdict, gravest
 
 
@@ -151,11 +152,6 @@ class Report:
         from .picture import draw
 
         draw(self, path)
-
-
-def counted(n: int, noun: str) -> str:
-    """How many, such as "1 element" or "2 elements"."""
-    return f"{n} {noun}{'s' * (n != 1)}"
 
 
 def number(x: float) -> float | None:

@@ -49,7 +49,7 @@ class Traced:
         with recorded(True), np.errstate(all="ignore"):
             self.output = loss(*[self.leaf if k == wrt else x for k, x in enumerate(args)])
         if not isinstance(self.output, Node) or not self.output.tracked:
-            raise TypeError("the loss does not depend on this input, as far as Tensors can see")
+            raise TypeError("the graph of the loss does not contain this input")
         self.nodes = [n for _, n in sorted(ancestors([self.output]).items())]
         self.alone = self.made_of_the_leaf_alone()
 

@@ -58,7 +58,7 @@ def features(
         if isinstance(values, np.ndarray) and (far := outlier(values)) is not None:
             raise too_far(frame, name, far)
         if isinstance(values, Texts) and (values.counts == 1).mean() > 0.5:
-            notes.append(f"{name}: most of its {len(values.names)} texts are in one row only")
+            notes.append(f"{name}: most of its {len(values.names)} texts occur only once")
         found[name] = values
     if not found:
         raise BadInput(
@@ -104,7 +104,7 @@ def too_far(frame: Frame, name: str, far: float) -> BadInput:
     line, cell = frame.source.first(name, lambda x: is_number(x) and float(x) == far)
     return BadInput(
         f"{frame.source}: line {line}, column {name!r}: {cell} is so far from the others that they "
-        f"look the same beside it; correct it, leave it empty, or write --drop {name}"
+        f"look equal beside it; correct it, leave it empty, or write --drop {name}"
     )
 
 
@@ -122,7 +122,7 @@ def check_texts(frame: Frame, name: str, values: Texts, categories: Collection[s
         line, cell = frame.source.first(name, lambda text: bool(DATE.fullmatch(text)))
         raise BadInput(
             f"{frame.source}: line {line}, {where}: dates and times, such as {cell!r}, have no "
-            f"zero and no unit; make numbers of them (days since..., month), or write --drop {name}"
+            f"natural zero or unit; make numbers of them (days since...), or write --drop {name}"
         )
     if share.of(THOUSANDS.fullmatch) > 0.5:
         line, cell = frame.source.first(name, lambda text: bool(THOUSANDS.fullmatch(text)))

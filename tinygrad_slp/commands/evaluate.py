@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..data import Labels
-from ..table import as_text
+from ..table import as_text, counted
 from . import BadInput, arguments
 from .arguments import Parser
 from .encoding import inputs
@@ -41,15 +41,16 @@ def main(argv: Sequence[str]) -> None:
         raise BadInput(f"{source}: column {trained.name!r} has texts; expected numbers")
     else:
         y = values.astype(float)
-    print(f"{source}: {len(rows):,} rows, {trained.facts['task']} of {trained.name!r}")
+    print(f"{source}: {counted(len(rows), 'row')}, {trained.facts['task']} of {trained.name!r}")
     for note in imputed(trained.columns, known):
         print(f"  {note}")
     if len(rows) < len(frame):
-        print(f"  {len(frame) - len(rows):,} rows without a value of {trained.name!r}: left out")
+        missing = counted(len(frame) - len(rows), "row")
+        print(f"  {missing} without a value of {trained.name!r}: left out")
     predicted = trained.predict(inputs(trained.columns, known, np.asarray(rows)))
     print(as_text(table([(str(source), scores(y, predicted))]), before="  "))
     if trained.labels is not None:
         print("\nClass by class")
         print(by_class(y, predicted, trained.labels))
-        print("\nWhat was taken for what")
+        print("\nConfusion matrix")
         print(confusion(y, predicted, trained.labels))

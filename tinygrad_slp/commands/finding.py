@@ -49,8 +49,8 @@ class Source:
                 copy = self.copied(pipe)
         if not os.path.getsize(copy):
             raise BadInput(
-                f"{self}: a pipe that nothing is written into; first start what writes a CSV file "
-                "into it"
+                f"{self}: a pipe that no program writes to; first start the program that writes "
+                "the CSV file"
             )
         return copy
 
@@ -88,7 +88,7 @@ class Source:
             ends = []
             for block in blocks:
                 if b"\0" in block:
-                    raise BadInput(f"{self}: has bytes that are 0; expected a text file")
+                    raise BadInput(f"{self}: contains null bytes; expected a text file")
                 ends.append(max(block.count(b"\n"), block.count(b"\r")))
         return sum(ends) + 1
 

@@ -11,7 +11,7 @@ import numpy as np
 from .. import __version__, nn, optim, tutorial
 from ..jit import jit
 from ..plot import plot_training
-from ..table import as_text
+from ..table import as_text, counted
 from ..train.progress import reporting
 from . import BadInput, arguments
 from .arguments import Parser
@@ -102,7 +102,7 @@ def on_table(options: argparse.Namespace) -> None:
     check_range(source, encoder, columns)
     X, y = encoder.transform(columns), target.y.astype(float)
     model = nn.Perceptron(X.shape[1], rng=options.seed)
-    title(f"{source}: {len(X)} rows, {X.shape[1]} features, target {options.target!r}")
+    title(f"{source}: {len(X)} rows, {counted(X.shape[1], 'feature')}, target {options.target!r}")
     print(f"  {target.said}")
     print(f"  {len(train_rows)} rows to train on, {len(test_rows)} held out; features standardised")
 
@@ -158,7 +158,7 @@ def train(
     done = len(losses) - 1
     print(f"after {done} epochs  MSE {losses[-1]:.6f}{stopped}")
     if not np.isfinite(losses[-1]):
-        print("the error is not a number any more: try a smaller --lr")
+        print("the error is no longer a number: try a smaller --lr")
     return losses
 
 

@@ -18,7 +18,7 @@ def parser() -> Parser:
     p = arguments.command(
         "predict",
         "Predict the target for each row of a table, by a model that train wrote. Columns may "
-        "come in any order; those that the model does not know are left aside.",
+        "come in any order; unknown columns are ignored.",
         "tinygrad-slp predict model.safetensors new.csv -o predicted.csv",
     )
     p.add_argument("model", metavar="MODEL.safetensors")

@@ -13,7 +13,7 @@ from .. import metrics
 from ..data import OneHot, Standardizer, TableEncoder
 from ..data.column import listed
 from ..plot import plot_history
-from ..table import as_html
+from ..table import as_html, counted
 from ..train import History
 from .scores import scores, table
 from .trained import Trained
@@ -59,7 +59,7 @@ def page(
         f"<h1>{html.escape(trained.name)} from {html.escape(options.file)}</h1>",
         f"<p>{html.escape(said)}.<br>Rows: {counts}.</p>",
         section("How good it is", as_html(table([(name, scores(y, p)) for name, y, p in rows]))),
-        *([section("What was taken for what, " + rows[-1][0], matrix(trained, rows[-1]))]
+        *([section("Confusion matrix, " + rows[-1][0], matrix(trained, rows[-1]))]
           if trained.labels is not None else []),
         section("How it learned", curve(history)),
         section("Worth knowing", bullets(notes)),
@@ -104,7 +104,8 @@ def matrix(trained: Trained, row: tuple[str, np.ndarray, np.ndarray]) -> str:
 def curve(history: History) -> str:
     """The picture of the training as inline SVG, or what is missing for it; and how it ended."""
     last = history.epochs[-1]
-    ended = f"{len(history)} epochs in {sum(history['seconds']):.1f} s, loss {last['loss']:.4g}"
+    epochs = counted(len(history), "epoch")
+    ended = f"{epochs} in {sum(history['seconds']):.1f} s, loss {last['loss']:.4g}"
     ended = f"<p>{html.escape(ended + (f'; {history.stopped}' if history.stopped else ''))}.</p>"
     if find_spec("matplotlib") is None:
         return ended + (

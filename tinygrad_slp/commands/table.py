@@ -9,6 +9,7 @@ from operator import not_
 import numpy as np
 
 from ..data import Labels, Standardizer
+from ..table import counted
 from . import BadInput
 from .columns import is_text
 from .finding import Source, is_number, tidy
@@ -26,7 +27,9 @@ def read_numbers(source: Source, target: str) -> Frame:
     source.check_lengths()
     rows = [row for _, row in source.rows()][1:]
     if len(rows) < 5:
-        raise BadInput(f"{source}: {len(rows)} rows of data, too few to train on and hold some out")
+        raise BadInput(
+            f"{source}: {counted(len(rows), 'row')} of data, too few to train on and hold some out"
+        )
     columns = map(column, zip(*rows, strict=True))
     frame = Frame(source, dict(zip(header, columns, strict=True)))
     check_there(frame, target)

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..data import Labels, Standardizer, train_test_split
 from ..data.column import listed
+from ..table import counted
 from . import BadInput
 from .columns import DATE, Shares, is_text
 from .finding import Source, is_number
@@ -140,7 +141,7 @@ def check_classes(source: Source, name: str, labels: Labels, rows: int) -> None:
     k = len(labels.classes)
     if k == 1:
         raise BadInput(
-            f"{source}: column {name!r} has one class only, {labels.classes[0].item()!r}; "
+            f"{source}: column {name!r} has only one class, {labels.classes[0].item()!r}; "
             "expected two or more"
         )
     if k > MOST_CLASSES or 2 * k > rows:
@@ -187,7 +188,7 @@ def split(target: Target, options: argparse.Namespace) -> tuple[np.ndarray, np.n
     n = len(target.y)
     rng = np.random.default_rng(options.seed)
     if n < 5:
-        raise BadInput(f"{options.file}: {n} rows with a target; expected 5 or more")
+        raise BadInput(f"{options.file}: {counted(n, 'row')} with a target; expected 5 or more")
     if not options.validation:
         return rng.permutation(n), np.arange(0)
     alone = rare(target)
@@ -201,7 +202,7 @@ def split(target: Target, options: argparse.Namespace) -> tuple[np.ndarray, np.n
         )
     except ValueError:
         raise BadInput(
-            f"--validation {options.validation}: of {n} rows that leaves one part empty"
+            f"--validation {options.validation}: of {counted(n, 'row')} that leaves one part empty"
         ) from None
     if alone.any():
         train = rng.permutation(np.concatenate([train, np.flatnonzero(alone)]))

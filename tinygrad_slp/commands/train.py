@@ -10,7 +10,7 @@ import numpy as np
 from ..data import TableEncoder
 from ..data.column import listed
 from ..plot import plot_history
-from ..table import as_text
+from ..table import as_text, counted
 from ..train import History
 from . import BadInput, arguments, columns, report
 from .arguments import Parser
@@ -58,7 +58,9 @@ def parser() -> Parser:
         help="end after N epochs (10) without a better held-out loss, with the best weights",
     )  # fmt: skip
     p.add_argument("--out", metavar="FILE.safetensors", help="keep the model")
-    p.add_argument("--report", metavar="FILE.html", help="all there is to know, in one file")
+    p.add_argument(
+        "--report", metavar="FILE.html", help="everything about the training, in one file"
+    )
     return p
 
 
@@ -157,7 +159,9 @@ def prepared(options: argparse.Namespace) -> Data:
     check_range(source, encoder, features)
     notes = [*left_out(frame, target, options), *found, *encoder.notes()]
 
-    print(f"{source}: {len(frame):,} rows, {len(features)} columns to learn from")
+    print(
+        f"{source}: {counted(len(frame), 'row')}, {counted(len(features), 'column')} to learn from"
+    )
     print(f"  {target.said}")
     for note in notes:
         print(f"  {note}")
@@ -185,11 +189,10 @@ def left_out(frame: Frame, target: Target, options: argparse.Namespace) -> list[
     """What became of rows and columns that are not learned from."""
     notes = [f"{name}: left out, as --drop says" for name in options.drop]
     if missing := len(frame) - len(target.rows):
-        rows = "rows" if missing > 1 else "row"
-        notes.append(f"{missing:,} {rows} without a value of {options.target!r}: left out")
+        notes.append(f"{counted(missing, 'row')} without a value of {options.target!r}: left out")
     if (alone := rare(target)).any() and options.validation:
         labels = listed(target.encoder.inverse_transform(target.y[alone]))
-        notes.append(f"classes of one row, which is trained on, none is held out: {labels}")
+        notes.append(f"classes with one row, which is used for training: {labels}")
     return notes
 
 
@@ -202,7 +205,7 @@ def tell(trained: Trained, rows: Judged) -> None:
     print(as_text(table([(name, scores(y, p)) for name, y, p in rows]), before="  "))
     if trained.labels is not None:
         name, y, p = rows[-1]
-        print(f"\nWhat was taken for what, {name}")
+        print(f"\nConfusion matrix, {name}")
         print(confusion(y, p, trained.labels))
 
 
@@ -213,12 +216,12 @@ CLEARLY = 1.1
 def of_the_epochs(history: History, options: argparse.Namespace) -> str:
     """What to know of the epoch whose weights are kept; empty if that is nothing."""
     if options.early_stopping:
-        return "the held-out rows also chose the epoch: on new rows expect a bit less"
+        return "the held-out rows also chose the best epoch, so expect slightly worse on new rows"
     best, last = (row.get("val_loss", 0.0) for row in (history.best, history.epochs[-1]))
     if last <= CLEARLY * best:
         return ""
     return (
-        f"the held-out loss was least after epoch {history.best['epoch']}, {best:.4g}, and is "
+        f"the held-out loss was lowest after epoch {history.best['epoch']}, {best:.4g}, and is "
         f"{last:.4g} now; to end with the best weights, write --early-stopping"
     )
 
@@ -229,7 +232,7 @@ def keep(trained: Trained, options: argparse.Namespace) -> None:
         trained.save(options.out)
         print(f"wrote {options.out}; now: tinygrad-slp predict {options.out} NEW.csv")
     else:
-        print("the model is not kept; to keep it, write --out model.safetensors")
+        print("the model was not saved; to save it, write --out model.safetensors")
 
 
 def main(argv: Sequence[str]) -> None:

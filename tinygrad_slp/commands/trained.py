@@ -93,7 +93,7 @@ class Trained:
             and isinstance(target, Labels | Standardizer)
         ):
             raise BadInput(
-                f"{path}: a model, but not one that tinygrad-slp train wrote, so nothing is known "
-                "of its table; use it from Python: tinygrad_slp.saving.load"
+                f"{path}: a model, but not one that tinygrad-slp train wrote, so its columns are "
+                "unknown; use it from Python: tinygrad_slp.saving.load"
             )
         return cls(model, columns, target, facts)

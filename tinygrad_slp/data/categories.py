@@ -52,7 +52,7 @@ class OneHot(Encoder):
         x = column(x)
         at = positions(self.categories, x)
         if self.handle_unknown == "error":
-            hint = '; OneHot(handle_unknown="ignore") takes it for none of them'
+            hint = '; OneHot(handle_unknown="ignore") encodes it as zeros'
             refuse_unknown("category", at, x, self.categories, hint)
         y: np.ndarray = (at[:, None] == np.arange(len(self.categories))).astype(float)
         return y
@@ -67,7 +67,7 @@ class OneHot(Encoder):
         if y.shape[1:] != self.categories.shape:
             raise ValueError(f"expected shape (n, {len(self.categories)}), got {y.shape}")
         if np.any(none := ~y.any(axis=1)):
-            raise ValueError(f"row {np.argmax(none)} is all zeros: it is of no category")
+            raise ValueError(f"row {np.argmax(none)} is all zeros: it belongs to no category")
         x: np.ndarray = self.categories[y.argmax(axis=1)]
         return x
 
@@ -135,7 +135,7 @@ class Labels(Encoder):
             )
         if np.any(wrong := (index < 0) | (index >= len(self.classes))):
             raise ValueError(
-                f"there is no class {index[wrong][0]}: they go from 0 to {len(self.classes) - 1}"
+                f"there is no class {index[wrong][0]}: the classes are 0 to {len(self.classes) - 1}"
             )
         labels: np.ndarray = self.classes[index]
         return labels

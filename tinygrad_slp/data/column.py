@@ -28,7 +28,7 @@ def column(values: Any) -> np.ndarray:
         x = of_objects(x)
     if x.dtype.kind in "mM":
         raise ValueError(
-            f"dates and times ({x.dtype}) have no zero and no unit that a model could rely on: "
+            f"dates and times ({x.dtype}) have no natural zero or unit: "
             'turn them into numbers, as in (x - x.min()) / np.timedelta64(1, "D")'
         )
     if x.dtype.kind not in "biufU" or x.dtype.char == "g":
@@ -75,7 +75,7 @@ def positions(known: np.ndarray, x: np.ndarray) -> np.ndarray:
     if (x.dtype.kind == "U") != (known.dtype.kind == "U"):
         kinds = ["strings" if a.dtype.kind == "U" else "numbers" for a in (x, known)]
         if not missing(x).all():
-            raise ValueError(f"these are {kinds[0]} ({x.dtype}), where {kinds[1]} are known")
+            raise ValueError(f"got {kinds[0]} ({x.dtype}), but the known values are {kinds[1]}")
         x = np.full(x.shape, "" if kinds[1] == "strings" else np.nan)
     at = np.minimum(np.searchsorted(known, x), len(known) - 1)
     found = known[at]

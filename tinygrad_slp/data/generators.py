@@ -86,7 +86,7 @@ def blobs(
 def shares(n: int, classes: int) -> np.ndarray:
     """n class indices, sorted, each as often as any other, to one."""
     if not 1 <= classes <= n:
-        raise ValueError(f"{n} points do not make {classes} groups: each should have one at least")
+        raise ValueError(f"{n} points are too few for {classes} groups of at least one point each")
     return np.arange(n, dtype=np.int64) * classes // n
 
 

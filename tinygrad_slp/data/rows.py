@@ -60,9 +60,7 @@ class Batches:
         rows: int = arrays[0].shape[0]
         self.count = rows // size if drop_last else math.ceil(rows / size)
         if not self.count:
-            raise ValueError(
-                f"drop_last leaves nothing: {rows} rows are less than a batch of {size}"
-            )
+            raise ValueError(f"drop_last leaves no batch: {rows} rows are fewer than size={size}")
 
     def __len__(self) -> int:
         return self.count
@@ -144,11 +142,11 @@ def of_each(labels: np.ndarray, count: int, rng: "np.random.Generator") -> np.nd
     names, group, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     if np.any(sizes < 2):
         raise ValueError(
-            f"labels that there are only once cannot be split: {listed(names[sizes < 2])}"
+            f"a label that occurs only once cannot be in both parts: {listed(names[sizes < 2])}"
         )
     if len(names) > min(count, len(labels) - count):
         raise ValueError(
-            f"{len(names)} labels do not fit in parts of {len(labels) - count} and {count} rows"
+            f"{len(names)} labels do not fit in both parts, {len(labels) - count} and {count} rows"
         )
     share, rest = np.divmod(sizes * count, len(labels))
     largest = np.lexsort((rng.random(len(names)), -rest))  # of equal remainders, any

@@ -33,7 +33,7 @@ class Standardizer(Encoder):
         absent = np.isnan(x)
         if np.any(empty := absent.all(axis=0)):
             at = f" in column {np.argmax(empty)}" if x.ndim == 2 else ""
-            raise ValueError(f"there is no value{at} to take the mean of ({len(x)} rows)")
+            raise ValueError(f"all {len(x)} values{at} are missing, so there is no mean")
         low, high = np.nanmin(x, axis=0), np.nanmax(x, axis=0)
         # Of about 1, so that no square is too large or too small; a power of 2 rounds nothing.
         _, exponent = np.frexp(np.maximum(np.abs(low), np.abs(high)))

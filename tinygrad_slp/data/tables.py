@@ -41,7 +41,7 @@ class TableEncoder(Encoder):
         refuse_other(x)
         table = read(x, list(x))
         if absent := [name for name in self.given if name not in table]:
-            raise ValueError(f"encoders for columns that there are not: {listed(absent)}")
+            raise ValueError(f"encoders for columns that are not in the table: {listed(absent)}")
         columns = {}
         for name, values in table.items():
             default = OneHot() if values.dtype.kind == "U" else Standardizer()

@@ -29,7 +29,7 @@ def balanced_accuracy(y_true: Any, y_pred: Any) -> float:
 
 
 def confusion_matrix(y_true: Any, y_pred: Any, labels: Any = None) -> np.ndarray:
-    """How many of each label (rows) were taken for each label (columns): int64, shape (k, k).
+    """How many rows of each true label (row) got each predicted label (column): int64, (k, k).
 
     Args:
         labels: the order of rows and columns; by default the labels in y_true or y_pred, sorted.
@@ -48,10 +48,10 @@ class PrecisionRecallF1(NamedTuple):
     """How well classes are found: each one a number for each class (k,), or their average.
 
     Attributes:
-        precision: of what was taken for the class, the share that is of it.
-        recall: of what is of the class, the share that was taken for it.
+        precision: the share of rows predicted as the class that belong to it.
+        recall: the share of rows of the class that were predicted as it.
         f1: 2/(1/precision + 1/recall).
-        rows: how many there are of the class, or of all.
+        rows: the number of rows of the class, or of all classes.
     """
 
     precision: Any

@@ -35,7 +35,7 @@ def same_shape(true: np.ndarray, pred: np.ndarray) -> None:
             f"{true.shape} and {pred.shape}{hint}"
         )
     if not len(true):
-        raise ValueError("there are no rows to judge")
+        raise ValueError("there are no rows to compare")
 
 
 def both_labels(y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -101,8 +101,9 @@ def true_places(y_true: Any, labels: Any, score: np.ndarray) -> tuple[np.ndarray
     columns = 2 if score.ndim == 1 else score.shape[1]
     if len(found) != columns:
         raise ValueError(
-            f"scores of shape {score.shape} are of {columns} classes, but there are "
-            f"{len(found)}: {listed(found)}; name those of the columns with labels="
+            f"scores of shape {score.shape} are for {columns} classes, but "
+            f"{'y_true' if labels is None else 'labels='} has {listed(found)}; name the class of "
+            "each column with labels="
         )
     return places("y_true", true, found), found
 

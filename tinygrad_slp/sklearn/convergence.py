@@ -66,7 +66,7 @@ class Convergence:
             return
         what = "training loss" if self.score is None else "validation score"
         training.stop(
-            f"the {what} has not become better by tol={self.tol:g} for {self.idle} epochs in a row"
+            f"the {what} did not improve by tol={self.tol:g} for {self.idle} epochs in a row"
         )
 
     def on_train_end(self, training: Training) -> None:

@@ -31,8 +31,8 @@ def feed(data: Any, size: int, what: str) -> "Rows | Batches":
         return Rows(data, size, what)
     if isinstance(data, Iterator):
         raise TypeError(
-            f"{what} is {type(data).__name__}, which gives its batches once, and every epoch needs "
-            "them: give the arrays themselves, (X, y), or an object that can be iterated again"
+            f"{what} is a {type(data).__name__}, which gives its batches once, and every epoch "
+            "needs them: give the arrays themselves, (X, y), or a list of batches"
         )
     if isinstance(data, np.ndarray | Tensor) or not isinstance(data, Iterable):
         raise TypeError(
@@ -131,7 +131,9 @@ def numeric(arrays: Iterable[Any], what: str) -> list[np.ndarray]:
         raise ValueError(f"{what} should be at least two arrays, (X, y); got {len(found)}")
     for k, x in enumerate(found):
         if x.dtype.kind not in "biuf":
-            raise TypeError(f"array {k} of {what} is of {x.dtype}; encode it as numbers first")
+            raise TypeError(f"array {k} of {what} has dtype {x.dtype}; encode it as numbers first")
         if not x.ndim:
-            raise ValueError(f"array {k} of {what} is one number; expected rows, shape (n, ...)")
+            raise ValueError(
+                f"array {k} of {what} is a single number; expected rows, of shape (n, ...)"
+            )
     return found

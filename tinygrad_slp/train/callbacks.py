@@ -17,6 +17,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from ..table import counted
 from . import checkpoint
 from .training import Training
 
@@ -79,11 +80,11 @@ class EarlyStopping:
             if self.restore_best:
                 self.weights = training.model.state_dict()
         elif training.epoch - self.best_epoch >= self.patience:
-            found = "has not been a number"
+            found = "was not a number"
             if self.best_epoch:
                 best = f"{self.best:.6g}, in epoch {self.best_epoch}"
-                found = f"was best, {best}, and has not become better"
-            training.stop(f"{self.monitor} {found} for {self.patience} epochs")
+                found = f"did not improve on its best, {best},"
+            training.stop(f"{self.monitor} {found} for {counted(self.patience, 'epoch')}")
 
     def on_train_end(self, training: Training) -> None:
         if self.weights:
@@ -120,7 +121,9 @@ class Checkpoint:
         self.path = Path(path)
         self.every = every
         if self.path.is_dir() or not self.path.parent.is_dir():
-            raise ValueError(f"{path} cannot be written: it is a directory, or is not in one")
+            raise ValueError(
+                f"{path} cannot be written: it is a directory, or its directory does not exist"
+            )
 
     def on_epoch_end(self, training: Training) -> None:
         if training.is_last or training.epoch % self.every == 0:

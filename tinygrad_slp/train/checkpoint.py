@@ -60,7 +60,7 @@ def read(path: str | os.PathLike[str]) -> Any:
         raise
     except Exception as error:  # zipfile and NumPy raise a dozen kinds of errors at broken files
         raise ValueError(
-            f"{path} is not a checkpoint, or not all of one: {type(error).__name__}: {error}"
+            f"{path} is not a checkpoint, or is damaged: {type(error).__name__}: {error}"
         ) from None
     found: Any = json.loads(arrays.pop("tree").tobytes())
     if found["format"] != FORMAT or found["version"] != VERSION:
@@ -74,14 +74,14 @@ def read(path: str | os.PathLike[str]) -> Any:
 def loaded(file: BinaryIO) -> dict[str, np.ndarray]:
     """All arrays of a file, with the digest that it says they have."""
     if not zipfile.is_zipfile(file):
-        raise ValueError("no .npz file")
+        raise ValueError("it is not an .npz file")
     file.seek(0)
     with np.load(file, allow_pickle=False) as members:
         arrays = {name: members[name] for name in members.files}
     if not {"tree", "digest"} <= set(arrays):
-        raise ValueError(f"it has {', '.join(list(arrays)[:5])}")
+        raise ValueError(f"it lacks tree or digest, and has {', '.join(list(arrays)[:5])}")
     if not np.array_equal(arrays.pop("digest"), digest(arrays)):
-        raise ValueError("its digest is another")
+        raise ValueError("its checksum does not match")
     return arrays
 
 

@@ -40,7 +40,7 @@ def cause(step: Step, batch: list[np.ndarray]) -> str:
                 f"the update of {path} by {type(step.optimizer).__name__} made {what_in(p.array)}; "
                 f"the gradients were up to {largest:.4g}"
             )
-    return "run again, the step has no operation that makes any"
+    return "when the step was run again, every operation was finite"
 
 
 def parameters(step: Step) -> dict[str, Tensor]:
@@ -64,7 +64,7 @@ def in_forward(loss: Any, model: Module) -> str:
                 todo.append(x)
     node = reached[min(reached)]
     if node.function is None:
-        return f"a Tensor that is none of its parameters has {what_in(node.array)}"
+        return f"a Tensor that is not a parameter of the model has {what_in(node.array)}"
     return f"{name(node.function)} made {what_in(node.array)}{where(node, model)}{given(node)}"
 
 

@@ -12,6 +12,7 @@ from ..jit import BACKENDS
 from ..nn import Module
 from ..optim import Optimizer
 from ..random import Seed
+from ..table import counted
 from . import hooks
 from .blocks import feed
 from .history import History
@@ -61,8 +62,8 @@ def fit(
     Args:
         model: is trained in `train()` and validated in `eval()`.
         data: (X, y), a tuple of arrays of shapes (n, ...); or (X, y, w, ...), and then the loss is
-            `loss(model(x), y, w, ...)`. Or an iterable that gives tuples (x, y) of batches, anew
-            each epoch: a list, or an object with `__iter__`. Arrays of other libraries, such as
+            `loss(model(x), y, w, ...)`. Or an iterable that gives tuples (x, y) of batches, again
+            in each epoch: a list, or an object with `__iter__`. Arrays of other libraries, such as
             PyTorch's or Dask's, are refused: the error says what to write.
         loss: of prediction and targets, one number.
         optimizer: of the parameters of the model; not L-BFGS, which does not go by steps.
@@ -74,7 +75,7 @@ def fit(
         clip: is given all parameters, with their gradients, before each step of the optimizer, as
             `lambda params: optim.clip_grad_norm_(params, 1.0)`.
         jit: compile, with the back end True (or "auto"), "numpy", "llvm"; False: do not.
-        shuffle: a Generator, or a seed, that puts the rows in an order drawn anew each epoch; None:
+        shuffle: a Generator, or a seed, that puts the rows in a new random order each epoch; None:
             the order given. An iterable has its own order.
         progress: show a bar on a terminal, and a few lines elsewhere.
         resume: a file that `Checkpoint` wrote: goes on from there, with the same bits as a training
@@ -121,7 +122,7 @@ def history_kept(training: Training) -> Iterator[None]:
         yield
     except BaseException as error:
         if training.epoch:
-            error.add_note(f"The history of {training.epoch} epochs is in `history` of this error.")
+            error.add_note(f"The history of {counted(training.epoch, 'epoch')} is in error.history")
             vars(error)["history"] = training.history
         raise
 
@@ -202,13 +203,13 @@ def refuse_step(step: Step) -> None:
         )
     if not isinstance(optimizer, Optimizer):
         raise TypeError(
-            f"fit takes an optimizer that goes by steps, such as optim.Adam(model.parameters()); "
+            "fit takes an optimizer with a step per batch, such as optim.Adam(model.parameters()); "
             f"got {type(optimizer).__name__}"
         )
     mine = {id(p) for p in model.parameters()}
     if mine and mine.isdisjoint(map(id, optimizer.params)):
         raise ValueError(
-            "the optimizer has no parameter of this model, which would stay as it is: write "
+            "the optimizer has no parameter of this model, so nothing would be trained: write "
             f"{type(optimizer).__name__}(model.parameters())"
         )
 
@@ -227,7 +228,7 @@ def refuse_metrics(metrics: Any, validation: Any) -> None:
                 f"metrics.mse; got {type(metric).__name__}: {metric!r:.60}"
             )
     if "loss" in metrics:
-        raise ValueError('a metric called "loss" would take the place of val_loss: rename it')
+        raise ValueError('a metric called "loss" would replace the column val_loss: rename it')
     if metrics and validation is None:
         raise ValueError("metrics are of the validation data: give fit validation=(X, y) too")
 

@@ -63,7 +63,7 @@ class History:
             ValueError: there are no epochs.
         """
         if not self.epochs:
-            raise ValueError("the history has no epochs yet, so none is the best")
+            raise ValueError("the history has no epochs yet, so there is no best one")
         name = "val_loss" if "val_loss" in self.columns else "loss"
         # NaN is less than nothing, so that the first epoch would be the best if it had NaN.
         return min(self.epochs, key=lambda row: (row[name] != row[name], row[name]))

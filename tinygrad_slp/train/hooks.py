@@ -27,7 +27,9 @@ def checked(
         monitor = getattr(callback, "monitor", None)
         if isinstance(callback, Schedule | ReduceLROnPlateau):
             if callback.optimizer is not optimizer:
-                raise ValueError(f"{type(callback).__name__} is for another optimizer than fit")
+                raise ValueError(
+                    f"{type(callback).__name__} belongs to another optimizer than that of fit"
+                )
             if isinstance(callback, OneCycleLR) and callback.total_steps != epochs:
                 raise ValueError(
                     f"fit takes a step of OneCycleLR each epoch, {epochs} in all, "
@@ -84,7 +86,7 @@ def load_states(callbacks: list[Any], saved: list[Any]) -> None:
     names = [type(c).__name__ for c in here]
     if names != [name for name, _ in saved]:
         raise ValueError(
-            f"it was written with the callbacks {[name for name, _ in saved]}, here are {names}"
+            f"it has the callbacks {[name for name, _ in saved]}, and this training has {names}"
         )
     for callback, (_, state) in zip(here, saved, strict=True):
         callback.load_state_dict(state)

@@ -161,7 +161,7 @@ class Training:
     def fail(self, before: Snapshot, block: Block, batches: int) -> None:
         """Finds the step that gave NaN or infinity, and why it did, and goes back an epoch."""
         before.restore()
-        why = "taken again, the same steps did not"
+        why = "when the same steps were repeated, everything was finite"
         k = 0
         for k in range(len(block[0])):
             batch = [x[k] for x in block]
@@ -205,12 +205,11 @@ class Training:
         drawing = streams(modules.values())
         if len(state["streams"]) != len(drawing):
             raise ValueError(
-                f"it has {len(state['streams'])} random layers, here are {len(drawing)}"
+                f"it has {len(state['streams'])} random layers, and this model has {len(drawing)}"
             )
         if (state["shuffle"] is None) != (self.rng is None):
-            raise ValueError(
-                "it was written with rows shuffled, and here they are not, or vice versa"
-            )
+            then, now = ("shuffled", "in order")[:: 1 if self.rng is None else -1]
+            raise ValueError(f"it took the rows {then}, and this training takes them {now}")
         for name, module in modules.items():
             module.load_state_dict(state.get(name, {}))
         for stream, saved in zip(drawing, state["streams"], strict=True):
