@@ -10,8 +10,8 @@ import pytest
 from pytest import approx
 
 import tinygrad_slp
-from tinygrad_slp.check.power.cases import cases
-from tinygrad_slp.check.power.regimes import REGIMES
+from benchmarks.power.cases import cases
+from benchmarks.power.regimes import REGIMES
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -86,4 +86,4 @@ def test_the_power_tables_are_of_about_the_cases_there_are():
     every, seeds = map(int, re.search(r"power --every (\d+) --seeds (\d+)", text).groups())
     right = row(text.partition("Right gradients, at ")[2].partition("Lost to rounding")[0], "all")
     trials = sum(map(int, right)) / seeds
-    assert trials * every / len(REGIMES) == approx(len(cases()), rel=0.05), "run check.power"
+    assert trials * every / len(REGIMES) == approx(len(cases()), rel=0.05), "run benchmarks.power"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import tinygrad_slp as tg
-from tinygrad_slp.check.power.library import DERIVATIONS
+from benchmarks.power.library import DERIVATIONS
 
 
 @pytest.mark.parametrize("known", DERIVATIONS, ids=lambda known: known.name)

@@ -1,14 +1,14 @@
-"""The checker has power: a sample of what `python -m tinygrad_slp.check.power` counts in full."""
+"""The checker has power: a sample of what `python -m benchmarks.power` counts in full."""
 
 import numpy as np
 import pytest
 
+from benchmarks.power import __main__ as power
+from benchmarks.power import regimes, trial
+from benchmarks.power.cases import cases
+from benchmarks.power.mutants import Mutant
+from benchmarks.power.regimes import REGIMES, title
 from tinygrad_slp.check import Report, Verdict
-from tinygrad_slp.check.power import __main__ as power
-from tinygrad_slp.check.power import regimes, trial
-from tinygrad_slp.check.power.cases import cases
-from tinygrad_slp.check.power.mutants import Mutant
-from tinygrad_slp.check.power.regimes import REGIMES, title
 
 CASES = cases()
 SLOW = (regimes.tiny, regimes.large, regimes.near_a_kink, regimes.single_precision)

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ..gradient import check_gradient
-from ..report import Report
-from ..search import Draw
-from ..verdict import NEGLIGIBLE, Verdict, grain_of
+from tinygrad_slp.check.gradient import check_gradient
+from tinygrad_slp.check.report import Report
+from tinygrad_slp.check.search import Draw
+from tinygrad_slp.check.verdict import NEGLIGIBLE, Verdict, grain_of
+
 from .cases import Case
 from .mutants import Mutant, mutants
 from .peers import Accepts

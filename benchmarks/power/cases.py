@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ... import autodiff
-from ...rule import functions
-from ..examples import Call, calls
-from ..search import Draw
+from tinygrad_slp import autodiff
+from tinygrad_slp.check.examples import Call, calls
+from tinygrad_slp.check.search import Draw
+from tinygrad_slp.rule import functions
+
 from .library import DERIVATIONS, Derivation
 
 Array = Any

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from ... import autodiff
-from ..search import Draw
+from tinygrad_slp import autodiff
+from tinygrad_slp.check.search import Draw
+
 from .cases import Case
 
 Arrays = list[Any]

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..search import Draw
-from ..slips import Slip, Traced
-from ..wholes import factors
+from tinygrad_slp.check.search import Draw
+from tinygrad_slp.check.slips import Slip, Traced
+from tinygrad_slp.check.wholes import factors
+
 from .cases import Case
 
 ERRORS = (1e-2, 1e-4, 1e-6)  # relative, in one element

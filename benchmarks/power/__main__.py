@@ -1,4 +1,4 @@
-"""`python -m tinygrad_slp.check.power`: mutates every right gradient there is, and counts."""
+"""`python -m benchmarks.power`: mutates every right gradient there is, and counts."""
 
 import argparse
 import os
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(prog="python -m tinygrad_slp.check.power", description=__doc__)
+    p = argparse.ArgumentParser(prog="python -m benchmarks.power", description=__doc__)
     p.add_argument("--every", type=int, default=1, help="one in so many cases and regimes")
     p.add_argument("--seeds", type=int, default=1, help="points per right gradient and regime; "
                    "at the first of them it is made wrong too")  # fmt: skip

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..search import Draw, Search, distance
-from ..slips import Slip, Traced
-from ..wholes import Sizes, factors
+from tinygrad_slp.check.search import Draw, Search, distance
+from tinygrad_slp.check.slips import Slip, Traced
+from tinygrad_slp.check.wholes import Sizes, factors
+
 from .cases import Case
 from .mutants import multiplied, slipped
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ... import rules
-from ..formula import Interval, Shapes
+from tinygrad_slp import rules
+from tinygrad_slp.check.formula import Interval, Shapes
 
 Array = Any
 Gradient = Callable[..., Array]
