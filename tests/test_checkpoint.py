@@ -243,7 +243,7 @@ def test_checkpoints_of_others_are_refused(tmp_path, written):
         resumed(path, network(width=9))
     with pytest.raises(ValueError, match=r"callbacks \['Cosine.*\[\]"):
         resumed(path, callbacks=[])
-    with pytest.raises(ValueError, match="rows shuffled, .* in order"):
+    with pytest.raises(ValueError, match=r"rows shuffled, .* in order"):
         resumed(path, shuffle=None)
     with pytest.raises(ValueError, match="MT19937"):
         resumed(path, shuffle=np.random.Generator(np.random.MT19937(0)))
