@@ -26,7 +26,7 @@ def pandas_whole(path):
 
 
 def as_the_commands_do(path):
-    from tinygrad_slp.commands.finding import Source
+    from tinygrad_slp.commands.csv_source import Source
     from tinygrad_slp.commands.reading import read
 
     return read(Source(path)).columns

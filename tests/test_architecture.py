@@ -1,6 +1,7 @@
 """The house as docs/architecture.md draws it: which file may import which, read off the code."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,33 @@ def test_imports_go_one_way(path):
     for there in imports(path):
         if here != "__init__":
             assert ORDER.index(there) < ORDER.index(here) or there == here
+
+
+def module_of(path):
+    """The dotted name of a file, such as ("nn", "module"); of a package, ("nn",)."""
+    *folders, name = path.relative_to(PACKAGE).with_suffix("").parts
+    return tuple(folders) if name == "__init__" else (*folders, name)
+
+
+def modules_imported(path, modules):
+    """The modules of ours that a file imports, anywhere in it and for whatever reason."""
+    package = path.relative_to(PACKAGE).parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            above = package[: len(package) - node.level + 1]
+            there = above + tuple(node.module.split(".") if node.module else ())
+            for alias in node.names:
+                found = (*there, alias.name)
+                yield found if found in modules else there
+
+
+def test_no_circle_of_imports_also_within_a_package():
+    modules = {module_of(path): path for path in FILES}
+    graph = {
+        name: set(modules_imported(path, modules)) - {name, ()} for name, path in modules.items()
+    }
+    names = [".".join(name) for name in graphlib.TopologicalSorter(graph).static_order()]
+    assert len(names) == len(modules)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))

@@ -7,7 +7,7 @@ import pytest
 
 from tinygrad_slp import nn
 from tinygrad_slp.check import check_formula, check_gradient, check_module, check_second, prove
-from tinygrad_slp.check.point import distinct
+from tinygrad_slp.check.evaluation import distinct
 
 W = np.array([0.3, 1.0, -0.7])
 

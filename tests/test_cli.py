@@ -15,7 +15,7 @@ import pytest
 
 from tinygrad_slp.cli import main
 from tinygrad_slp.commands import COMMANDS
-from tinygrad_slp.commands.finding import Source
+from tinygrad_slp.commands.csv_source import Source
 from tinygrad_slp.commands.table import read_numbers, read_target
 
 PROGRAM = (sys.executable, "-m", "tinygrad_slp")

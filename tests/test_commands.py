@@ -17,7 +17,7 @@ pytest.importorskip("safetensors", reason="safetensors is not installed (extra i
 
 from tinygrad_slp.cli import main
 from tinygrad_slp.commands import report
-from tinygrad_slp.commands.trained import Trained
+from tinygrad_slp.commands.model_file import Trained
 from tinygrad_slp.data import penguins
 
 PENGUINS = Path(penguins.__file__).with_name("penguins.csv")

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("pandas", reason="pandas is not installed (extra cli)")
 
-from tinygrad_slp.commands.finding import Source
+from tinygrad_slp.commands.csv_source import Source
 from tinygrad_slp.commands.reading import Texts, read
 
 

@@ -84,7 +84,7 @@ def test_it_is_the_loop_written_by_hand(jit, make, size):
 def test_every_row_comes_once_an_epoch(n, size, block):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "BLOCK", block)
-        rows = blocks.Rows((np.arange(n), np.arange(n)[:, None] * 2.0), size, "data")
+        rows = blocks.RowFeed((np.arange(n), np.arange(n)[:, None] * 2.0), size, "data")
         for rng in (None, np.random.default_rng(0)):
             seen = list(rows.blocks(rng))
             x = np.concatenate([part[0].ravel() for part in seen])

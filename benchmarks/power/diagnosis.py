@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_slp.check.search import Draw, Search, distance
-from tinygrad_slp.check.slips import Slip, Traced
-from tinygrad_slp.check.wholes import Sizes, factors
+from tinygrad_slp.check.slips import LossGraph, Slip
+from tinygrad_slp.check.whole_slips import Sizes, factors
 
 from .cases import Case
 from .mutants import multiplied, slipped
@@ -38,7 +38,7 @@ def diagnosed(case: Case, seed: Sequence[int], pairs: int) -> Counter[tuple[str,
 
 
 def slips_of(case: Case, draw: Draw) -> Iterator[Named]:
-    for slip in Traced(case.loss, draw.inputs, case.wrt).slips():
+    for slip in LossGraph(case.loss, draw.inputs, case.wrt).slips():
         yield slip.text, slip, None
     for text, factor in factors(draw.sizes):
         yield text, None, factor
@@ -64,7 +64,7 @@ def outcome(case: Case, draws: Sequence[Draw], slips: Sequence[Named]) -> str:
     right = [case.gradient(*d.inputs) for d in draws]
     if max(distance(g, claim(*d.inputs)) for g, d in zip(right, draws, strict=True)) < 1e-9:
         return "no mistake"
-    found = Search(Traced, case.loss, claim, case.wrt, draws, case.names).diagnose()
+    found = Search(LossGraph, case.loss, claim, case.wrt, draws, case.names).diagnose()
     if not found.slips:
         return "not named"
     return "named" if set(found.slips) == {text for text, *_ in slips} else "named otherwise"

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_slp.check.search import Draw
-from tinygrad_slp.check.slips import Slip, Traced
-from tinygrad_slp.check.wholes import factors
+from tinygrad_slp.check.slips import LossGraph, Slip
+from tinygrad_slp.check.whole_slips import factors
 
 from .cases import Case
 
@@ -25,7 +25,7 @@ class Mutant:
 
 
 def mutants(case: Case, draw: Draw, rng: np.random.Generator) -> Iterator[Mutant]:
-    for slip in Traced(case.loss, draw.inputs, case.wrt).slips():
+    for slip in LossGraph(case.loss, draw.inputs, case.wrt).slips():
         yield Mutant(slip.text, slipped(case, [slip]))
     for text, turn in turns(draw, case.wrt):
         yield Mutant(text, turned(case, turn))
@@ -38,7 +38,7 @@ def slipped(case: Case, slips: Sequence[Slip]) -> Callable[..., Any]:
     """The gradient with slips on the way back through the graph, whatever the sizes."""
 
     def gradient(*inputs: Any) -> Any:
-        traced = Traced(case.loss, inputs, case.wrt)
+        traced = LossGraph(case.loss, inputs, case.wrt)
         there = {(slip.text, slip.edge): slip for slip in traced.slips()}
         return traced.gradient([there[slip.text, slip.edge] for slip in slips])
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..tree import flatten, leaves_like, structure
 from .adapters import framework_of
-from .point import Point
+from .evaluation import Point
 
 
 class Claim:

@@ -15,11 +15,11 @@ import numpy as np
 
 from .. import autodiff
 from ..graph import Node
+from .evaluation import EPS64, spacing
 from .gradient import check_gradient
-from .point import EPS64, spacing
 from .report import Report, joined
 from .search import Draw, Measured, Search, distance
-from .slips import Traced
+from .slips import LossGraph
 from .verdict import GRAVITY, Verdict, grain_of
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -168,7 +168,7 @@ class Formula:
         self.eps = EPS64
         inputs = self.draws[0].inputs
         try:
-            traced = Traced(self.loss, inputs, self.wrt)
+            traced = LossGraph(self.loss, inputs, self.wrt)
             right = traced.gradient()
         except Exception:  # whatever it raises, it does not take Tensors
             return False
@@ -272,7 +272,7 @@ class Formula:
             report.replay = f"{call}({', '.join(compact(x) for x in inputs)})"
         if self.known:
             search = Search(
-                Traced, self.loss, self.formula, self.wrt, self.draws, self.shapes.names
+                LossGraph, self.loss, self.formula, self.wrt, self.draws, self.shapes.names
             )
         else:
             draws = self.draws[:MEASURED]

@@ -8,11 +8,11 @@ from typing import Any, Literal
 import numpy as np
 
 from .claim import Claim
-from .measuring import Directions, Elements
-from .point import Point
+from .evaluation import Point
+from .measurement import Directions, Elements
 from .report import Report, ordered
 from .search import PATIENCE, Draw, Measured, Search
-from .slips import Traced
+from .slips import LossGraph
 from .verdict import Finding, Verdict, gravest
 
 Method = Literal["auto", "elements", "directions"]
@@ -159,7 +159,7 @@ def explained(report: Report, point: Point, claim: Claim, deadline: float) -> Re
     # Whatever f and grad raise: either f does not take Tensors, and its slopes have to be measured,
     # or it is not defined near by, and nothing can be said.
     with suppress(Exception):
-        search = Search(Traced, loss, claimed, wrt, draws, point.names, deadline)
+        search = Search(LossGraph, loss, claimed, wrt, draws, point.names, deadline)
         return search.diagnose().added_to(report)
     if point.arrays[wrt].size <= FEW:
         with suppress(Exception):

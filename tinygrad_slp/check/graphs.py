@@ -17,9 +17,9 @@ from ..rule import RULES, name
 from ..tensor import Tensor
 from ..tree import flatten
 from ..walk import ancestors, match
+from .evaluation import Point
 from .examples import Call, calls
 from .gradient import check_gradient
-from .point import Point
 from .report import Report, joined, ordered
 from .verdict import Verdict, grain_of, gravest
 

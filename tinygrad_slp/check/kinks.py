@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from .point import Point
+from .evaluation import Point
 from .slope import Slope, measure, power_of_two
 from .verdict import Finding, Verdict, judge
 
-Place = tuple[int, tuple[int, ...]]  # of an element: which array, and where in it
+Element = tuple[int, tuple[int, ...]]  # of an element: which array, and where in it
 TIMES = 8  # directions that are tried before something is said of all
 BESIDE = 24  # points beside
 
@@ -41,7 +41,7 @@ def zeros(point: Point) -> list[Any]:
     return [np.zeros(a.shape) for a in point.arrays]
 
 
-def mixture(point: Point, places: Sequence[Place], rng: np.random.Generator) -> list[Any]:
+def mixture(point: Point, places: Sequence[Element], rng: np.random.Generator) -> list[Any]:
     """A random direction in these elements, of their own sizes where they are close to 0."""
     u = zeros(point)
     for k, i in places:

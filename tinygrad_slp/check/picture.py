@@ -4,20 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from .report import Report
-from .verdict import GRAVITY, Finding
+from .verdict import Finding
 
 
-def draw(report: Report, path: str) -> None:
-    """Writes the picture of the worst finding: see `Report.plot`."""
-    report = max(
-        (r for r in (report, *report.reports.values()) if r.findings and r.findings[0].slope.steps),
-        key=lambda r: GRAVITY.index(r.verdict),
-        default=report,
-    )
-    finding = report.findings[0] if report.findings else None
-    if finding is None or not finding.slope.steps:
-        raise ValueError("there are no measured slopes to draw in this report")
+def draw(name: str, finding: Finding, path: str) -> None:
+    """Writes the picture of a finding about the gradient of this name: see `Report.plot`."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -28,7 +19,7 @@ def draw(report: Report, path: str) -> None:
     steps = np.array(slope.steps, dtype=float)
     figure = Figure(figsize=(7, 6.4), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
-    above.set_title(f"{report.name}, {finding.where}: {finding.verdict}")
+    above.set_title(f"{name}, {finding.where}: {finding.verdict}")
     draw_slopes(above, finding, steps)
     draw_errors(below, finding, steps)
     figure.savefig(path, dpi=130)

@@ -151,7 +151,12 @@ class Report:
         """
         from .picture import draw
 
-        draw(self, path)
+        there = [r for r in (self, *self.reports.values()) if r.findings]
+        there = [r for r in there if r.findings[0].slope.steps]
+        if not there:
+            raise ValueError("there are no measured slopes to draw in this report")
+        worst = max(there, key=lambda r: GRAVITY.index(r.verdict))
+        draw(worst.name, worst.findings[0], path)
 
 
 def number(x: float) -> float | None:

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from .measuring import slope_of_element
-from .point import Point
+from .evaluation import Point
+from .measurement import slope_of_element
 from .report import Report
-from .slips import Slip, Traced
-from .wholes import Whole, wholes
+from .slips import LossGraph, Slip
+from .whole_slips import Whole, wholes
 
 PATIENCE = 10.0  # seconds that a search takes, if nothing else is said
 
@@ -47,7 +47,7 @@ class Diagnosis:
 class Measured:
     """The gradient of a loss that does not take Tensors, from measured slopes: no graph, no slips.
 
-    It stands in for `Traced`, whose methods see.
+    It stands in for `LossGraph`, whose methods see.
     """
 
     close = 1e-5
@@ -97,7 +97,7 @@ class Search:
     """Looks a claimed gradient up in the dictionary.
 
     Args:
-        graph: how to know the right gradient: Traced or Measured.
+        graph: how to know the right gradient: LossGraph or Measured.
         loss: f(*inputs) → one number, in functions that take Tensors.
         claim: f(*inputs) → the claimed gradient of input `wrt`.
         draws: fresh inputs; the first few are searched on, all confirm.
@@ -107,7 +107,7 @@ class Search:
 
     def __init__(
         self,
-        graph: type[Traced] | type[Measured],
+        graph: type[LossGraph] | type[Measured],
         loss: Callable[..., Any],
         claim: Callable[..., Any],
         wrt: int,
@@ -123,7 +123,7 @@ class Search:
         self.draws = draws
         self.names = names
         self.claims: dict[int, Any] = {}
-        self.traced: dict[Any, Traced | Measured] = {}
+        self.traced: dict[Any, LossGraph | Measured] = {}
 
     def claimed(self, n: int) -> Any:
         if n not in self.claims:
@@ -133,7 +133,7 @@ class Search:
 
     def trace(
         self, n: int, data: int | None = None, shift: tuple[int, int] = (0, 0)
-    ) -> Traced | Measured:
+    ) -> LossGraph | Measured:
         """The graph on draw n; with one data input rolled by (by, axis), if one is given."""
         key = n, data, shift
         if key not in self.traced:

@@ -1,7 +1,7 @@
 """Slips on the way back through a graph: what people forget or mix up in one step.
 
 A slip belongs to one edge of the graph, from a node to one of its parents, and replaces the vjp of
-that edge. `Traced.gradient` walks back with any number of them.
+that edge. `LossGraph.gradient` walks back with any number of them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -37,7 +37,7 @@ class Slip:
     common: bool = False  # tried first, and so named where other slips come to the same
 
 
-class Traced:
+class LossGraph:
     """The graph of a loss from one of its inputs, to be walked back with slips."""
 
     close = 1e-9  # gradients that differ by less are the same

@@ -13,7 +13,7 @@ from typing import NoReturn
 from ..jit import BACKENDS
 from ..saving import write_whole
 from . import BadInput
-from .finding import Source
+from .csv_source import Source
 
 
 class Parser(argparse.ArgumentParser):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 import numpy as np
 
 from . import BadInput
-from .finding import is_number
+from .csv_source import is_number
 from .reading import Column, Frame, Texts
 
 MANY = 1000

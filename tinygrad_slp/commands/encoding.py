@@ -7,7 +7,7 @@ import numpy as np
 from ..data import OneHot, Standardizer, TableEncoder
 from . import BadInput
 from .columns import FAR
-from .finding import Source, is_number
+from .csv_source import Source, is_number
 from .reading import PART, Column, Texts
 
 DTYPE = np.float32

@@ -9,10 +9,10 @@ from ..table import as_text, counted
 from . import BadInput, arguments
 from .arguments import Parser
 from .encoding import inputs
-from .further import imputed, table_of
+from .later_table import imputed, table_of
+from .model_file import Trained
 from .scores import by_class, confusion, scores, table
 from .target import check_there, known_labels, present
-from .trained import Trained
 
 
 def parser() -> Parser:

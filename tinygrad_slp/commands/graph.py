@@ -9,7 +9,7 @@ from ..tensor import Tensor
 from . import BadInput, arguments
 from .arguments import Parser
 from .encoding import DTYPE
-from .trained import Trained
+from .model_file import Trained
 
 KINDS = (".svg", ".dot", ".gv", ".mmd")
 

@@ -12,8 +12,8 @@ from ..nn.activations import ACTIVATIONS as BY_NAME
 from ..train import EarlyStopping, History, NonFiniteError, fit
 from . import BadInput
 from .encoding import DTYPE
+from .model_file import Trained
 from .target import Target
-from .trained import Trained
 
 ACTIVATIONS = {name.replace("_", "-"): kind for name, kind in BY_NAME.items()}
 LOSSES = {

@@ -10,8 +10,8 @@ import numpy as np
 from . import arguments
 from .arguments import Parser
 from .encoding import inputs
-from .further import imputed, table_of
-from .trained import Trained
+from .later_table import imputed, table_of
+from .model_file import Trained
 
 
 def parser() -> Parser:

@@ -19,7 +19,7 @@ import numpy as np
 
 from . import BadInput, finding
 from .arguments import need
-from .finding import MISSING, Source, tidy
+from .csv_source import MISSING, Source, tidy
 
 PART = 65536
 

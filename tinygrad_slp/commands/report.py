@@ -15,8 +15,8 @@ from ..data.column import listed
 from ..plot import plot_history
 from ..table import as_html, counted
 from ..train import History
+from .model_file import Trained
 from .scores import scores, table
-from .trained import Trained
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 60em; margin: 2em auto;

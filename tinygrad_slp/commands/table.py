@@ -12,7 +12,7 @@ from ..data import Labels, Standardizer
 from ..table import counted
 from . import BadInput
 from .columns import is_text
-from .finding import Source, is_number, tidy
+from .csv_source import Source, is_number, tidy
 from .reading import Column, Frame, Texts
 from .target import Target, check_classes, check_there, present
 

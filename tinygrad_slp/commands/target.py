@@ -9,7 +9,7 @@ from ..data.column import listed
 from ..table import counted
 from . import BadInput
 from .columns import DATE, Shares, is_text
-from .finding import Source, is_number
+from .csv_source import Source, is_number
 from .reading import Column, Frame, Texts
 
 FEW = 10

@@ -15,12 +15,12 @@ from ..train import History
 from . import BadInput, arguments, columns, report
 from .arguments import Parser
 from .encoding import check_range, fitted, inputs
+from .model_file import Trained
 from .network import ACTIVATIONS, LOSSES, OPTIMIZERS, chosen_loss, judged, learn, make, outline
 from .reading import Frame, read
 from .report import Judged
 from .scores import confusion, scores, table
 from .target import TASKS, Target, check_there, rare, read_target, split
-from .trained import Trained
 
 
 def parser() -> Parser:

@@ -19,7 +19,7 @@ Point = tuple[float, float]
 
 
 @dataclass
-class Place:
+class Box:
     """A box, or an edge where it passes a layer.
 
     Attributes:
@@ -32,8 +32,8 @@ class Place:
     width: float
     height: float
     layer: int
-    above: list[tuple["Place", float]] = field(default_factory=list)
-    below: list[tuple["Place", float]] = field(default_factory=list)
+    above: list[tuple["Box", float]] = field(default_factory=list)
+    below: list[tuple["Box", float]] = field(default_factory=list)
     x: float = 0.0
     y: float = 0.0
 
@@ -46,7 +46,7 @@ class Layout:
     bends to the fourth, and so on.
     """
 
-    boxes: list[Place]
+    boxes: list[Box]
     lines: list[list[list[Point]]]
     width: float
     height: float
@@ -55,10 +55,10 @@ class Layout:
 def layout(sizes: Sequence[tuple[float, float]], inputs: Sequence[Sequence[int]]) -> Layout:
     """Places boxes of these (width, height), each below its inputs, which come before it."""
     boxes = [
-        Place(width, height, layer)
+        Box(width, height, layer)
         for (width, height), layer in zip(sizes, layers_of(inputs), strict=True)
     ]
-    rows: list[list[Place]] = [[] for _ in range(max(box.layer for box in boxes) + 1)]
+    rows: list[list[Box]] = [[] for _ in range(max(box.layer for box in boxes) + 1)]
     for box in boxes:
         rows[box.layer].append(box)
     ways = [
@@ -87,9 +87,9 @@ def layers_of(inputs: Sequence[Sequence[int]]) -> list[int]:
     return [layers[k] if sources else used[k] for k, sources in enumerate(inputs)]
 
 
-def connect(source: Place, target: Place, at: float, rows: list[list[Place]]) -> list[Place]:
+def connect(source: Box, target: Box, at: float, rows: list[list[Box]]) -> list[Box]:
     """The places that an edge goes through, those in between made anew."""
-    between = [Place(PASS, 0.0, layer) for layer in range(source.layer + 1, target.layer)]
+    between = [Box(PASS, 0.0, layer) for layer in range(source.layer + 1, target.layer)]
     for place in between:
         rows[place.layer].append(place)
     way = [source, *between, target]
@@ -100,7 +100,7 @@ def connect(source: Place, target: Place, at: float, rows: list[list[Place]]) ->
     return way
 
 
-def untangle(rows: list[list[Place]]) -> None:
+def untangle(rows: list[list[Box]]) -> None:
     """Orders the places within their rows so that few edges cross."""
     for row in rows:
         number(row)
@@ -116,13 +116,13 @@ def untangle(rows: list[list[Place]]) -> None:
     rows[:] = best
 
 
-def number(row: list[Place]) -> None:
+def number(row: list[Box]) -> None:
     """Makes the x of each place its number in the row, until the real ones are known."""
     for k, place in enumerate(row):
         place.x = float(k)
 
 
-def swap(row: list[Place]) -> None:
+def swap(row: list[Box]) -> None:
     """Exchanges neighbours whose edges cross less the other way round."""
     for k in range(len(row) - 1):
         left, right = row[k], row[k + 1]
@@ -131,27 +131,27 @@ def swap(row: list[Place]) -> None:
             left.x, right.x = right.x, left.x
 
 
-def crossed(left: Place, right: Place) -> int:
+def crossed(left: Box, right: Box) -> int:
     """How many edges of two places cross, if one is left of the other."""
     return sum(x > y for side in (ends_above, ends_below) for x in side(left) for y in side(right))
 
 
-def ends_above(place: Place) -> list[float]:
+def ends_above(place: Box) -> list[float]:
     return [other.x for other, _ in place.above]
 
 
-def ends_below(place: Place) -> list[float]:
+def ends_below(place: Box) -> list[float]:
     """Two ends on one box are apart, by less than the boxes are."""
     return [other.x + end / (other.width + 1) for other, end in place.below]
 
 
-def middle(place: Place, downward: bool) -> float:
+def middle(place: Box, downward: bool) -> float:
     """The mean place of the neighbours above, or below; its own, if there are none."""
     found = ends_above(place) if downward else ends_below(place)
     return sum(found) / len(found) if found else place.x
 
 
-def crossings(rows: Iterable[list[Place]]) -> int:
+def crossings(rows: Iterable[list[Box]]) -> int:
     """How many pairs of edges cross, the rows being numbered from the left."""
     total = 0
     for row in rows:
@@ -164,7 +164,7 @@ def crossings(rows: Iterable[list[Place]]) -> int:
     return total
 
 
-def spread(rows: list[list[Place]]) -> float:
+def spread(rows: list[list[Box]]) -> float:
     """Gives the places their x, in the order of their rows; returns the width of it all."""
     for row in rows:
         settle(row, [0.0] * len(row))
@@ -178,14 +178,14 @@ def spread(rows: list[list[Place]]) -> float:
     return max(place.x + place.width / 2 for row in rows for place in row)
 
 
-def pulled(place: Place) -> float:
+def pulled(place: Box) -> float:
     """Where the edges of a place would have it: they want to be upright."""
     wishes = [other.x - end for other, end in place.above]
     wishes += [other.x + end for other, end in place.below]
     return sum(wishes) / len(wishes) if wishes else place.x
 
 
-def settle(row: list[Place], wishes: Sequence[float]) -> None:
+def settle(row: list[Box], wishes: Sequence[float]) -> None:
     """Moves the places of a row to their wishes, as near as they can without touching.
 
     It minimizes Σ (x − wish)², heavier for edges that pass: pool adjacent violators.
@@ -206,7 +206,7 @@ def settle(row: list[Place], wishes: Sequence[float]) -> None:
         place.x = mean + offset
 
 
-def stack(rows: list[list[Place]]) -> float:
+def stack(rows: list[list[Box]]) -> float:
     """Gives the places their y, row under row; returns the height of it all."""
     top = 0.0
     for row in rows:
@@ -219,7 +219,7 @@ def stack(rows: list[list[Place]]) -> float:
     return top - BETWEEN
 
 
-def points(way: list[Place], k: int) -> list[Point]:
+def points(way: list[Box], k: int) -> list[Point]:
     """The line of an edge, input k of its target: out of its source below, in from above."""
     source, *between, target = way
     line = [(source.x, source.y + source.height / 2)]

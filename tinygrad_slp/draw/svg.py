@@ -3,7 +3,7 @@
 from html import escape
 
 from .graph import Vertex
-from .layout import Place, Point, layout
+from .layout import Box, Point, layout
 
 LETTER, LINE = 7.3, 16.0  # the width and height of one, in the font below
 FONT = 'font-family="\'DejaVu Sans Mono\', Menlo, Consolas, monospace" font-size="12"'
@@ -43,7 +43,7 @@ def size(vertex: Vertex) -> tuple[float, float]:
     return letters * LETTER + 2 * PADDING, (1 + len(vertex.lines)) * LINE + PADDING
 
 
-def box(vertex: Vertex, place: Place, bold: bool) -> str:
+def box(vertex: Vertex, place: Box, bold: bool) -> str:
     left, top = place.x - place.width / 2, place.y - place.height / 2
     texts = [
         f'<text x="{place.x:.1f}" y="{top + PADDING / 2 + LINE * (k + 0.75):.1f}" '

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..data.column import listed
-from .given import both_labels, distinct, numbers, places, probabilities, true_places
+from .arguments import both_labels, distinct, numbers, places, probabilities, true_places
 
 
 def accuracy(y_true: Any, y_pred: Any) -> float:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from .given import both_numbers
+from .arguments import both_numbers
 
 
 def mse(y_true: Any, y_pred: Any) -> float:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..graph import no_grad
-from ..metrics.given import array, true_places
+from ..metrics.arguments import array, true_places
 from ..nn import Module
 from ..rules import sigmoid, softmax
 from .canvas import COLOURS, GREY, MARKERS, Path, axes_of, finished, text_of

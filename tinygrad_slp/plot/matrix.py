@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..metrics.given import array
+from ..metrics.arguments import array
 from .canvas import LETTER, Path, axes_of, finished, text_of
 
 if TYPE_CHECKING:

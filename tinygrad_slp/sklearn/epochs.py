@@ -2,9 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
-
-from sklearn.base import is_classifier
+from typing import Any
 
 from .. import nn
 from ..train import History, fit
@@ -12,63 +10,59 @@ from .arguments import backend_for
 from .convergence import Convergence
 from .model import outputs
 from .objective import Objective
-from .outcome import Outcome
+from .result import Result
 from .rows import Rows, batch_size, held_out
-from .solvers import SOLVERS
-
-if TYPE_CHECKING:
-    from .network import Network
+from .settings import Task
 
 
-def train(e: "Network", rows: Rows, mean: float) -> Outcome:
+def train(task: Task, rows: Rows, mean: float) -> Result:
     """Trains until the loss, or the validation score, gets no better, or for max_iter epochs."""
-    rows, score = early_stopping(e, rows)
-    stopping = Convergence(e.n_iter_no_change, e.tol, score, e.learning_rate == "adaptive")
-    history = run(e, rows, mean, int(e.max_iter), [stopping])
+    s = task.settings
+    rows, score = early_stopping(task, rows)
+    stopping = Convergence(s.n_iter_no_change, s.tol, score, s.learning_rate == "adaptive")
+    history = run(task, rows, mean, int(s.max_iter), [stopping])
     losses = history["loss"]
     unfinished = ""
     if not history.stopped:
         unfinished = (
-            f"Stochastic Optimizer: Maximum iterations ({e.max_iter}) reached and the "
+            f"Stochastic Optimizer: Maximum iterations ({s.max_iter}) reached and the "
             "optimization hasn't converged yet."
         )
     if score is None:
-        return Outcome(losses, losses[-1], unfinished)
-    return Outcome(losses, losses[-1], unfinished, stopping.scores, stopping.best)
+        return Result(losses, losses[-1], unfinished)
+    return Result(losses, losses[-1], unfinished, stopping.scores, stopping.best)
 
 
-def early_stopping(e: "Network", rows: Rows) -> tuple[Rows, Callable[[nn.MLP], float] | None]:
+def early_stopping(task: Task, rows: Rows) -> tuple[Rows, Callable[[nn.MLP], float] | None]:
     """The rows to train on, and the score of a model on the others, if there are any."""
-    if not e.early_stopping:
+    if not task.settings.early_stopping:
         return rows, None
-    labels = e.classes_[rows[1].ravel().astype(int)] if is_classifier(e) else None
-    rows, (X, *targets) = held_out(rows, e.validation_fraction, labels, e._rng)
-    return rows, lambda model: e._score_of(outputs(model, X), *targets)
+    labels = None if task.classes is None else task.classes[rows[1].ravel().astype(int)]
+    rows, (X, *targets) = held_out(rows, task.settings.validation_fraction, labels, task.rng)
+    return rows, lambda model: task.score(outputs(model, X), *targets)
 
 
-def run(
-    e: "Network", rows: Rows, mean: float, epochs: int, callbacks: Iterable[Any] = ()
-) -> History:
-    """Trains the model for so many epochs, with the optimizer it has or a new one.
+def run(task: Task, rows: Rows, mean: float, epochs: int, callbacks: Iterable[Any] = ()) -> History:
+    """Trains the model for so many epochs.
 
     Args:
         mean: of the weights of the rows, before they were made 1 in the mean.
     """
-    if e._optimizer is None:
-        e._optimizer = SOLVERS[e.solver](e.model_.parameters(), e)
+    s = task.settings
+    assert task.optimizer is not None
     n = len(rows[0])
-    size = batch_size(e.batch_size, n, e.norm)
-    alpha = 0.0 if e.solver == "adamw" else e.alpha / mean  # adamw has its own decay
-    backend = backend_for(e.backend, epochs * math.ceil(n / size))
+    size = batch_size(s.batch_size, n, s.norm)
+    alpha = 0.0 if s.solver == "adamw" else s.alpha / mean  # adamw has its own decay
+    backend = backend_for(s.backend, epochs * math.ceil(n / size))
     return fit(
-        e.model_,
+        task.model,
         rows,
-        Objective(e._loss(), e.model_, alpha),
-        e._optimizer,
+        Objective(task.loss, task.model, alpha),
+        task.optimizer,
         epochs,
         batch_size=size,
         callbacks=callbacks,
         jit=backend != "eager" and backend,
-        shuffle=e._rng if e.shuffle else None,
-        progress=bool(e.verbose),
+        shuffle=task.rng if s.shuffle else None,
+        progress=bool(s.verbose),
     )

@@ -1,28 +1,26 @@
 """The model of an estimator: how it is made, what it says of rows, and its weights."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .. import nn
 from ..graph import no_grad
 from ..nn.init import xavier_uniform
+from ..random import Rng
 from .arguments import ACTIVATIONS, sizes
-
-if TYPE_CHECKING:
-    from .network import Network
+from .settings import Settings
 
 
-def made(e: "Network", features: int, dtype: Any) -> nn.MLP:
-    """A new model of an estimator's arguments."""
+def new_model(settings: Settings, features: int, outputs: int, dtype: Any, rng: "Rng") -> nn.MLP:
     return nn.MLP(
-        [features, *map(int, sizes(e.hidden_layer_sizes)), e.n_outputs_],
-        ACTIVATIONS[e.activation],
-        e.dropout,
-        e.norm,
+        [features, *map(int, sizes(settings.hidden_layer_sizes)), outputs],
+        ACTIVATIONS[settings.activation],
+        settings.dropout,
+        settings.norm,
         init=xavier_uniform,
         dtype=dtype,
-        rng=e._rng,
+        rng=rng,
     )
 
 

@@ -13,9 +13,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..optim import Optimizer
 from . import epochs, search
 from .arguments import check_arguments
-from .model import linear_layers, made, outputs
-from .outcome import Outcome
+from .model import linear_layers, new_model, outputs
+from .result import Result
 from .rows import Rows, weighted
+from .settings import Settings, Task
+from .solvers import SOLVERS
 
 
 class Network(BaseEstimator):  # type: ignore[misc]
@@ -124,10 +126,10 @@ class Network(BaseEstimator):  # type: ignore[misc]
         rows, mean = self._prepared(X, y, sample_weight, fresh)
         self._optimizer = None
         train = search.train if self.solver == "lbfgs" else epochs.train
-        outcome = train(self, rows, mean)
-        self._note(outcome)
-        if outcome.unfinished:
-            warnings.warn(outcome.unfinished, ConvergenceWarning, stacklevel=2)
+        result = train(self._task(), rows, mean)
+        self._note(result)
+        if result.unfinished:
+            warnings.warn(result.unfinished, ConvergenceWarning, stacklevel=2)
         return self
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: Any = None) -> Self:
@@ -136,8 +138,8 @@ class Network(BaseEstimator):  # type: ignore[misc]
             raise ValueError("partial_fit does not support early_stopping=True")
         fresh = not hasattr(self, "model_")
         rows, mean = self._prepared(X, y, sample_weight, fresh, classes)
-        losses = epochs.run(self, rows, mean, 1)["loss"]
-        self._note(Outcome(losses, losses[-1]))
+        losses = epochs.run(self._task(), rows, mean, 1)["loss"]
+        self._note(Result(losses, losses[-1]))
         return self
 
     def _prepared(
@@ -153,24 +155,36 @@ class Network(BaseEstimator):  # type: ignore[misc]
             self._begin(X)
         return (X, self._encoded(y, X.dtype), *w), mean
 
+    def _task(self) -> Task:
+        """What a training gets to know of this estimator; the optimizer is made if there is none.
+
+        L-BFGS, which takes all rows at once, makes its own.
+        """
+        settings = Settings.of(self)
+        if self._optimizer is None and self.solver in SOLVERS:
+            self._optimizer = SOLVERS[self.solver](self.model_.parameters(), settings)
+        classes = getattr(self, "classes_", None)
+        loss, score = self._loss(), self._score_of
+        return Task(settings, self.model_, loss, score, classes, self._rng, self._optimizer)
+
     def _begin(self, X: np.ndarray) -> None:
         """Another model, and random numbers, from `random_state`."""
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         self._rng = np.random.default_rng(seed)
-        self.model_ = made(self, X.shape[1], X.dtype)
+        self.model_ = new_model(Settings.of(self), X.shape[1], self.n_outputs_, X.dtype, self._rng)
         self.loss_curve_: list[float] = []
         self.best_loss_: float | None = None
 
-    def _note(self, outcome: Outcome) -> None:
+    def _note(self, result: Result) -> None:
         """What is known after a training."""
-        self.n_iter_ = len(outcome.losses)
-        self.loss_ = outcome.loss
-        self.loss_curve_ += outcome.losses
-        self.validation_scores_ = outcome.scores
-        self.best_validation_score_ = outcome.best_score
+        self.n_iter_ = len(result.losses)
+        self.loss_ = result.loss
+        self.loss_curve_ += result.losses
+        self.validation_scores_ = result.scores
+        self.best_validation_score_ = result.best_score
         known = [] if self.best_loss_ is None else [self.best_loss_]
-        measured = [*known, *outcome.losses, outcome.loss]
-        self.best_loss_ = min(measured) if outcome.scores is None else None
+        measured = [*known, *result.losses, result.loss]
+        self.best_loss_ = min(measured) if result.scores is None else None
 
     # --- using it ---
 

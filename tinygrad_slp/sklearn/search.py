@@ -1,6 +1,6 @@
 """Training by L-BFGS: one search for a minimum, which takes all rows at once."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,17 +12,15 @@ from ..train.diagnosis import finite, in_backward, in_forward
 from ..train.progress import reporting
 from .arguments import backend_for
 from .objective import Objective
-from .outcome import Outcome
+from .result import Result
 from .rows import Rows
-
-if TYPE_CHECKING:
-    from .network import Network
+from .settings import Settings, Task
 
 REMEMBERED, FLAT = 10, 1e7 * float(np.finfo(float).eps)
 """SciPy's own history_size and tolerance_change, which scikit-learn leaves as they are."""
 
 
-def train(e: "Network", rows: Rows, mean: float) -> Outcome:
+def train(task: Task, rows: Rows, mean: float) -> Result:
     """Searches until no ∂L/∂w is larger than tol, the loss falls no more, or a limit is reached.
 
     Args:
@@ -31,11 +29,12 @@ def train(e: "Network", rows: Rows, mean: float) -> Outcome:
     Raises:
         NonFiniteError: the loss or its gradient is not finite where the search ends.
     """
+    s = task.settings
     X, *targets = Tensor(rows[0]), *rows[1:]
-    model = e.model_.eval()
-    objective = Objective(e._loss(), model, e.alpha / mean)
-    most = int(e.max_iter)
-    optimizer = optim.LBFGS(model.parameters(), most, int(e.max_fun), e.tol, FLAT, REMEMBERED)
+    model = task.model.eval()
+    objective = Objective(task.loss, model, s.alpha / mean)
+    most = int(s.max_iter)
+    optimizer = optim.LBFGS(model.parameters(), most, int(s.max_fun), s.tol, FLAT, REMEMBERED)
 
     def measure(X: Any, *targets: Any) -> Any:
         optimizer.zero_grad()
@@ -43,10 +42,10 @@ def train(e: "Network", rows: Rows, mean: float) -> Outcome:
         loss.backward()
         return loss
 
-    backend = backend_for(e.backend, most)
+    backend = backend_for(s.backend, most)
     measured = measure if backend == "eager" else jit(measure, backend=backend)
     losses: list[float] = []
-    with np.errstate(all="ignore"), reporting(bool(e.verbose), 0, most) as report:
+    with np.errstate(all="ignore"), reporting(bool(s.verbose), 0, most) as report:
 
         def note(loss: float) -> None:
             losses.append(loss)
@@ -58,7 +57,7 @@ def train(e: "Network", rows: Rows, mean: float) -> Outcome:
             why = cause(objective(model(X), *targets), model)
             text = f"NaN or infinity after {len(losses)} iterations: {why}"
             raise NonFiniteError(text, History(), len(losses) + 1, 1)
-    return Outcome(losses, float(found.fun), "" if found.success else unfinished(e, found))
+    return Result(losses, float(found.fun), "" if found.success else unfinished(s, found))
 
 
 def cause(loss: Any, model: nn.MLP) -> str:
@@ -70,10 +69,10 @@ def cause(loss: Any, model: nn.MLP) -> str:
     )
 
 
-def unfinished(e: "Network", found: Any) -> str:
+def unfinished(s: Settings, found: Any) -> str:
     """Why a search ended before it had converged, in words."""
     return (
         f"lbfgs failed to converge after {found.nit} iteration(s) (status={found.status}): "
-        f"{found.message}. Increase max_iter={e.max_iter} or max_fun={e.max_fun}, or scale the "
+        f"{found.message}. Increase max_iter={s.max_iter} or max_fun={s.max_fun}, or scale the "
         "data, as by sklearn.preprocessing.StandardScaler"
     )

@@ -1,4 +1,4 @@
-"""The solvers that go by steps, one for each batch: optimizers of an estimator's arguments."""
+"""The solvers that take a step for each batch: optimizers of an estimator's settings."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,13 +7,13 @@ from .. import optim
 
 
 def adaptive(kind: Callable[..., Any], **more: str) -> Callable[..., Any]:
-    """An optimizer of Adam's kin, of an estimator's arguments."""
-    return lambda params, e: kind(
+    """Adam, or an optimizer with its arguments, of an estimator's settings."""
+    return lambda params, s: kind(
         params,
-        lr=e.learning_rate_init,
-        betas=(e.beta_1, e.beta_2),
-        eps=e.epsilon,
-        **{setting: getattr(e, argument) for setting, argument in more.items()},
+        lr=s.learning_rate_init,
+        betas=(s.beta_1, s.beta_2),
+        eps=s.epsilon,
+        **{argument: getattr(s, setting) for argument, setting in more.items()},
     )
 
 
@@ -21,8 +21,8 @@ SOLVERS: dict[str, Callable[..., optim.Optimizer]] = {
     "adam": adaptive(optim.Adam),
     "adamw": adaptive(optim.AdamW, weight_decay="alpha"),
     "nadam": adaptive(optim.NAdam),
-    "sgd": lambda params, e: optim.SGD(
-        params, e.learning_rate_init, e.momentum, nesterov=e.nesterovs_momentum and e.momentum > 0
+    "sgd": lambda params, s: optim.SGD(
+        params, s.learning_rate_init, s.momentum, nesterov=s.nesterovs_momentum and s.momentum > 0
     ),
 }
 

@@ -15,7 +15,7 @@ BLOCK = 2**24
 Block = list[np.ndarray]
 
 
-def feed(data: Any, size: int, what: str) -> "Rows | Batches":
+def feed(data: Any, size: int, what: str) -> "RowFeed | BatchFeed":
     """What gives the blocks of an epoch.
 
     Args:
@@ -28,7 +28,7 @@ def feed(data: Any, size: int, what: str) -> "Rows | Batches":
         ValueError: arrays of different lengths, or none, or without rows.
     """
     if isinstance(data, tuple):
-        return Rows(data, size, what)
+        return RowFeed(data, size, what)
     if isinstance(data, Iterator):
         raise TypeError(
             f"{what} is a {type(data).__name__}, which gives its batches once, and every epoch "
@@ -39,10 +39,10 @@ def feed(data: Any, size: int, what: str) -> "Rows | Batches":
             f"{what} should be a tuple of arrays (X, y), or an iterable of batches (x, y); "
             f"got {type(data).__name__}"
         )
-    return Batches(data, what)
+    return BatchFeed(data, what)
 
 
-class Rows:
+class RowFeed:
     """Arrays of the same length n, cut into batches of `size` rows; the last may be shorter.
 
     In the order given nothing is copied; shuffled, one block at a time is.
@@ -89,8 +89,8 @@ class Rows:
         return f"; the first such row of the data is row {int(np.argmax(bad))}" if bad.any() else ""
 
 
-class Batches:
-    """Batches (x, y) that an iterable gives anew each epoch, in its own order: blocks of one.
+class BatchFeed:
+    """BatchFeed (x, y) that an iterable gives anew each epoch, in its own order: blocks of one.
 
     If it has a Generator in a field `rng`, as `data.batches` has, that is what shuffles.
     """

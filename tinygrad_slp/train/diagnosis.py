@@ -10,10 +10,10 @@ from ..nn.module import named_parts
 from ..rule import name
 from ..tensor import Tensor
 from ..walk import ancestors, back
-from .step import Step
+from .step import TrainingStep
 
 
-def cause(step: Step, batch: list[np.ndarray]) -> str:
+def cause(step: TrainingStep, batch: list[np.ndarray]) -> str:
     """Runs a step as it stands and says what in it was the first to be no finite number.
 
     The step is taken: who wants the model as it was before, puts it back.
@@ -43,7 +43,7 @@ def cause(step: Step, batch: list[np.ndarray]) -> str:
     return "when the step was run again, every operation was finite"
 
 
-def parameters(step: Step) -> dict[str, Tensor]:
+def parameters(step: TrainingStep) -> dict[str, Tensor]:
     """All parameters by name; those that the model does not have, by number."""
     named = dict(step.model.named_parameters())
     known = {id(p) for p in named.values()}

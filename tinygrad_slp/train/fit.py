@@ -17,7 +17,7 @@ from . import hooks
 from .blocks import feed
 from .history import History
 from .progress import Interruption, Report, reporting
-from .step import Step
+from .step import TrainingStep
 from .training import Metric, Training
 
 COMPILING: dict[bool | str, str | None] = {
@@ -89,7 +89,7 @@ def fit(
         ValueError, TypeError: data, arguments or checkpoint that cannot be right.
     """
     training = prepared(
-        Step(model, loss, optimizer, clip),
+        TrainingStep(model, loss, optimizer, clip),
         data, validation, metrics or {}, callbacks, epochs, batch_size, shuffle,
     )  # fmt: skip
     backend = backend_of(jit)
@@ -141,7 +141,7 @@ def run(training: Training, interruption: Interruption, report: Report) -> None:
 
 
 def prepared(
-    step: Step,
+    step: TrainingStep,
     data: Any,
     validation: Any,
     metrics: Mapping[str, Metric],
@@ -177,7 +177,7 @@ def prepared(
     )
 
 
-def refuse_step(step: Step) -> None:
+def refuse_step(step: TrainingStep) -> None:
     """Refuses what no step can be made of.
 
     Raises:

@@ -17,7 +17,7 @@ from .blocks import Block
 from .snapshot import Snapshot
 
 
-class Step:
+class TrainingStep:
     """One step of a training, or of an evaluation.
 
     Its fields are all that it reads: that is where `jit` looks for what has changed.
@@ -69,7 +69,7 @@ class Step:
 
 
 class Runner:
-    """Runs a method of a Step on blocks.
+    """Runs a method of a TrainingStep on blocks.
 
     The same step has the same bits whether or not training was interrupted before it. That is why
     a kind of batch is traced beforehand, and what that did undone: a trace computes with NumPy,
@@ -84,7 +84,7 @@ class Runner:
     """
 
     def __init__(
-        self, run: Callable[..., Any], step: Step, backend: str | None, fresh: bool = False
+        self, run: Callable[..., Any], step: TrainingStep, backend: str | None, fresh: bool = False
     ) -> None:
         self.run = run
         self.step = step
@@ -99,7 +99,7 @@ class Runner:
         try:
             return self.compiled_over(block)
         except TraceError as error:
-            # Of what a Step has, users know model, loss, optimizer and clip, but not the Step.
+            # Users know model, loss, optimizer and clip, but not the object that has them.
             text = re.sub(rf"\bself\.(?=({'|'.join(vars(self.step))})\b)", "", str(error))
             raise TraceError(
                 f"fit cannot compile its step: {text}. For fit: keep that out of model, loss and "

@@ -11,11 +11,11 @@ import numpy as np
 from ..random import Rng
 from ..tree import flatten
 from . import checkpoint, hooks
-from .blocks import Batches, Block, Rows
+from .blocks import BatchFeed, Block, RowFeed
 from .diagnosis import cause, finite
 from .history import History
 from .snapshot import Snapshot, streams
-from .step import Runner, Step
+from .step import Runner, TrainingStep
 
 Metric = Callable[[np.ndarray, Any], Any]
 
@@ -48,9 +48,9 @@ class Training:
 
     def __init__(
         self,
-        step: Step,
-        feed: Rows | Batches,
-        validation: Rows | Batches | None,
+        step: TrainingStep,
+        feed: RowFeed | BatchFeed,
+        validation: RowFeed | BatchFeed | None,
         metrics: Mapping[str, Metric],
         callbacks: list[Any],
         epochs: int,
@@ -135,7 +135,7 @@ class Training:
             batches += len(losses)
         return total / rows
 
-    def evaluate(self, feed: Rows | Batches) -> dict[str, float]:
+    def evaluate(self, feed: RowFeed | BatchFeed) -> dict[str, float]:
         """Validation loss and metrics, with all modules in `eval()`."""
         self.model.eval()
         total, rows = 0.0, 0

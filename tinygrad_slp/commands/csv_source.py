@@ -1,4 +1,4 @@
-"""A CSV file, and where in it something is wrong: Python's csv module, which counts lines, says."""
+"""A CSV file, and the line in it where something is wrong, which Python's csv module counts."""
 
 import csv
 import os

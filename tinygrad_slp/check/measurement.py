@@ -11,8 +11,8 @@ import numpy as np
 
 from ..table import counted
 from .claim import Claim
-from .kinks import NOT_DIFFERENTIABLE, Place, mixture, near_zero, settled, stands_alone
-from .point import Point
+from .evaluation import Point
+from .kinks import NOT_DIFFERENTIABLE, Element, mixture, near_zero, settled, stands_alone
 from .slope import Slope, measure, plain, power_of_two
 from .verdict import Finding, Verdict, grain_of, judge
 
@@ -32,7 +32,7 @@ class Elements:
         claim: Claim,
         deadline: float,
         seed: int = 0,
-        places: Sequence[Place] | None = None,
+        places: Sequence[Element] | None = None,
     ) -> None:
         self.point = point
         self.places = every_place(point) if places is None else places
@@ -165,7 +165,7 @@ def measure_element(
     return slope
 
 
-def every_place(point: Point) -> list[Place]:
+def every_place(point: Point) -> list[Element]:
     return [(k, i) for k, a in enumerate(point.arrays) for i in np.ndindex(a.shape)]
 
 

@@ -1,4 +1,4 @@
-"""What metrics are given: made into arrays, and refused where no metric of it has a meaning."""
+"""Arguments of metrics, as arrays; those that a metric has no meaning for are refused."""
 
 from typing import Any
 

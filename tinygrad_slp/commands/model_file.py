@@ -1,4 +1,4 @@
-"""A model with the encoders of its table: how it is kept in a file, and how it predicts."""
+"""A model with the encoders of its table: how a file holds it, and how it predicts."""
 
 from typing import Any
 

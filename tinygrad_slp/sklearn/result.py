@@ -1,9 +1,9 @@
-"""Outcome: what is known after a training."""
+"""Result: what is known after a training."""
 
 from typing import NamedTuple
 
 
-class Outcome(NamedTuple):
+class Result(NamedTuple):
     """How a training went, for the attributes of the estimator.
 
     Args:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..graph import Node
-from ..tree import flatten
+from ..tree import flatten, paths
 from .adapters import Framework, framework_of
 from .slope import Long, power_of_two
 
@@ -18,19 +18,6 @@ DIFFERS = (
     "two calls at the same point gave {} and {}: fix the random seed inside the function, or keep "
     "its state out of it"
 )
-
-
-def leaf_names(tree: Any, name: str) -> list[str]:
-    """x, x[0], x['W'], x.weight: one for each leaf of `flatten(tree)`, in its order."""
-    if tree is None:
-        return []
-    if hasattr(tree, "named_parameters") and hasattr(tree, "with_parameters"):
-        return [path for path, _ in tree.named_parameters()]
-    if isinstance(tree, dict):
-        return [n for k, part in tree.items() for n in leaf_names(part, f"{name}[{k!r}]")]
-    if isinstance(tree, tuple | list):
-        return [n for i, part in enumerate(tree) for n in leaf_names(part, f"{name}[{i}]")]
-    return [name]
 
 
 def numbers(y: Any) -> np.ndarray:
@@ -89,12 +76,10 @@ class Point:
             self.moving = [k for k, a in enumerate(given) if a.dtype.kind in "iu"]
             self.notes.append(f"{name} holds integers; checked as float64")
             given = [a.astype(np.float64) if a.dtype.kind in "iu" else a for a in given]
-        elif held := [
-            n for n, a in zip(leaf_names(x, name), given, strict=True) if a.dtype.kind != "f"
-        ]:
+        elif held := [n for n, a in zip(paths(x, name), given, strict=True) if a.dtype.kind != "f"]:
             self.notes.append(f"held constant, as they are not floating-point: {', '.join(held)}")
         self.arrays = [given[k] for k in self.moving] if arrays is None else arrays
-        self.names = [leaf_names(x, name)[k] for k in self.moving]
+        self.names = [paths(x, name)[k] for k in self.moving]
         self.shape: tuple[int, ...] = ()
         self.weights: Any = None
         y = self.output(self.arrays)

@@ -1,4 +1,4 @@
-"""A further table, for a model that was trained on another one: it has to fit that one."""
+"""A later table, for a model that was trained on another one: their columns have to agree."""
 
 import argparse
 from collections.abc import Mapping
@@ -9,10 +9,10 @@ from ..data import OneHot, TableEncoder
 from ..data.column import listed
 from . import BadInput
 from .columns import is_text
+from .csv_source import Source
 from .encoding import check_range
-from .finding import Source
+from .model_file import Trained
 from .reading import Column, Frame, Texts, read
-from .trained import Trained
 
 
 def table_of(
