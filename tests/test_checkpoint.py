@@ -247,7 +247,7 @@ def test_checkpoints_of_others_are_refused(tmp_path, written):
         resumed(path, shuffle=None)
     with pytest.raises(ValueError, match="MT19937"):
         resumed(path, shuffle=np.random.Generator(np.random.MT19937(0)))
-    with pytest.raises(ValueError, match="it has 2 random layers, here are 0"):
+    with pytest.raises(ValueError, match=r"2 random layers, .* has 0"):
         resumed(path, nn.Linear(3, 1))
 
 

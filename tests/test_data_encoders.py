@@ -233,7 +233,7 @@ def test_categories_refuse():
         "label in row 1 is missing": lambda: Labels().fit(["a", ""]),
         "label in row 0 is missing": lambda: Labels().fit([np.nan, 1]),
         "no rows": lambda: OneHot().fit([]),
-        "no class -1: they go from 0 to 1": lambda: labels.inverse_transform([0, -1]),
+        "no class -1: .* 0 to 1": lambda: labels.inverse_transform([0, -1]),
         "no class 2": lambda: labels.inverse_transform(2),
         r"got float64; of scores \(n, k\)": lambda: labels.inverse_transform([[0.2, 0.8]]),
         r"expected shape \(n, 2\), got \(2,\)": lambda: letters.inverse_transform([1, 0]),
