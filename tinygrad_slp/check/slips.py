@@ -15,7 +15,8 @@ from ..graph import Node, recorded
 from ..rule import RULES, Rule
 from ..rules.activations import __all__ as OURS
 from ..tensor import Tensor
-from ..walk import ancestors, back
+from ..walk import ancestors
+from .edges import backward_edges
 
 Edge = tuple[int, int]  # a node, by its place in the order of creation, and one of its inputs
 Change = Callable[..., Any]
@@ -69,7 +70,7 @@ class LossGraph:
         start = np.ones_like if self.output is self.leaf else np.zeros_like
         gradient = start(self.leaf.array)
         with np.errstate(all="ignore"):
-            for _, x, gx in back(self.nodes, {slip.edge: slip.change for slip in slips}):
+            for _, x, gx in backward_edges(self.nodes, {slip.edge: slip.change for slip in slips}):
                 if x is self.leaf:
                     gradient = gx
         return gradient

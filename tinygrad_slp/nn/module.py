@@ -18,6 +18,7 @@ from ..checks import flag
 from ..graph import leaf
 from ..rule import name
 from ..tensor import Tensor
+from ..tree import branches, like
 from ..walk import forget
 
 
@@ -346,9 +347,5 @@ def replaced(x: Any, new: Mapping[int, Any], into: bool = True) -> Any:
         module = copy.copy(x)
         vars(module).update({name: replaced(part, new) for name, part in vars(x).items()})
         return module
-    if isinstance(x, Mapping):
-        return {name: replaced(part, new, into) for name, part in x.items()}
-    if isinstance(x, list | tuple):
-        parts = [replaced(part, new, into) for part in x]
-        return type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
-    return x
+    found = branches(x)
+    return x if found is None else like(x, [replaced(part, new, into) for part in found.values()])

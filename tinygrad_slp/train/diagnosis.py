@@ -4,12 +4,13 @@ from typing import Any
 
 import numpy as np
 
+from ..check.edges import backward_edges
 from ..graph import Node
 from ..nn import Module
 from ..nn.module import named_parts
 from ..rule import name
 from ..tensor import Tensor
-from ..walk import ancestors, back
+from ..walk import ancestors
 from .step import TrainingStep
 
 
@@ -71,7 +72,7 @@ def in_forward(loss: Any, model: Module) -> str:
 def in_backward(loss: Any, model: Module) -> str:
     """The first derivative on the way back that made infinity or NaN of finite numbers."""
     nodes = [node for _, node in sorted(ancestors([loss]).items())]
-    for node, _, gx in back(nodes, {}):
+    for node, _, gx in backward_edges(nodes, {}):
         if not finite(gx):
             assert node.function is not None
             return (
