@@ -348,7 +348,7 @@ def test_tables_refuse():
         r"a table is .* got ndarray": lambda: fitted.transform(np.ones((3, 4))),
         r"the table has no columns": lambda: TableEncoder().fit({}),
         r"columns .* not in the table: 'c'": lambda: TableEncoder({"c": OneHot()}).fit(TABLE),
-        r"column 'a': there is no value to take the mean of": lambda:
+        r"column 'a': all 2 values are missing": lambda:
             TableEncoder().fit({"a": [None, None]}),
         r"column 'a': dates and times": lambda:
             TableEncoder().fit({"a": np.array(["2020"], dtype="datetime64[D]")}),
