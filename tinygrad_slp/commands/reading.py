@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from . import BadInput, finding
+from . import BadInput
 from .arguments import need
-from .csv_source import MISSING, Source, tidy
+from .csv_source import MISSING, Source, is_infinite, tidy
 
 PART = 65536
 
@@ -89,7 +89,7 @@ def read(source: Source, texts: Collection[str] = (), without: Collection[str] =
     frame = Frame(source, {name: column.finished(n) for name, column in growing.items()})
     for name, values in frame.columns.items():
         if isinstance(values, np.ndarray) and np.any(np.isinf(values)):
-            line, cell = source.first(name, finding.is_infinite)
+            line, cell = source.first(name, is_infinite)
             raise BadInput(
                 f"{source}: line {line}, column {name!r}: {cell!r} is not a finite number; "
                 "correct it, or leave the cell empty"
