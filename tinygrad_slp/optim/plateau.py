@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any
 
+from ..checks import at_least, below_1, number, one_of, whole
 from .optimizer import Optimizer
-from .schedules import one_each, refuse_others, with_groups
+from .schedules import one_each, refuse_other_groups, refuse_others
 
 
 class ReduceLROnPlateau:
@@ -21,6 +22,7 @@ class ReduceLROnPlateau:
         eps: reductions by less than this are left out.
 
     Raises:
+        TypeError: settings of the wrong kind.
         ValueError: settings out of range.
     """
 
@@ -36,22 +38,15 @@ class ReduceLROnPlateau:
         min_lr: float | Sequence[float] = 0,
         eps: float = 1e-8,
     ) -> None:
-        if mode not in ("min", "max") or threshold_mode not in ("rel", "abs"):
-            raise ValueError(
-                "mode is 'min' or 'max', threshold_mode 'rel' or 'abs'; "
-                f"got {mode!r} and {threshold_mode!r}"
-            )
-        if not 0 <= factor < 1:
-            raise ValueError(f"factor should be from 0 to below 1, got {factor}")
         self.optimizer = optimizer
-        self.sign = 1 if mode == "min" else -1
-        self.factor = factor
-        self.patience = patience
-        self.threshold = threshold
-        self.threshold_mode = threshold_mode
-        self.cooldown = cooldown
+        self.sign = {"min": 1, "max": -1}[one_of("mode", mode, ["min", "max"])]
+        self.factor = below_1("factor", factor)
+        self.patience = whole("patience", patience, 0)
+        self.threshold = number("threshold", threshold)
+        self.threshold_mode = one_of("threshold_mode", threshold_mode, ["rel", "abs"])
+        self.cooldown = whole("cooldown", cooldown, 0)
         self.min_lrs = one_each(optimizer, "min_lr", min_lr)
-        self.eps = eps
+        self.eps = at_least("eps", eps, 0)
         self.best = self.sign * inf
         self.num_bad_epochs = self.cooldown_counter = 0
 
@@ -79,7 +74,8 @@ class ReduceLROnPlateau:
         return self.sign * value < self.sign * limit
 
     def reduce(self) -> None:
-        for group, lowest in with_groups(self.optimizer, self.min_lrs):
+        refuse_other_groups(self.optimizer, self.min_lrs)
+        for group, lowest in zip(self.optimizer.param_groups, self.min_lrs, strict=True):
             lr = max(group.lr * self.factor, lowest)
             if group.lr - lr > self.eps:
                 group["lr"] = lr

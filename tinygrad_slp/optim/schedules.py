@@ -9,49 +9,59 @@
         train()
         schedule.step()
 
-Each is a function of t, the number of steps it has taken: a schedule sets the learning rates anew,
-whatever they were in between. A step compiled by `jit` sees them; `schedule.step()` stays outside.
+A step changes the learning rates that it finds, as in PyTorch: several schedules of one optimizer
+act together, and a rate set by hand is where the next step begins. `OneCycleLR` alone sets the
+rates, whatever they were. A step compiled by `jit` sees them; `schedule.step()` stays outside.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import cos, pi
 from typing import Any
 
-from .group import Group, refuse_unless
+from ..checks import at_least, flag, one_of, positive, probability, whole
+from .group import Group
 from .optimizer import Optimizer
 
 
 class Schedule:
-    """Base of schedules: each has a `rate(t, base)`, the learning rate after t steps.
+    """Base of schedules: each has a `rate(t, lr, base)`, what step t makes of the learning rate lr.
+
+    Step 0 is taken when the schedule is made: a warm-up begins with a small rate.
 
     Attributes:
         last_epoch: t, how many steps have been taken.
         base_lrs: where the learning rates of the groups begin.
     """
 
-    def __init__(self, optimizer: Optimizer, base_lrs: list[Any] | None = None) -> None:
+    def __init__(self, optimizer: Optimizer) -> None:
         groups = groups_of(optimizer)
         self.optimizer = optimizer
         for group in groups:
             group.initial_lr = group.lr if group.initial_lr is None else group.initial_lr
-        self.base_lrs = base_lrs or [group.initial_lr for group in groups]
+        self.base_lrs = [group.initial_lr for group in groups]
         self.last_epoch = 0
-        self.set()
+        self.set(self.rates(0, self.get_last_lr()))
 
-    def rate(self, t: int, base: float) -> float:
-        raise NotImplementedError(f"{type(self).__name__}: write def rate(self, t, base): ...")
+    def rate(self, t: int, lr: float, base: float) -> float:
+        raise NotImplementedError(f"{type(self).__name__}: write def rate(self, t, lr, base): ...")
 
-    def rates(self, t: int) -> list[float]:
-        """The learning rates of all groups after t steps."""
-        return [self.rate(t, base) for base in self.base_lrs]
+    def rates(self, t: int, lrs: list[float]) -> list[float]:
+        """What step t makes of the learning rates of all groups."""
+        return [self.rate(t, lr, base) for lr, base in zip(lrs, self.base_lrs, strict=True)]
 
     def step(self) -> None:
         """Goes on to the next learning rate: once an epoch, or once a step, as was planned."""
+        refuse_other_groups(self.optimizer, self.base_lrs)
+        self.set(self.rates(self.last_epoch + 1, self.get_last_lr()))
         self.last_epoch += 1
-        self.set()
 
-    def set(self) -> None:
-        for group, rate in with_groups(self.optimizer, self.rates(self.last_epoch)):
+    def set(self, rates: list[float]) -> None:
+        if min(rates) < 0:
+            raise ValueError(
+                f"{type(self).__name__} would go on from lr {self.get_last_lr()} to {rates}, below "
+                "0: something else has lowered the rates, to below its eta_min"
+            )
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
 
     def get_last_lr(self) -> list[float]:
@@ -59,10 +69,15 @@ class Schedule:
         return [group.lr for group in self.optimizer.param_groups]
 
     def state_dict(self) -> dict[str, Any]:
-        return {"last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs)}
+        """Where it is, and the learning rates now."""
+        return {
+            "last_epoch": self.last_epoch,
+            "base_lrs": list(self.base_lrs),
+            "last_lr": self.get_last_lr(),
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on where another schedule of the same plan stopped; sets the learning rates too.
+        """Goes on where another schedule of the same plan stopped, at its learning rates.
 
         Raises:
             ValueError: the state has other names, or is for another number of groups.
@@ -72,8 +87,8 @@ class Schedule:
             raise ValueError(
                 f"the state is for {len(state['base_lrs'])} groups, here are {len(self.base_lrs)}"
             )
+        self.set(state["last_lr"])
         self.last_epoch, self.base_lrs = state["last_epoch"], list(state["base_lrs"])
-        self.set()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(step {self.last_epoch}: lr {self.get_last_lr()})"
@@ -93,19 +108,13 @@ def groups_of(optimizer: Any) -> list[Group]:
     return optimizer.param_groups
 
 
-def with_groups(optimizer: Optimizer, values: list[float]) -> list[tuple[Group, float]]:
-    """The groups, each with its value.
-
-    Raises:
-        ValueError: there are other groups than there were.
-    """
-    groups = optimizer.param_groups
-    if len(groups) != len(values):
+def refuse_other_groups(optimizer: Optimizer, values: list[float]) -> None:
+    """Refuses groups that came after the schedule."""
+    if len(optimizer.param_groups) != len(values):
         raise ValueError(
-            f"the optimizer has {len(groups)} groups, this schedule was made for {len(values)}: "
-            "make the schedule after add_param_group"
+            f"the optimizer has {len(optimizer.param_groups)} groups, this schedule was made for "
+            f"{len(values)}: make the schedule after add_param_group"
         )
-    return list(zip(groups, values, strict=True))
 
 
 def refuse_others(state: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
@@ -113,48 +122,46 @@ def refuse_others(state: Mapping[str, Any], expected: Mapping[str, Any]) -> None
         raise ValueError(f"the state has {sorted(state)}, expected {sorted(expected)}")
 
 
-def positive(name: str, value: float) -> float:
-    refuse_unless(name, value, lambda x: x > 0, "above 0")
-    return value
-
-
 class StepLR(Schedule):
-    """base · γ^⌊t/step_size⌋: times gamma every step_size steps."""
+    """Times gamma every step_size steps."""
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
-        self.step_size = positive("step_size", step_size)
-        self.gamma = gamma
+        self.step_size = whole("step_size", step_size, 1)
+        self.gamma = at_least("gamma", gamma, 0)
         super().__init__(optimizer)
 
-    def rate(self, t: int, base: float) -> float:
-        return float(base * self.gamma ** (t // self.step_size))
+    def rate(self, t: int, lr: float, base: float) -> float:
+        return lr * self.gamma if t and t % self.step_size == 0 else lr
 
 
 class MultiStepLR(Schedule):
-    """base · γᵏ after k of the milestones: times gamma at each of them."""
+    """Times gamma at each of the milestones."""
 
     def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1) -> None:
-        self.milestones = sorted(milestones)
-        self.gamma = gamma
+        self.milestones = wholes("milestones", milestones)
+        self.gamma = at_least("gamma", gamma, 0)
         super().__init__(optimizer)
 
-    def rate(self, t: int, base: float) -> float:
-        return float(base * self.gamma ** passed(self.milestones, t))
+    def rate(self, t: int, lr: float, base: float) -> float:
+        return float(lr * self.gamma ** self.milestones.count(t))
 
 
 class ExponentialLR(Schedule):
-    """base · γᵗ: times gamma every step."""
+    """Times gamma every step."""
 
     def __init__(self, optimizer: Optimizer, gamma: float) -> None:
-        self.gamma = gamma
+        self.gamma = at_least("gamma", gamma, 0)
         super().__init__(optimizer)
 
-    def rate(self, t: int, base: float) -> float:
-        return float(base * self.gamma**t)
+    def rate(self, t: int, lr: float, base: float) -> float:
+        return lr * self.gamma if t else lr
 
 
 class LinearLR(Schedule):
-    """From start_factor · base to end_factor · base in total_iters steps of one size: a warm-up."""
+    """From start_factor · base to end_factor · base in total_iters steps of one size: a warm-up.
+
+    Step t multiplies by fₜ/fₜ₋₁, where f goes from start_factor to end_factor.
+    """
 
     def __init__(
         self,
@@ -163,31 +170,40 @@ class LinearLR(Schedule):
         end_factor: float = 1.0,
         total_iters: int = 5,
     ) -> None:
-        if not 0 < start_factor <= 1 or not 0 <= end_factor <= 1:
-            raise ValueError(
-                "start_factor should be above 0 and at most 1, end_factor from 0 to 1; "
-                f"got {start_factor} and {end_factor}"
-            )
-        self.start_factor = start_factor
-        self.end_factor = end_factor
-        self.total_iters = positive("total_iters", total_iters)
+        positive("start_factor", start_factor)
+        self.start_factor = probability("start_factor", start_factor)
+        self.end_factor = probability("end_factor", end_factor)
+        self.total_iters = whole("total_iters", total_iters, 1)
         super().__init__(optimizer)
 
-    def rate(self, t: int, base: float) -> float:
-        part = min(t, self.total_iters) / self.total_iters
-        return base * (self.start_factor + (self.end_factor - self.start_factor) * part)
+    def factor(self, t: int) -> float:
+        return straight(self.start_factor, self.end_factor, t / self.total_iters)
+
+    def rate(self, t: int, lr: float, base: float) -> float:
+        if t > self.total_iters:
+            return lr
+        return lr * (self.factor(t) / self.factor(t - 1) if t else self.start_factor)
 
 
 class CosineAnnealingLR(Schedule):
-    """eta_min + (base − eta_min)(1 + cos(πt/T_max))/2 (Loshchilov & Hutter, SGDR, 2017)."""
+    """eta_min + (base − eta_min)·cₜ with cₜ = (1 + cos(πt/T_max))/2.
+
+    Step t multiplies lr − eta_min by cₜ/cₜ₋₁; where cₜ₋₁ = 0 it adds (base − eta_min)·cₜ
+    (Loshchilov & Hutter, SGDR, 2017, as in PyTorch).
+    """
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
-        self.T_max = positive("T_max", T_max)
-        self.eta_min = eta_min
+        self.T_max = whole("T_max", T_max, 1)
+        self.eta_min = at_least("eta_min", eta_min, 0)
         super().__init__(optimizer)
 
-    def rate(self, t: int, base: float) -> float:
-        return cosine(base, self.eta_min, t / self.T_max)
+    def rate(self, t: int, lr: float, base: float) -> float:
+        if t == 0:
+            return lr
+        c, before = (cosine(1, 0, k / self.T_max) for k in (t, t - 1))
+        if (t - 1) % (2 * self.T_max) == self.T_max:
+            return lr + (base - self.eta_min) * c
+        return self.eta_min + (lr - self.eta_min) * c / before
 
 
 def cosine(start: float, end: float, part: float) -> float:
@@ -210,10 +226,11 @@ class OneCycleLR(Schedule):
         pct_start: the part of the cycle that goes up.
         anneal_strategy: "cos" or "linear".
         div_factor: the cycle begins at max_lr/div_factor,
-        final_div_factor: and ends at this part of where it began.
+        final_div_factor: and ends at max_lr/(div_factor · final_div_factor).
         three_phase: go down to the beginning as fast as up, and then to the end.
 
     Raises:
+        TypeError: settings of the wrong kind.
         ValueError: settings out of range; or a step after the end of the cycle.
     """
 
@@ -228,26 +245,28 @@ class OneCycleLR(Schedule):
         final_div_factor: float = 1e4,
         three_phase: bool = False,
     ) -> None:
-        if anneal_strategy not in ("cos", "linear"):
-            raise ValueError(f"anneal_strategy is 'cos' or 'linear', got {anneal_strategy!r}")
-        if not 0 <= pct_start <= 1:
-            raise ValueError(f"pct_start should be a part, from 0 to 1; got {pct_start}")
-        self.total_steps = positive("total_steps", total_steps)
-        self.anneal = cosine if anneal_strategy == "cos" else straight
-        self.div_factor = div_factor
-        self.final_div_factor = final_div_factor
-        up = pct_start * total_steps - 1
-        self.ends = [up, 2 * up, total_steps - 1] if three_phase else [up, total_steps - 1]
-        super().__init__(optimizer, one_each(optimizer, "max_lr", max_lr))
+        anneals = {"cos": cosine, "linear": straight}
+        self.anneal = anneals[one_of("anneal_strategy", anneal_strategy, anneals)]
+        self.total_steps = whole("total_steps", total_steps, 1)
+        self.div_factor = positive("div_factor", div_factor)
+        self.final_div_factor = positive("final_div_factor", final_div_factor)
+        up = probability("pct_start", pct_start) * total_steps - 1
+        last = total_steps - 1
+        self.ends = [up, 2 * up, last] if flag("three_phase", three_phase) else [up, last]
+        for group, top in zip(
+            groups_of(optimizer), one_each(optimizer, "max_lr", max_lr), strict=True
+        ):
+            group.initial_lr = top / self.div_factor
+        super().__init__(optimizer)
 
-    def rate(self, t: int, base: float) -> float:
+    def rate(self, t: int, lr: float, base: float) -> float:
         if t > self.total_steps:
             raise ValueError(
                 f"the cycle of {self.total_steps} steps is over: total_steps should be the number "
                 "of all schedule.step() calls"
             )
-        low = base / self.div_factor
-        levels = [low, base, *([low] * (len(self.ends) - 2)), low / self.final_div_factor]
+        top = base * self.div_factor
+        levels = [base, top, *([base] * (len(self.ends) - 2)), base / self.final_div_factor]
         k = min(sum(end < t for end in self.ends), len(self.ends) - 1)
         start = self.ends[k - 1] if k else 0
         span = self.ends[k] - start
@@ -257,13 +276,20 @@ class OneCycleLR(Schedule):
 
 
 def one_each(optimizer: Optimizer, name: str, value: float | Sequence[float]) -> list[float]:
-    """A number for each group, from one for all or one for each."""
+    """A number, 0 or more, for each group, from one for all or one for each."""
     count = len(groups_of(optimizer))
     if not isinstance(value, list | tuple):
-        return [value] * count  # type: ignore[list-item]
+        return [at_least(name, value, 0)] * count
     if len(value) != count:
         raise ValueError(f"{name} has {len(value)} numbers, for {count} groups")
-    return list(value)
+    return [at_least(name, x, 0) for x in value]
+
+
+def wholes(name: str, values: Any) -> list[int]:
+    """Whole numbers, 0 or more, in order."""
+    if not isinstance(values, Iterable):
+        raise TypeError(f"{name} should be whole numbers, as in [30, 80], got {values!r}")
+    return sorted(whole(name, value, 0) for value in values)
 
 
 class SequentialLR(Schedule):
@@ -274,29 +300,36 @@ class SequentialLR(Schedule):
         milestones: where the second begins, the third, ...
 
     Raises:
+        TypeError: milestones are no whole numbers.
         ValueError: not one milestone fewer than schedules; or a part is not of this optimizer.
     """
 
     def __init__(
         self, optimizer: Optimizer, schedulers: Sequence[Schedule], milestones: Sequence[int]
     ) -> None:
-        if len(milestones) != len(schedulers) - 1:
+        self.milestones = wholes("milestones", milestones)
+        self.schedulers = list(schedulers)
+        if len(self.milestones) != len(self.schedulers) - 1:
             raise ValueError(
                 "milestones are where the second schedule begins, the third, ...; "
-                f"got {len(milestones)} for {len(schedulers)} schedules"
+                f"got {len(self.milestones)} for {len(self.schedulers)} schedules"
             )
-        for part in schedulers:
+        for part in self.schedulers:
             if not isinstance(part, Schedule) or part.optimizer is not optimizer:
                 raise ValueError(
-                    f"{type(part).__name__} is not a planned schedule, or of another optimizer"
+                    "schedulers should be schedules of this optimizer, and ReduceLROnPlateau is "
+                    f"none of them; got {part!r:.60}"
                 )
-        self.schedulers = list(schedulers)
-        self.milestones = list(milestones)
+        for group in groups_of(optimizer):  # back to before the parts were made
+            group["lr"] = group.initial_lr
         super().__init__(optimizer)
 
-    def rates(self, t: int) -> list[float]:
+    def rates(self, t: int, lrs: list[float]) -> list[float]:
         k = passed(self.milestones, t)
-        return self.schedulers[k].rates(t - self.milestones[k - 1] if k else t)
+        begin, part = self.milestones[k - 1] if k else 0, self.schedulers[k]
+        if t == begin:
+            lrs = part.base_lrs if t else self.base_lrs
+        return part.rates(t - begin, lrs)
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "schedulers": [s.state_dict() for s in self.schedulers]}
