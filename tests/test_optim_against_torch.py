@@ -103,6 +103,45 @@ def test_defaults_and_names_of_arguments_are_those_of_torch(name, options):
             assert a[setting] == b[setting], setting
 
 
+def as_torch_has_it(state):
+    """Our state with PyTorch's tensors; it has none of a parameter before its first step."""
+    tensors = {
+        k: {name: torch.tensor(x) for name, x in kept.items()}
+        for k, kept in state["state"].items()
+        if kept.get("step", 1)
+    }
+    return {"state": tensors, "param_groups": state["param_groups"]}
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of")
+@pytest.mark.parametrize("to_torch", [False, True])
+@pytest.mark.parametrize(("name", "options"), CASES)
+def test_a_training_moves_from_torch_to_here_and_back(name, options, to_torch):
+    """The state of PyTorch's optimizer as it is; with a schedule, and a parameter that waits."""
+    if to_torch and name in ("RMSprop", "Adagrad"):
+        pytest.skip("PyTorch asks for a count here, or for what it makes before the first step")
+    ours, theirs = start()
+    a = getattr(optim, name)(ours, **options)
+    b = getattr(torch.optim, name)(theirs, **options)
+    torch.optim.lr_scheduler.ExponentialLR(b, 0.9)
+    for k in range(10):
+        give(ours, theirs, k, idle=(1,))
+        a.step()
+        b.step()
+    if to_torch:
+        b = getattr(torch.optim, name)(theirs)
+        b.load_state_dict(as_torch_has_it(a.state_dict()))
+    else:
+        a = getattr(optim, name)(ours)
+        a.load_state_dict(b.state_dict())
+        assert a.param_groups[0].initial_lr == a.lr
+    for k in range(10, 20):
+        give(ours, theirs, k)
+        a.step()
+        b.step()
+        agree(ours, theirs)
+
+
 # --- schedules ---
 
 SCHEDULES = {

@@ -79,13 +79,13 @@ def one_of(name: str, value: Any, choices: Iterable[Any]) -> Any:
 
 
 def checked(name: str, value: Any, fits: Callable[[Any], bool], expected: str) -> float:
-    """A number that fits, as one of Python's: float32 times such a number stays float32."""
+    """A number that fits, as a float of Python: float32 times such a number stays float32."""
     if getattr(value, "requires_grad", False) or not holds(is_number, value):
         refuse(TypeError, name, value, expected)
     if not holds(fits, value):
         refuse(ValueError, name, value, expected)
-    is_foreign = not isinstance(value, Real | np.ndarray | Node)  # of a trace: it stays there
-    found: float = value if is_foreign or type(value) in (int, float) else float(value)
+    is_foreign = not issubclass(type(value), Real | np.ndarray | Node)  # of a trace, and stays it
+    found: float = value if is_foreign else float(value)
     return found
 
 

@@ -1,23 +1,22 @@
 """Adagrad: the gradient divided by the size of all gradients so far."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from .counting import Counting
-from .optimizer import Params
+from .optimizer import Optimizer
 
 
 def adagrad(
     w: Any,
     g: Any,
     total: Any,
-    lr: float,
-    t: float,
-    lr_decay: float,
-    weight_decay: float,
-    initial_accumulator_value: float,
-    eps: float,
+    lr: float = 1e-2,
+    t: float = 1,
+    lr_decay: float = 0,
+    weight_decay: float = 0,
+    initial_accumulator_value: float = 0,
+    eps: float = 1e-10,
 ) -> tuple[Any, Any]:
     """Step t = 1, 2, ... for one parameter, on plain arrays: the new w and the new total.
 
@@ -31,37 +30,12 @@ def adagrad(
     return w - lr / (1 + (t - 1) * lr_decay) * g / (np.sqrt(total) + eps), total
 
 
-class Adagrad(Counting):
+class Adagrad(Optimizer):
     """w ← w − lr · g / (√total + eps), where total is the sum of all g² so far.
 
-    Args:
-        params: Tensors that require grad, such as `model.parameters()`; or groups: see `Optimizer`.
-        lr: the learning rate.
-        lr_decay, weight_decay, initial_accumulator_value, eps: see `adagrad`.
-        maximize: go up instead of down.
-
-    Raises:
-        TypeError: params are not Tensors.
-        ValueError: no params, a parameter twice, or settings out of range.
+    Its settings are those of `adagrad`, and what is said of them in `Optimizer`.
     """
 
     rule = staticmethod(adagrad)
     state_names = ("sum",)
-
-    def __init__(
-        self,
-        params: Params,
-        lr: float = 1e-2,
-        lr_decay: float = 0,
-        weight_decay: float = 0,
-        initial_accumulator_value: float = 0,
-        eps: float = 1e-10,
-        *,
-        maximize: bool = False,
-    ) -> None:
-        settings = {
-            "lr": lr, "lr_decay": lr_decay, "weight_decay": weight_decay,
-            "initial_accumulator_value": initial_accumulator_value, "eps": eps,
-            "maximize": maximize,
-        }  # fmt: skip
-        super().__init__(params, settings)
+    counts: ClassVar[dict[str, float]] = {"step": 0}

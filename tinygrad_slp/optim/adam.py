@@ -1,13 +1,12 @@
 """Adam and AdamW: steps of a size that does not depend on the size of the gradient."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..tensor import Tensor
-from .counting import Counting
 from .group import zeros
-from .optimizer import Params
+from .optimizer import Optimizer
 
 
 def adam(
@@ -16,13 +15,13 @@ def adam(
     m: Any,
     v: Any,
     peak: Any,
-    lr: float,
-    t: float,
-    betas: tuple[float, float],
-    eps: float,
-    weight_decay: float,
-    amsgrad: bool,
-    decoupled_weight_decay: bool,
+    lr: float = 1e-3,
+    t: float = 1,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0,
+    amsgrad: bool = False,
+    decoupled_weight_decay: bool = False,
 ) -> tuple[Any, Any, Any, Any]:
     """Step t = 1, 2, ... for one parameter, on plain arrays: the new w, m, v and peak.
 
@@ -47,64 +46,22 @@ def adam(
     return w - size * m / (np.sqrt(peak if amsgrad else v) + eps * c), m, v, peak
 
 
-class Adam(Counting):
+class Adam(Optimizer):
     """w ← w − lr · m̂ / (√v̂ + eps), where m̂ and v̂ are running means of ∂L/∂w and its square.
 
-    Args:
-        params: Tensors that require grad, such as `model.parameters()`; or groups: see `Optimizer`.
-        lr: the learning rate: about how far a parameter moves in a step.
-        betas, eps, weight_decay, amsgrad, decoupled_weight_decay: see `adam`.
-        maximize: go up instead of down.
-
-    Raises:
-        TypeError: params are not Tensors.
-        ValueError: no params, a parameter twice, or settings out of range.
+    Its settings are those of `adam`, and what is said of them in `Optimizer`. lr is about how far a
+    parameter moves in a step.
     """
 
     rule = staticmethod(adam)
     state_names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
-
-    def __init__(
-        self,
-        params: Params,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0,
-        amsgrad: bool = False,
-        *,
-        maximize: bool = False,
-        decoupled_weight_decay: bool = False,
-    ) -> None:
-        settings = {
-            "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay,
-            "amsgrad": amsgrad, "decoupled_weight_decay": decoupled_weight_decay,
-            "maximize": maximize,
-        }  # fmt: skip
-        super().__init__(params, settings)
+    counts: ClassVar[dict[str, float]] = {"step": 0}
 
     def start(self, w: Any) -> list[Tensor | None]:
         return [zeros(w), zeros(w), None]
 
 
-class AdamW(Adam):
-    """Adam with weight decay beside the gradient: w ← (1 − lr·weight_decay)·w, then Adam's step.
+class AdamW(Adam, weight_decay=1e-2):
+    """Adam with weight decay beside the gradient: w ← (1 − lr·weight_decay)·w, then Adam's step."""
 
-    Its arguments are those of `Adam`.
-    """
-
-    def __init__(
-        self,
-        params: Params,
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 1e-2,
-        amsgrad: bool = False,
-        *,
-        maximize: bool = False,
-    ) -> None:
-        super().__init__(
-            params, lr, betas, eps, weight_decay, amsgrad,
-            maximize=maximize, decoupled_weight_decay=True,
-        )  # fmt: skip
+    fixed: ClassVar[dict[str, Any]] = {"decoupled_weight_decay": True}

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import at_least, positive
 from ..graph import leaf
 from ..tensor import Tensor
 from ..walk import gradient
-from .group import parameters_in, refuse_unless
+from .group import parameters_in
 
 
 def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float, norm_type: float = 2.0) -> Any:
@@ -24,8 +25,8 @@ def clip_grad_norm_(parameters: Iterable[Tensor], max_norm: float, norm_type: fl
         TypeError: parameters are not Tensors, or a setting is no number.
         ValueError: max_norm is below 0, or norm_type not above 0.
     """
-    refuse_unless("max_norm", max_norm, lambda x: x >= 0, "a number, 0 or more")
-    refuse_unless("norm_type", norm_type, lambda x: x > 0, "above 0, such as 2 or float('inf')")
+    max_norm = at_least("max_norm", max_norm, 0, infinite=True)
+    norm_type = positive("norm_type", norm_type, infinite=True)
     found = [(p, g) for p in parameters_in(parameters) if (g := gradient(p)) is not None]
     norm = norm_of([g for _, g in found], norm_type)
     scale = np.minimum(max_norm / (norm + 1e-6), 1)
@@ -52,7 +53,7 @@ def clip_grad_value_(parameters: Iterable[Tensor], clip_value: float) -> None:
         TypeError: parameters are not Tensors, or a setting is no number.
         ValueError: clip_value is below 0.
     """
-    refuse_unless("clip_value", clip_value, lambda x: x >= 0, "a number, 0 or more")
+    clip_value = at_least("clip_value", clip_value, 0, infinite=True)
     for p in parameters_in(parameters):
         g = gradient(p)
         if g is not None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Live, holds, leaf
+from ..graph import Live, leaf
 from ..tensor import Tensor
 
 Slot = tuple[Tensor, list[Tensor | None]]
@@ -39,7 +39,7 @@ class Group:
     Args:
         params: the parameters.
         settings: all settings, by name.
-        check: refuses settings out of range.
+        check: gives them as numbers of Python, or refuses them.
     """
 
     lr = Live()
@@ -48,16 +48,20 @@ class Group:
         self,
         params: list[Tensor],
         settings: dict[str, Any],
-        check: Callable[[Mapping[str, Any]], None],
+        check: Callable[[Mapping[str, Any]], dict[str, Any]],
     ) -> None:
         self.params = params
         self.check = check
-        check(settings)
-        self.settings = {name: plain(value) for name, value in settings.items()}
-        self.lr = self.settings.pop("lr")
-        self.maximize = self.settings.pop("maximize")
+        self.take(check(settings))
         self.initial_lr: float | None = None  # where the schedules begin
         self.cohorts: list[Cohort] = []
+
+    def take(self, settings: Mapping[str, Any]) -> None:
+        """Takes all settings: the rule's as they are, the others as fields."""
+        rest = dict(settings)
+        self.lr = rest.pop("lr")
+        self.maximize = rest.pop("maximize")
+        self.settings = rest
 
     def keys(self) -> list[str]:
         """The names that group[name] takes."""
@@ -74,11 +78,11 @@ class Group:
         self.refuse_unknown(name)
         if name == "params":
             raise TypeError("write optimizer.add_param_group({'params': [...]}) to add parameters")
-        self.check({**self.all_settings(), name: value})
+        found = self.check({**self.all_settings(), name: value})[name]
         if name in self.settings:
-            self.settings[name] = plain(value)
+            self.settings[name] = found
         else:
-            setattr(self, name, value)
+            setattr(self, name, found)
 
     def refuse_unknown(self, name: str) -> None:
         if name not in self.keys():
@@ -88,17 +92,15 @@ class Group:
         """All settings by name, without the parameters."""
         return {"lr": self.lr, **self.settings, "maximize": self.maximize}
 
+    def saved_settings(self) -> dict[str, Any]:
+        """All settings, and where the schedules began, if there are any."""
+        begin = {} if self.initial_lr is None else {"initial_lr": self.initial_lr}
+        return {**self.all_settings(), **begin}
+
     def __repr__(self) -> str:
         settings = ", ".join(f"{k}={v!r}" for k, v in self.all_settings().items())
         count, size = len(self.params), sum(p.size for p in self.params)
         return f"{settings}: {count} parameter{'s' * (count != 1)} of {size:,} numbers"
-
-
-def plain(value: Any) -> Any:
-    """Python's floats, so that float32 parameters stay float32 whatever is given."""
-    if isinstance(value, tuple | list):
-        return tuple(map(plain, value))
-    return value if isinstance(value, bool | str) else float(value)
 
 
 def zeros(w: Any) -> Tensor:
@@ -144,22 +146,6 @@ def parameters_in(params: Iterable[Tensor]) -> list[Tensor]:
         raise ValueError("no parameters to optimize: is this the right model?")
     refuse_twice(found)
     return found
-
-
-def refuse_unless(name: str, value: Any, condition: Callable[[Any], bool], expected: str) -> None:
-    """Refuses a setting.
-
-    Raises:
-        TypeError: it cannot be asked whether the condition holds, as of a text.
-        ValueError: it does not hold.
-    """
-    try:
-        fine = bool(holds(condition, value))
-    except (TypeError, ValueError):
-        kind = type(value).__name__
-        raise TypeError(f"{name} should be {expected}, got the {kind} {value!r}") from None
-    if not fine:
-        raise ValueError(f"{name} should be {expected}, got {value}")
 
 
 def refuse_twice(params: list[Tensor]) -> None:

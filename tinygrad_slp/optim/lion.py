@@ -6,11 +6,16 @@ import numpy as np
 
 from ..tensor import Tensor
 from .group import zeros
-from .optimizer import Optimizer, Params
+from .optimizer import Optimizer
 
 
 def lion(
-    w: Any, g: Any, m: Any, lr: float, betas: tuple[float, float], weight_decay: float
+    w: Any,
+    g: Any,
+    m: Any,
+    lr: float = 1e-4,
+    betas: tuple[float, float] = (0.9, 0.99),
+    weight_decay: float = 0,
 ) -> tuple[Any, Any]:
     """One step for one parameter, on plain arrays: the new w and m.
 
@@ -27,31 +32,12 @@ def lion(
 class Lion(Optimizer):
     """w ← w − lr · sign(β₁m + (1 − β₁)g), where g = ∂L/∂w and m is a running mean of it.
 
-    Args:
-        params: Tensors that require grad, such as `model.parameters()`; or groups: see `Optimizer`.
-        lr: how far every parameter moves in a step; a third to a tenth of Adam's does well.
-        betas, weight_decay: see `lion`.
-        maximize: go up instead of down.
-
-    Raises:
-        TypeError: params are not Tensors.
-        ValueError: no params, a parameter twice, or settings out of range.
+    Its settings are those of `lion`, and what is said of them in `Optimizer`. A third to a tenth of
+    Adam's learning rate does well: lr is how far every parameter moves in a step.
     """
 
     rule = staticmethod(lion)
     state_names = ("exp_avg",)
-
-    def __init__(
-        self,
-        params: Params,
-        lr: float = 1e-4,
-        betas: tuple[float, float] = (0.9, 0.99),
-        weight_decay: float = 0,
-        *,
-        maximize: bool = False,
-    ) -> None:
-        settings = {"lr": lr, "betas": betas, "weight_decay": weight_decay, "maximize": maximize}
-        super().__init__(params, settings)
 
     def start(self, w: Any) -> list[Tensor | None]:
         return [zeros(w)]

@@ -5,9 +5,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..tensor import Tensor
-from .counting import Counting
 from .group import Cohort, Group, zeros
-from .optimizer import Params
+from .optimizer import Optimizer
 
 
 def momentum_at(t: float, beta1: float, momentum_decay: float) -> Any:
@@ -20,14 +19,14 @@ def nadam(
     g: Any,
     m: Any,
     v: Any,
-    lr: float,
-    t: float,
-    mu_product: float,
-    betas: tuple[float, float],
-    eps: float,
-    weight_decay: float,
-    momentum_decay: float,
-    decoupled_weight_decay: bool,
+    lr: float = 2e-3,
+    t: float = 1,
+    mu_product: float = 1,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0,
+    momentum_decay: float = 4e-3,
+    decoupled_weight_decay: bool = False,
 ) -> tuple[Any, Any, Any]:
     """Step t = 1, 2, ... for one parameter, on plain arrays: the new w, m and v.
 
@@ -49,42 +48,15 @@ def nadam(
     return w - (ahead * m + now * g) / (np.sqrt(v / (1 - beta2**t)) + eps), m, v
 
 
-class NAdam(Counting):
+class NAdam(Optimizer):
     """w ← w − lr · m̄ / (√v̂ + eps), where m̄ is Adam's mean gradient, one step ahead.
 
-    Args:
-        params: Tensors that require grad, such as `model.parameters()`; or groups: see `Optimizer`.
-        lr: the learning rate.
-        betas, eps, weight_decay, momentum_decay, decoupled_weight_decay: see `nadam`.
-        maximize: go up instead of down.
-
-    Raises:
-        TypeError: params are not Tensors.
-        ValueError: no params, a parameter twice, or settings out of range.
+    Its settings are those of `nadam`, and what is said of them in `Optimizer`.
     """
 
     rule = staticmethod(nadam)
     state_names = ("exp_avg", "exp_avg_sq")
     counts: ClassVar[dict[str, float]] = {"step": 0, "mu_product": 1}
-
-    def __init__(
-        self,
-        params: Params,
-        lr: float = 2e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 0,
-        momentum_decay: float = 4e-3,
-        decoupled_weight_decay: bool = False,
-        *,
-        maximize: bool = False,
-    ) -> None:
-        settings = {
-            "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay,
-            "momentum_decay": momentum_decay, "decoupled_weight_decay": decoupled_weight_decay,
-            "maximize": maximize,
-        }  # fmt: skip
-        super().__init__(params, settings)
 
     def start(self, w: Any) -> list[Tensor | None]:
         return [zeros(w), zeros(w)]

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..tensor import Tensor
 from .group import zeros
-from .optimizer import Optimizer, Params
+from .optimizer import Optimizer
 
 
 def rmsprop(
@@ -15,12 +15,12 @@ def rmsprop(
     v: Any,
     mean: Any,
     buffer: Any,
-    lr: float,
-    alpha: float,
-    eps: float,
-    weight_decay: float,
-    momentum: float,
-    centered: bool,
+    lr: float = 1e-2,
+    alpha: float = 0.99,
+    eps: float = 1e-8,
+    weight_decay: float = 0,
+    momentum: float = 0,
+    centered: bool = False,
 ) -> tuple[Any, Any, Any, Any]:
     """One step for one parameter, on plain arrays: the new w, v, mean and momentum buffer.
 
@@ -44,37 +44,11 @@ def rmsprop(
 class RMSprop(Optimizer):
     """w ← w − lr · g / (√v + eps), where v is a running mean of g².
 
-    Args:
-        params: Tensors that require grad, such as `model.parameters()`; or groups: see `Optimizer`.
-        lr: the learning rate.
-        alpha, eps, weight_decay, momentum, centered: see `rmsprop`.
-        maximize: go up instead of down.
-
-    Raises:
-        TypeError: params are not Tensors.
-        ValueError: no params, a parameter twice, or settings out of range.
+    Its settings are those of `rmsprop`, and what is said of them in `Optimizer`.
     """
 
     rule = staticmethod(rmsprop)
     state_names = ("square_avg", "grad_avg", "momentum_buffer")
-
-    def __init__(
-        self,
-        params: Params,
-        lr: float = 1e-2,
-        alpha: float = 0.99,
-        eps: float = 1e-8,
-        weight_decay: float = 0,
-        momentum: float = 0,
-        centered: bool = False,
-        *,
-        maximize: bool = False,
-    ) -> None:
-        settings = {
-            "lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay,
-            "momentum": momentum, "centered": centered, "maximize": maximize,
-        }  # fmt: skip
-        super().__init__(params, settings)
 
     def start(self, w: Any) -> list[Tensor | None]:
         return [zeros(w), None, None]

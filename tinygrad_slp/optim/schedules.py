@@ -38,7 +38,7 @@ class Schedule:
         self.optimizer = optimizer
         for group in groups:
             group.initial_lr = group.lr if group.initial_lr is None else group.initial_lr
-        self.base_lrs = [group.initial_lr for group in groups]
+        self.base_lrs: list[Any] = [group.initial_lr for group in groups]
         self.last_epoch = 0
         self.set(self.rates(0, self.get_last_lr()))
 
