@@ -210,11 +210,3 @@ def test_other_names_are_missed_as_ever():
         nn.x  # noqa: B018
     with pytest.raises(ImportError):
         from tinygrad_slp import functional  # noqa: F401
-
-
-def test_the_size_of_a_tensor_is_a_number_that_says_what_to_write_where_it_is_called():
-    t = Tensor(np.ones((2, 3)))
-    assert t.size == 6 and isinstance(t.size, int) and t.reshape(t.size).shape == (6,)
-    for call in (t.size, lambda: t.size(0), lambda: t.size(dim=0)):
-        with pytest.raises(TypeError, match=r"t\.shape\[0\]"):
-            call()

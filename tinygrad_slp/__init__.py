@@ -6,7 +6,7 @@ from . import nn, notebook, optim
 from .autodiff import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .graph import differentiable, no_grad
 from .jit import TraceError, jit
-from .pytorch import MODULE, TENSOR, say_what_to_write, size_of, without
+from .pytorch import MODULE, TENSOR, say_what_to_write, without
 from .rule import ABOVE_ONE, POSITIVE, REAL, RULES, UNIT, composite, declare
 from .rules.activations import *  # noqa: F403
 from .rules.activations import __all__ as _activations
@@ -28,7 +28,6 @@ without(MODULE)(nn.Module)
 if not TYPE_CHECKING:  # or mypy would believe that the package has every name
     Tensor._repr_html_ = notebook.graph
     nn.Module._repr_html_ = notebook.table
-    Tensor.size = property(size_of)
     from .pytorch import tensor  # noqa: F401  (of the file of that name nobody needs the name)
 
     say_what_to_write()

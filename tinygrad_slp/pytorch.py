@@ -195,17 +195,6 @@ def tensor(*args: Any, **kwargs: Any) -> NoReturn:
     raise TypeError("no function tensor is here: write tinygrad_slp.Tensor(data)")
 
 
-class Size(int):
-    """The size of a Tensor, a number as in NumPy; called as in PyTorch, it says what to write."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise TypeError("t.size is a number, as in NumPy: write t.shape, or t.shape[0]")
-
-
-def size_of(tensor: Any) -> Size:
-    return Size(tensor.array.size)
-
-
 class Absent:
     """A name that a class does not have: hasattr() is False, and the error says what to write."""
 
