@@ -535,14 +535,14 @@ def test_a_training_runs_in_another_thread():
 
 
 class Rooted(nn.Module):
-    """√|x·W|·w of w = 0: the value is 0, the slope infinite."""
+    """√(x·W·w) of w = 0: the value is 0, the slope infinite."""
 
     def __init__(self):
         self.inner = nn.Linear(3, 1, rng=0)
         self.outer = nn.Linear(1, 1, bias=False, init=lambda rng, shape: np.zeros(shape))
 
     def forward(self, x):
-        return np.sqrt(np.absolute(self.outer(self.inner(x))))
+        return np.sqrt(self.outer(self.inner(x)))
 
 
 CAUSES = {
