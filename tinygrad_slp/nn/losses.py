@@ -83,9 +83,9 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     """
     positive("delta", delta)
     p, t = arrays("huber_loss", input, target)
-    size = np.absolute(p - t)
-    near = np.minimum(size, delta)
-    return reduce(near * (size - 0.5 * near), reduction)
+    d = p - t
+    near = np.clip(d, -delta, delta)
+    return reduce(near * (d - 0.5 * near), reduction)
 
 
 def binary_cross_entropy(

@@ -20,10 +20,11 @@ __all__ = [
 ]  # fmt: skip
 
 Array = Any  # an array, or a Tensor: what goes in comes out
+Axis = int | tuple[int, ...] | None
 
 
-silent = np.errstate(over="ignore", under="ignore")
-"""Lets eˣ run to 0 and ∞ without a warning; both are what the formulas mean."""
+silent = np.errstate(over="ignore", under="ignore", divide="ignore")
+"""Lets eˣ run to 0 and ∞, and log 0 to −∞, without a warning: this is what the formulas mean."""
 
 
 @differentiable(lambda g, y, x: g * (y * (1.0 - y)), form="elementwise", domain=REAL)
@@ -54,7 +55,13 @@ def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
     return np.where(x > 0, x, negative_slope * x)
 
 
-@differentiable(lambda g, y, x: g * sigmoid(x), form="elementwise", domain=REAL)
+@differentiable(lambda g, y, x: g * (y * sigmoid(-x)), form="elementwise", domain=REAL)
+def logistic(x: Array) -> Array:
+    """σ(x), for the slopes of losses      ∂x = g · σ(x)σ(−x), right also where 1 − σ is 0"""
+    return sigmoid(x)
+
+
+@differentiable(lambda g, y, x: g * logistic(x), form="elementwise", domain=REAL)
 @silent
 def softplus(x: Array) -> Array:
     """log(1 + eˣ)      ∂x = g · σ(x)"""
@@ -138,47 +145,98 @@ def elu(x: Array, alpha: float = 1.0) -> Array:
     return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
 
 
+# --- of several numbers ---
+
+
 def over_axes(f, x):
     return [f(x(2, 3)), f(x(3)), f(x(2, 3), axis=0), f(x(2, 3, 2), axis=(0, -1))]
 
 
-@differentiable(
-    lambda g, y, x, axis=-1: y * (g - (g * y).sum(axis=axis, keepdims=True)),
-    domain=REAL,
-    examples=over_axes,
-)
+def largest(x: Array, axis: Axis) -> Array:
+    """max x, with the axes kept; of nothing 0."""
+    return (x.max if x.size else x.sum)(axis=axis, keepdims=True)
+
+
+def rest(e: Array, axis: Axis) -> Array:
+    """Σ e − 1, where the largest e is 1, with the axes kept: the small ones are not rounded off."""
+    ones = only(np.equal(e, 1), e)
+    others = np.add.reduce(e - ones, axis=axis, keepdims=True)
+    return others + (np.add.reduce(ones, axis=axis, keepdims=True) - 1)
+
+
+def softmax_slope(g: Array, y: Array, x: Array, axis: Axis = -1) -> Array:
+    """y ⊙ (g − Σ g ⊙ y), the same for g less a number: that at the largest y, which may be 1."""
+    chosen = only(np.equal(y, largest(y, axis)), g)
+    g = g - chosen.sum(axis=axis, keepdims=True)
+    return y * (g - (g * y).sum(axis=axis, keepdims=True))
+
+
+@differentiable(softmax_slope, domain=REAL, examples=over_axes)
 @silent
-def softmax(x: Array, axis: int | tuple[int, ...] = -1) -> Array:
+def softmax(x: Array, axis: Axis = -1) -> Array:
     """eˣ / Σ eˣ      ∂x = y ⊙ (g − Σ g ⊙ y)
 
     Args:
-        axis: of the sum, or several; the last by default. y has the shape of x.
+        axis: of the sum, or several; the last by default. y has the shape of x. Where x is ∞, or
+            −∞ all along the axis, y is NaN all along the axis.
     """
-    e = np.exp(floats(x) - top(x, axis))
+    x = floats(x)
+    e = np.exp(x - largest(x, axis))
     return e / np.add.reduce(e, axis=axis, keepdims=True)
 
 
 @differentiable(
-    lambda g, y, x, axis=-1: g - softmax(x, axis) * g.sum(axis=axis, keepdims=True),
+    lambda g, y, x, axis=-1: -softmax_slope(g, softmax(x, axis), x, axis),
     domain=REAL,
     examples=over_axes,
 )
+@silent
+def complement(x: Array, axis: Axis = -1) -> Array:
+    """1 − softmax(x), right to the last digits also where softmax is 1      ∂x = −that of it"""
+    x = floats(x)
+    e = np.exp(x - largest(x, axis))
+    r = rest(e, axis)
+    return np.where(np.equal(e, 1), r, 1 + r - e) / (1 + r)
+
+
+@differentiable(
+    lambda g, y, x, axis=-1: (
+        g * complement(x, axis) - softmax(x, axis) * (g.sum(axis=axis, keepdims=True) - g)
+    ),
+    domain=REAL,
+    examples=over_axes,
+)
+@silent
 def log_softmax(x: Array, axis: int | tuple[int, ...] = -1) -> Array:
     """x − log Σ eˣ      ∂x = g − softmax(x) · Σ g
 
     Args:
-        axis: of the sum, or several; the last by default. y has the shape of x.
+        axis: of the sum, or several; the last by default. y has the shape of x. Where x is ∞, or
+            −∞ all along the axis, y is NaN all along the axis.
     """
-    return x - log_sum(x, axis)
+    x = floats(x)
+    x = x - largest(x, axis)
+    return x - np.log1p(rest(np.exp(x), axis))
+
+
+@np.errstate(invalid="ignore")
+def logsumexp_slope(
+    g: Array, y: Array, x: Array, axis: Axis = None, keepdims: bool = False
+) -> Array:
+    """g · softmax(x); where y is infinite, those x that are y share g evenly."""
+    if x.ndim and not keepdims:
+        g, y = kept(g, x, axis), kept(y, x, axis)
+    chosen = np.equal(x, y)
+    even = chosen / np.maximum(np.add.reduce(chosen, axis=axis, keepdims=True), 1)
+    return g * np.where(np.isinf(y), even, softmax(x, axis))
 
 
 @differentiable(
-    lambda g, y, x, axis=None, keepdims=False: (
-        softmax(x, axis) * (g if keepdims or not x.ndim else kept(g, x, axis))
-    ),
+    logsumexp_slope,
     domain=REAL,
     examples=lambda f, x: [*over_axes(f, x), f(x(2, 3), -1), f(x(2, 3), None, keepdims=True)],
 )
+@silent
 def logsumexp(x: Array, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array:
     """log Σ eˣ      ∂x = g · softmax(x)
 
@@ -186,19 +244,8 @@ def logsumexp(x: Array, axis: int | tuple[int, ...] | None = None, keepdims: boo
         axis: of the sum, or several; all by default, as in SciPy and JAX.
         keepdims: leave these axes in y, with length 1.
     """
-    y = log_sum(x, axis)
+    x = floats(x)
+    highest = largest(x, axis)
+    highest = np.where(np.isfinite(highest), highest, 0)
+    y = np.log1p(rest(np.exp(x - highest), axis)) + highest
     return y if keepdims else np.squeeze(y, axis=axis)
-
-
-def log_sum(x: Array, axis: int | tuple[int, ...] | None) -> Array:
-    """log Σ eˣ, with the axes kept; an infinite maximum is the answer itself."""
-    highest = top(x, axis)
-    with np.errstate(over="ignore", under="ignore", divide="ignore"):
-        e = np.exp(floats(x) - highest)
-        return np.log(np.add.reduce(e, axis=axis, keepdims=True)) + highest
-
-
-def top(x: Array, axis: int | tuple[int, ...] | None) -> Array:
-    """max x, with the axes kept: e^(x − max x) does not overflow. 0 where it is infinite."""
-    highest = floats(x).max(axis=axis, keepdims=True)
-    return np.where(np.isfinite(highest), highest, 0)
