@@ -224,6 +224,8 @@ def apply(function: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> An
     if kwargs or len(args) != rule.arity:
         args, kwargs = rule.bind(args, kwargs)
         if rule.definition is not None:
+            if (trace := tracing.get()) is not None:
+                args = trace.operands(args, kwargs)
             return rule.definition(*args, **kwargs)
     return evaluate(rule, args, kwargs)
 
@@ -256,6 +258,8 @@ def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any
                     x = np.array(x)
             arrays.append(x)
             parents.append(None)
+    if (trace := tracing.get()) is not None:
+        arrays = trace.operands(arrays, settings)
     if settings:
         for key, value in settings.items():
             if is_tracked(value):
@@ -321,10 +325,34 @@ def whole(function: F) -> F:
     return call  # type: ignore[return-value]
 
 
+class Between:
+    """The condition that no number lies outside of [low, high], but one; NaN does not."""
+
+    def __init__(self, low: float, high: float, but: int | None = None) -> None:
+        self.low = low
+        self.high = high
+        self.but = but
+
+    def fails(self, x: Any) -> Any:
+        """Which numbers lie outside."""
+        outside = (x < self.low) | (x > self.high)
+        return outside if self.but is None else outside & (x != self.but)
+
+    def __call__(self, x: Any) -> bool:
+        if isinstance(x, np.ndarray) and x.dtype.kind in "iu" and x.size and self.but is None:
+            # In half the time: there is no NaN among them.
+            return bool(x.min() >= self.low and x.max() <= self.high)
+        return not np.any(self.fails(x))
+
+    def __repr__(self) -> str:
+        return f"between {self.low} and {self.high}, or {self.but}"
+
+
 def holds(condition: Callable[[Any], bool], x: Any) -> bool:
     """Whether a condition is true of an array, or of the array of a Tensor.
 
-    For checks of what is given to a function: `jit` asks again for each replay, of its inputs.
+    For checks of what is given to a function: `jit` asks again in each replay; of `Between` in
+    native code too.
     """
     array = x.array if isinstance(x, Node) else x
     trace = tracing.get()

@@ -15,9 +15,10 @@ from ..graph import Node
 from ..rule import name
 from ..rules.arguments import BITS
 from . import TraceError
-from .dtypes import COPIES, UFUNCS, dtype_of, is_scalar, loop_dtypes
+from .dtypes import COPIES, SCATTER, UFUNCS, dtype_of, is_scalar, loop_dtypes
 from .horizontal import MOST
-from .program import is_number, join, reduced_by
+from .program import Unmet, is_move, is_number, join, reduced_by
+from .trace import Condition
 
 EXTREMES = {np.maximum, np.minimum}
 
@@ -47,6 +48,9 @@ class Calls:
     def add(self, node: Node) -> None:
         """Adds the calls that compute a node."""
         self.tapes[self.moving[node.order]].extend(self.calls(node))
+
+    def add_check(self, node: Node, condition: Condition) -> None:
+        self.tapes[self.moving[node.order]].append((check, (condition, self.array_of(node))))
 
     def calls(self, node: Node) -> list[Entry]:
         """The calls that compute a node; without any memory but its buffer, where possible."""
@@ -167,6 +171,17 @@ def is_plain(ufunc: np.ufunc) -> bool:
     return ufunc.signature is None and ufunc.nout == 1
 
 
+INFALLIBLE = {np.dot, np.matmul, np.where, join, SCATTER, operator.getitem, *COPIES}
+
+
+def may_fail(node: Node) -> bool:
+    """Whether computing a node may raise an error; indices are checked before."""
+    function: Any = node.function
+    if isinstance(function, np.ufunc) and is_plain(function) and not node.settings:
+        return any(is_number(x) for x in node.parents)  # one that is too large for the dtype
+    return not (function in INFALLIBLE or is_move(node) or reduced_by(node) is not None)
+
+
 def is_number_node(x: Any) -> bool:
     return isinstance(x, Node) and is_number(x)
 
@@ -211,6 +226,15 @@ def into(out: np.ndarray, function: Function, inputs: Any, settings: Any) -> Non
             "give it as an argument"
         )
     np.copyto(out, result)
+
+
+def check(condition: Condition, x: np.ndarray) -> None:
+    """
+    Raises:
+        Unmet: the condition is not true of x.
+    """
+    if not condition(x):
+        raise Unmet
 
 
 def number(out: np.ndarray, function: Function, *inputs: Any) -> None:

@@ -4,6 +4,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial, update_wrapper
 from importlib.util import find_spec
 from inspect import Parameter, signature
@@ -17,6 +18,7 @@ from ..graph import tracing
 from . import TraceError
 from .differences import changes
 from .environment import Environment
+from .program import Unmet
 from .results import joined, reshaped, stacked
 from .signature import Signature, contents, difference, filled, sign
 from .trace import Recording, trace
@@ -91,16 +93,21 @@ class Compiled:
             and latest.is_like(args)
             and latest.holds(quickly=True)
         ):
-            return latest.run(args) if latest.accepts(args) else self.step(*args)
+            return self.replay(latest, args, args, kwargs)
         args, kwargs = self.in_order(args, kwargs)
         found = self.signed(args, kwargs)
         variant = self.find(found, found.leaves)
         if variant is None:
             return self.trace(found, args, kwargs)  # which refuses what is given and written
         self.latest = variant
-        if not variant.accepts(found.leaves):
-            return self.step(*args, **kwargs)  # which says what is wrong
-        return variant.run(found.leaves)
+        return self.replay(variant, found.leaves, args, kwargs)
+
+    def replay(self, variant: Variant, leaves: Any, args: Any, kwargs: Any) -> Any:
+        """One step by this variant; by Python, if something is not as the step wants it to be."""
+        if variant.accepts(leaves):
+            with suppress(Unmet):
+                return variant.run(leaves)
+        return self.step(*args, **kwargs)  # which says what is wrong
 
     def in_order(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -129,14 +136,17 @@ class Compiled:
             raise ValueError(f"loop takes a number of steps, 0 or more; got {n}")
         args, kwargs = self.in_order(args, kwargs)
         with self.lock:
-            first: list[Any] = []
+            done = 0
+            parts: list[Any] = []
             while True:
                 found = self.signed(args, kwargs)
                 if variant := self.ready(found, found.leaves):
-                    return joined(first, variant.loop(n - len(first), found.leaves))
-                if len(first) == n:
-                    return stacked(first)
-                first.append(self(*args, **kwargs))
+                    many, results = variant.loop(n - done, found.leaves)
+                    done, parts = done + many, [*parts, results]
+                if done == n:
+                    return joined(parts)
+                step = self.step if variant else self  # which says what is wrong
+                done, parts = done + 1, [*parts, stacked([step(*args, **kwargs)])]
 
     def scan(self, *args: Any, epochs: int | None = None, shuffle: Any = None) -> Any:
         """One step for each index along the first axis of all arguments, as `jax.lax.scan` does.
@@ -155,14 +165,18 @@ class Compiled:
         leaves = self.signed(args, {}).leaves
         n, order = order_of(leaves, epochs, shuffle)
         with self.lock:
-            first: list[Any] = []
-            while len(first) < len(order):
-                slices = self.filled(args, (x[int(order[len(first)])] for x in leaves))
+            done = 0
+            parts: list[Any] = []
+            while done < len(order):
+                slices = self.filled(args, (x[int(order[done])] for x in leaves))
                 if variant := self.ready(self.signed(slices, {}), leaves):
-                    rest = variant.scan(order[len(first) :], leaves)
-                    return reshaped(joined(first, rest), epochs, n)
-                first.append(self(*slices))
-            return reshaped(stacked(first), epochs, n)
+                    many, results = variant.scan(order[done:], leaves)
+                    done, parts = done + many, [*parts, results]
+                if done < len(order):
+                    slices = self.filled(args, (x[int(order[done])] for x in leaves))
+                    step = self.step if variant else self  # which says what is wrong
+                    done, parts = done + 1, [*parts, stacked([step(*slices)])]
+            return reshaped(joined(parts), epochs, n)
 
     def find(self, found: Signature, leaves: Sequence[Any]) -> Variant | None:
         """The variant that does now what the step would do with arguments of this kind."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..graph import Node
 from .dtypes import dtype_of, is_scalar, shape_of
-from .program import Program, ancestors, computed, exact_text, join, kept_apart, replaced
+from .program import Program, computed, exact_text, join, kept_apart, operations, replaced
 from .trace import Place
 
 MOST = 16384
@@ -136,9 +136,10 @@ class Horizontal:
             if group.holder[0] in program.stores:
                 stores[group] = vectors.whole(tuple(program.stores[p] for p in group.holder))
         outputs = [kept_apart(x) for x in replaced(program.outputs, vectors.new)]
-        nodes = [x for x in ancestors([*outputs, *stores.values()]) if x.function is not None]
+        checks = [(replaced(x, vectors.new), condition) for x, condition in program.checks]
+        nodes = operations(outputs, stores, checks)
         note = f"{sum(is_elementwise(c[0]) for c in vectors.known)} done for many arrays at once"
-        return Program(inputs, nodes, outputs, stores, [*program.notes, note])
+        return Program(inputs, nodes, outputs, stores, checks, [*program.notes, note])
 
 
 class Vectors:

@@ -82,6 +82,7 @@ class Planner:
         hidden: the nodes that need no place in memory.
         in_place: whether a node may be computed right where this input of it stands.
         kept: the nodes whose buffers are never another one's.
+        safe: the step from which on nothing can fail. Places are not updated before.
     """
 
     def __init__(
@@ -92,12 +93,14 @@ class Planner:
         hidden: Collection[int],
         in_place: Callable[[Node, Node], bool],
         kept: Iterable[int] = (),
+        safe: int = 0,
     ) -> None:
         self.program = program
         self.places = dict(places)
         self.steps = steps
         self.hidden = hidden
         self.in_place = in_place
+        self.safe = safe
         self.arrays: dict[int, Any] = {x.order: places[p] for p, x in program.inputs.items()}
         self.root, self.views = roots(program)
         self.parts = parts_of_joins(program)
@@ -121,7 +124,7 @@ class Planner:
                     self.arrays[node.order] = self.part(node, owned)
                     continue
                 place = self.targets.get(node.order)
-                if place is not None and self.may_update(node, place, i):
+                if place is not None and i >= self.safe and self.may_update(node, place, i):
                     self.arrays[node.order] = self.places[place]
                     direct.add(place)
                     continue

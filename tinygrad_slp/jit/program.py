@@ -13,8 +13,12 @@ import numpy as np
 
 from ..graph import Node, made
 from ..rule import name
-from .trace import Place
+from .trace import Condition, Place
 from .traced import mapped, nodes_in
+
+
+class Unmet(Exception):
+    """Something that a step checks is not true: it has to be run by Python, which says what."""
 
 
 class Program:
@@ -25,6 +29,7 @@ class Program:
         nodes: all operations, each after its inputs.
         outputs: what is returned, but for constants.
         stores: the node or constant that every place written to is left with.
+        checks: what has to be true of a node for a step to go on, each after those it relies on.
         notes: what `simplified` did, in words.
     """
 
@@ -34,13 +39,29 @@ class Program:
         nodes: list[Node],
         outputs: list[Any],
         stores: dict[Place, Any],
+        checks: Iterable[tuple[Node, Condition]] = (),
         notes: Iterable[str] = (),
     ) -> None:
         self.inputs = inputs
         self.nodes = nodes
         self.outputs = outputs
         self.stores = stores
+        self.checks = list(checks)
         self.notes = list(notes)
+
+    def with_nodes(self, new: Mapping[int, Any], *notes: str) -> "Program":
+        """The program with other nodes in the place of its own, by their order."""
+        outputs = [kept_apart(x) for x in replaced(self.outputs, new)]
+        stores = {place: kept_apart(replaced(x, new)) for place, x in self.stores.items()}
+        checks = [(replaced(x, new), condition) for x, condition in self.checks]
+        return Program(
+            self.inputs,
+            operations(outputs, stores, checks),
+            outputs,
+            stores,
+            checks,
+            [*self.notes, *notes],
+        )
 
     def forget_values(self) -> None:
         """Lets go of the arrays of the run that was traced; their shapes and dtypes stay."""
@@ -49,8 +70,21 @@ class Program:
                 x.array = repeated_zero(x.array.shape, x.array.dtype)
 
     def ends(self) -> Iterator[Node]:
-        """The nodes that are returned or stored."""
-        return (x for x in (*self.outputs, *self.stores.values()) if isinstance(x, Node))
+        """The nodes that are returned, stored or checked."""
+        checked = (x for x, _ in self.checks)
+        ends = (*self.outputs, *self.stores.values(), *checked)
+        return (x for x in ends if isinstance(x, Node))
+
+
+def operations(
+    outputs: Iterable[Any], stores: Mapping[Place, Any], checks: Iterable[tuple[Node, Condition]]
+) -> list[Node]:
+    """All that has to be computed for these, what is checked first of all."""
+    checked: list[Node] = []
+    for x, _ in checks:
+        checked += ancestors([x])
+    found = dict.fromkeys([*checked, *ancestors([*outputs, *stores.values()])])
+    return [x for x in found if x.function is not None]
 
 
 def repeated_zero(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -92,7 +126,8 @@ MOVES = {
 
 def is_move(node: Node) -> bool:
     """Whether a node is its first input, moved by what is known before the program runs."""
-    return node.function in MOVES and len(node.parents) == 1
+    (x, *more) = node.parents or (None,)
+    return node.function in MOVES and not more and x is node.inputs[0]
 
 
 def is_number(node: Node) -> bool:
@@ -167,6 +202,7 @@ def fingerprint(program: Program) -> str:
     lines += [line(known_as(x), x, x.inputs, x.settings) for x in program.nodes]
     lines += [exact_text(x, number) for x in program.outputs]
     lines += [f"{places[p]} {exact_text(x, number)}" for p, x in program.stores.items()]
+    lines += [f"{exact_text(x, number)} {condition}" for x, condition in program.checks]
     return "\n".join(lines)
 
 

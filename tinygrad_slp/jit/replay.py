@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..graph import Node
-from .calls import Calls, is_plain
+from .calls import Calls, is_plain, may_fail
 from .memory import Planner
 from .program import Program
 from .trace import Place
@@ -39,14 +39,21 @@ class Replay:
         moving = when_moving(program)
         nodes = sorted(program.nodes, key=lambda x: moving[x.order])
         kept = [x.order for n in nodes for x in n.parents if moving[x.order] < moving[n.order]]
-        self.plan = Planner(program, places, [[x] for x in nodes], (), in_place, kept).plan()
+        checks = {x.order: [c for y, c in program.checks if y is x] for x, _ in program.checks}
+        risky = [k for k, x in enumerate(nodes, 1) if x.order in checks or may_fail(x)]
+        self.plan = Planner(
+            program, places, [[x] for x in nodes], (), in_place, kept, max(risky, default=0)
+        ).plan()
         calls = Calls(self.plan.arrays, moving)
-        for node in nodes:
-            if node.order not in self.plan.views:
+        for node in (*program.inputs.values(), *nodes):
+            if node.function is not None and node.order not in self.plan.views:
                 calls.add(node)
+            for condition in checks.get(node.order, ()):
+                calls.add_check(node, condition)
         self.first, self.given, self.rest = calls.tapes
         self.rest += [(np.copyto, (a, calls.array_of(b), "unsafe")) for a, b in self.plan.copies]
         self.all = [*self.first, *self.given, *self.rest]
+        self.done = 0
         self.arguments = [places[place] for place in arguments]
         self.lent: Sequence[Any] = [None] * len(arguments)
         self.results = [calls.array_of(x) for x in program.outputs]
@@ -83,12 +90,15 @@ class Replay:
         order: np.ndarray,
         results: list[np.ndarray],
     ) -> None:
-        """n steps.
+        """n steps; `done` is how many of them are.
 
         Args:
             scanned: for each argument an array; step i takes what stands at order[i] in it. None:
                 the arguments stay as they were given.
             results: arrays of n results each.
+
+        Raises:
+            Unmet: something that the step checks is not true.
         """
         self.quiet.run(self.play_again, n, scanned, order, results)
 
@@ -99,13 +109,15 @@ class Replay:
         pairs = list(zip(results, self.results, strict=True))
         for call, args in once if n else ():
             call(*args)
-        for i in range(n):
+        for self.done in range(n):
+            i = self.done
             if scanned is not None:
                 self.give([x[order[i]] for x in scanned])
             for call, args in again:
                 call(*args)
             for result, value in pairs:
                 result[i] = value
+        self.done = n
 
     # --- what it is ---
 

@@ -85,14 +85,14 @@ def constant(x: Any) -> Callable[[], Any]:
 
 def stacked(results: list[Any]) -> Any:
     """The results of steps, with a first axis for the steps."""
-    if not results:
-        return np.zeros(0)
     return zipped(np.stack, *results)
 
 
-def joined(first: list[Any], rest: Any) -> Any:
-    """The results of the first steps, and those of the rest, which are stacked already."""
-    return zipped(np.concatenate, stacked(first), rest) if first else rest
+def joined(parts: list[Any]) -> Any:
+    """Results that are stacked already, one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    return zipped(np.concatenate, *parts) if parts else np.zeros(0)
 
 
 def reshaped(results: Any, epochs: int | None, n: int) -> Any:

@@ -5,18 +5,18 @@ from typing import Any
 import numpy as np
 
 from ..graph import Node
-from .program import Program, ancestors, computed, exact_text, is_of_a_place, kept_apart, replaced
+from .program import Program, ancestors, computed, exact_text, is_of_a_place, operations, replaced
 from .trace import Recording
 
 
 def read_off(seen: Recording) -> Program:
     """The program of what was seen of a step, simplified."""
-    nodes = ancestors([*seen.outputs, *seen.stores.values()])
-    found = {node.order for node in nodes}
+    checked = [x for x, _ in seen.checks]
+    found = {x.order for x in ancestors([*seen.outputs, *seen.stores.values(), *checked])}
     inputs = {p: x for p, x in seen.inputs.items() if x.order in found}
-    operations = [x for x in nodes if x.function is not None]
     outputs = [x for x in seen.outputs if isinstance(x, Node)]
-    return simplified(Program(inputs, operations, outputs, seen.stores))
+    nodes = operations(outputs, seen.stores, seen.checks)
+    return simplified(Program(inputs, nodes, outputs, seen.stores, seen.checks))
 
 
 REDUCTIONS = {
@@ -105,8 +105,4 @@ def simplified(program: Program) -> Program:
             x = add(function, inputs, settings, squeezed)
             same = add(np.reshape, (x, np.shape(array)), {}, array)
         new[node.order] = add(function, inputs, settings, array) if same is None else same
-    outputs = [kept_apart(x) for x in replaced(program.outputs, new)]
-    stores = {place: kept_apart(replaced(x, new)) for place, x in program.stores.items()}
-    nodes = [x for x in ancestors([*outputs, *stores.values()]) if x.function is not None]
-    notes = [f"{n} {what}" for what, n in counts.items() if n]
-    return Program(program.inputs, nodes, outputs, stores, [*program.notes, *notes])
+    return program.with_nodes(new, *(f"{n} {what}" for what, n in counts.items() if n))

@@ -50,15 +50,19 @@ class State:
 
     Args:
         groups: places that are side by side, each group as one.
+        plain: whether buffers have to be in C order and aligned; an array of another layout is
+            copied into one each time.
     """
 
-    def __init__(self, program: Program, groups: Sequence[Place] = ()) -> None:
+    def __init__(self, program: Program, groups: Sequence[Place] = (), plain: bool = False) -> None:
         self.groups = groups
         self.buffers: dict[Place, np.ndarray] = {}
         ends = {**program.stores, **program.inputs}
         self.forms = {place: (shape_of(x), dtype_of(x)) for place, x in ends.items()}
         own = [place for place in self.forms if place.kind in ("number", "array")]
-        self.buffers |= {place: place.holder for place in own}
+        odd = [place for place in own if plain and not is_plain(place.holder)]
+        self.buffers |= {place: place.holder for place in own if place not in odd}
+        self.copied = [place for place in odd if place in program.inputs]
         self.arrays = [place.holder for place in own if place.kind == "array"]
         self.array_forms = list(map(FORM_OF, self.arrays))
         self.allocate([place for place in self.forms if place not in self.buffers])
@@ -101,6 +105,7 @@ class State:
             and list(map(ORDER_OF, self.tensors)) == self.orders
             and len(self.lenders) == len(self.arrays_lent)
             and all(map(is_, map(ARRAY_OF, self.lenders), self.arrays_lent))
+            and not self.copied
             and list(map(FORM_OF, self.arrays)) == self.array_forms
             and not self.read_grads
         )
@@ -114,6 +119,8 @@ class State:
 
     def load(self) -> None:
         """Brings all buffers in step with the Tensors, and takes those that will be written."""
+        for place in self.copied:
+            np.copyto(self.buffers[place], place.holder)
         self.fetched = fetched[0]  # first, as another thread may fetch one meanwhile
         same = len(self.orders) == len(self.tensors)
         for k, (tensor, buffer) in enumerate(zip(self.tensors, self.homes, strict=True)):
@@ -139,3 +146,7 @@ class State:
             self.orders = list(map(ORDER_OF, self.tensors))
         for place in self.written_grads:
             GRAD.__set__(place.holder, leaf(Tensor, self.buffers[place].copy()))
+
+
+def is_plain(x: np.ndarray) -> bool:
+    return x.flags.c_contiguous and x.flags.aligned

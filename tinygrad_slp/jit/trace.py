@@ -4,7 +4,7 @@ While a step is traced, reading the array of a Tensor gives a `Traced` of it. Th
 holds the plain array all the time: after the trace, everything is as if nobody had watched.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from threading import RLock
 from types import SimpleNamespace
@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Node, clock, leaf, tracing
+from ..graph import Between, Node, clock, leaf, tracing
 from ..tensor import Tensor
 from ..tree import flatten
 from . import TraceError
 from .buffers import ARRAY, GRAD, array_of
-from .traced import Traced, record, refuse, traced_input
+from .traced import Traced, kept, record, refuse, traced_constant, traced_input, without_constants
 
 RESULTS = Tensor, Traced, np.ndarray, np.generic, int, float, complex, str, bytes
 """What a step may return, beside None; bool is an int."""
@@ -60,7 +60,8 @@ class Recording(SimpleNamespace):
         stores: the places that were written, with the last node or constant.
         forgotten: Tensors without a gradient when the step ends.
         empty: Tensors whose `grad` the step looked at first, and whether it was None.
-        required: inputs, each with what must be true of it for the step not to fail.
+        required: places, each with what must be true of it for the step not to fail.
+        checks: nodes, each with what must be true of it.
     """
 
     leaves: list[Any]
@@ -71,7 +72,8 @@ class Recording(SimpleNamespace):
     stores: dict[Place, Any]
     forgotten: list[Tensor]
     empty: dict[Tensor, bool]
-    required: list[tuple[Node, Condition]]
+    required: list[tuple[Place, Condition]]
+    checks: list[tuple[Node, Condition]]
 
 
 class Trace:
@@ -95,7 +97,7 @@ class Trace:
         self.empty: dict[Tensor, bool] = {}
         self.arguments: dict[Node, str] = {}
         self.renewed: set[Node] = set()
-        self.required: list[tuple[Node, Condition]] = []
+        self.checks: dict[tuple[int, str], tuple[Node, Condition]] = {}
         self.asks_arguments = False
 
     def is_older(self, tensor: Node) -> bool:
@@ -176,12 +178,27 @@ class Trace:
             return kept(x)
         return self.input(Place("array", x), x).node
 
+    def operands(self, arrays: Sequence[Any], settings: Any) -> list[Any]:
+        """What a rule is given: arrays that know all NumPy, even where they meet a Traced."""
+        given = [self.read_operand(x) for x in arrays]
+        if any(isinstance(x, Traced) for x in flatten([given, settings])[0]):
+            given = [traced_constant(x) if type(x) is np.ndarray else x for x in given]
+        return given
+
+    def read_operand(self, x: Any) -> Any:
+        """An array in the scope of the step as a Traced; anything else as it is."""
+        return self.input(Place("array", x), x) if id(x) in self.shared else x
+
     def require(self, condition: Condition, x: Any) -> bool:
+        x = self.read_operand(x)
         if not isinstance(x, Traced):
             return condition(x)
-        if x.node.function is None:
-            self.required.append((x.node, condition))
+        self.check(x.node, condition)
         return condition(x.now)
+
+    def check(self, node: Node, condition: Condition) -> None:
+        """Has each replay make sure that a condition is true of a node."""
+        self.checks[node.order, repr(condition)] = node, condition
 
     def record_whole(self, call: Any, function: Any, args: Any, settings: Any) -> Any:
         nested, _ = flatten([args, settings])
@@ -220,7 +237,9 @@ class Trace:
                 forgotten.append(tensor)
             else:
                 stores[Place("gradient", tensor)] = self.values[grad]
-        values = [self.leaf_value(x) for x in leaves]
+        values = [without_constants(self.leaf_value(x)) for x in leaves]
+        given = {x.order: place for place, x in self.inputs.items() if place not in stores}
+        before = [pair for pair in self.checks.values() if is_asked_before(*pair, given)]
         return Recording(
             leaves=leaves,
             outputs=[node_of(x) for x in values],
@@ -230,7 +249,8 @@ class Trace:
             stores={place: node_of(value) for place, value in stores.items()},
             forgotten=forgotten,
             empty=self.empty,
-            required=self.required,
+            required=[(given[node.order], condition) for node, condition in before],
+            checks=[pair for pair in self.checks.values() if pair not in before],
         )
 
     def leaf_value(self, x: Any) -> Any:
@@ -246,14 +266,16 @@ class Trace:
         return self.read(x, array_of(x))
 
 
-def kept(x: np.ndarray) -> np.ndarray:
-    """A copy, as the step may write into an array yet; with elements that stand in one place where
-    they do, since a BLAS adds up in another order if they do not."""
-    once = x[tuple(slice(None) if stride else slice(1) for stride in x.strides)]
-    return np.broadcast_to(once.copy(), x.shape) if 0 in x.strides else x.copy()
+def is_asked_before(node: Node, condition: Condition, given: Mapping[int, Place]) -> bool:
+    """Whether a condition is asked once before steps: of what is the same in all of them.
+
+    `Between` is asked in the step, by native code where it is about to use an index.
+    """
+    return node.order in given and not isinstance(condition, Between)
 
 
 def node_of(value: Any) -> Any:
+    value = without_constants(value)
     return value.node if isinstance(value, Traced) else value
 
 

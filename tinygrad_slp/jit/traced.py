@@ -9,13 +9,12 @@ whoever asks for one as a plain Python or NumPy value is refused.
 import operator
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from os.path import dirname, join
 from typing import Any, NoReturn
 
 import numpy as np
 
-from ..graph import Node, leaf, made, tracing
+from ..graph import Between, Node, leaf, made, tracing
 from ..rule import name
 from . import TraceError
 
@@ -248,10 +247,6 @@ def record(function: Function, args: tuple[Any, ...], settings: dict[str, Any]) 
     """Calls a function of Traced values: its value, with a node that says how it was made."""
     refuse_unrepeatable(function, args, settings)
     known, known_settings = known_values(args), known_values(settings)
-    if function is operator.getitem:
-        require_in_range(args[1], np.shape(known[0]))
-    elif "index" in settings and "shape" in settings:
-        require_in_range(settings["index"], settings["shape"])
     if all(type(x) in (int, float) for x in known):
         function = PYTHON.get(function, function)
         if function is operator.pow:
@@ -260,6 +255,10 @@ def record(function: Function, args: tuple[Any, ...], settings: dict[str, Any]) 
     if function in STATIC:
         return y
     inputs, node_settings = as_nodes(args), as_nodes(settings)
+    if function is operator.getitem:
+        require_in_range(inputs[1], np.shape(known[0]))
+    elif "index" in settings and "shape" in settings:
+        require_in_range(node_settings["index"], settings["shape"])
     parents = tuple(nodes_in([inputs, node_settings]))
     if not parents:  # as np.arange(n, like=x)
         return y
@@ -299,6 +298,23 @@ def traced_input(array: Any) -> Node:
     return leaf(Node, array, tracked=True)
 
 
+def traced_constant(array: np.ndarray) -> Traced:
+    """An array that is the same in every replay, as something that can meet a Traced."""
+    return Traced(leaf(Node, array))
+
+
+def without_constants(x: Any) -> Any:
+    """x, or the array that it is if it is the same in every replay."""
+    return x.now if isinstance(x, Traced) and not x.node.tracked else x
+
+
+def kept(x: np.ndarray) -> np.ndarray:
+    """A copy, as the step may write into an array yet; with elements that stand in one place where
+    they do, since a BLAS adds up in another order if they do not."""
+    once = x[tuple(slice(None) if stride else slice(1) for stride in x.strides)]
+    return np.broadcast_to(once.copy(), x.shape) if 0 in x.strides else x.copy()
+
+
 def refuse_unrepeatable(function: Function, args: tuple[Any, ...], settings: Any) -> None:
     """Names what a replay could not do.
 
@@ -324,18 +340,25 @@ def refuse_unrepeatable(function: Function, args: tuple[Any, ...], settings: Any
 
 
 def require_in_range(index: Any, shape: tuple[int, ...]) -> None:
-    """Lets replays begin only with indices that do not go beyond an array of this shape."""
+    """Has replays make sure that indices do not go beyond an array of this shape."""
     parts = index if isinstance(index, tuple) else (index,)
     axes = iter(shape)
     if any(part is Ellipsis for part in parts):
         k = [part is Ellipsis for part in parts].index(True)
         require_in_range(parts[:k], shape)
         parts = parts[k + 1 :]
-        axes = iter(shape[len(shape) - sum(part is not None for part in parts) :])
+        axes = iter(shape[len(shape) - sum(map(axes_of, parts)) :])
     for part in parts:
-        n = 1 if part is None else next(axes)
-        if isinstance(part, Traced):
-            tracing.get().require(partial(is_within, n=n), part)
+        n = [next(axes) for _ in range(axes_of(part))]
+        if isinstance(part, Node) and part.array.dtype.kind in "iu":
+            tracing.get().check(part, Between(-n[0], n[0] - 1))
+
+
+def axes_of(part: Any) -> int:
+    """How many axes a part of an index is for."""
+    part = part.array if isinstance(part, Node) else part
+    is_mask = isinstance(part, np.ndarray) and part.dtype == bool
+    return part.ndim if is_mask else int(part is not None)
 
 
 def require_same_kind(x: Any, exponent: Any) -> None:
@@ -351,10 +374,6 @@ def require_same_kind(x: Any, exponent: Any) -> None:
     if whole or isinstance(exponent, Traced) or now % 1:
         decides, below = (exponent, now < 0) if whole else (x, base < 0)
         tracing.get().require(lambda value: (value < 0) is below, decides)
-
-
-def is_within(i: Any, n: int) -> bool:
-    return not np.size(i) or bool(np.min(i) >= -n and np.max(i) < n)
 
 
 def masks(index: Any) -> bool:
@@ -380,6 +399,7 @@ def as_nodes(x: Any) -> Any:
     trace = tracing.get()
 
     def node(part: Any) -> Any:
+        part = without_constants(part)
         if isinstance(part, Traced):
             return part.node
         return trace.read_array(part) if isinstance(part, np.ndarray) else part

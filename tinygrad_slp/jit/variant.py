@@ -10,7 +10,7 @@ from ..tensor import Tensor
 from .described import Described
 from .environment import Environment
 from .horizontal import Horizontal
-from .program import Program
+from .program import Program, Unmet
 from .replay import Replay
 from .results import Results
 from .signature import Signature
@@ -37,8 +37,7 @@ class Variant:
         self.environment = environment
         self.paths = found.paths
         self.backend = backend
-        place_of = {x.order: place for place, x in seen.inputs.items()}
-        self.required = [(place_of[node.order], condition) for node, condition in seen.required]
+        self.required = seen.required
         self.small = [
             (x, x.copy())
             for x in environment.arrays.values()
@@ -129,7 +128,7 @@ class Variant:
         if self.backend == "llvm":
             from .llvm.native import Native, NotLowered
 
-            state = State(program)
+            state = State(program, plain=True)
             try:
                 return state, Native(program, state.buffers, [*arguments, *state.lent])
             except NotLowered as missing:
@@ -146,30 +145,38 @@ class Variant:
         self.engine.give(given, self.state.arrays_lent)
 
     def run(self, leaves: Sequence[Any]) -> Any:
-        """One step."""
+        """One step.
+
+        Raises:
+            Unmet: something that the step checks is not true; nothing is stored.
+        """
         self.prepare(leaves)
         self.engine.run()
         self.finish()
         return self.results.of_one(self.engine.results)
 
-    def loop(self, n: int, leaves: Sequence[Any]) -> Any:
-        """n steps of the same arguments."""
+    def loop(self, n: int, leaves: Sequence[Any]) -> tuple[int, Any]:
+        """n steps of the same arguments; fewer, if one of its checks fails: how many, and what."""
         self.prepare(leaves)
         return self.repeat(n, None, np.zeros(n, dtype=np.int64))
 
-    def scan(self, order: np.ndarray, args: Sequence[Any]) -> Any:
+    def scan(self, order: np.ndarray, args: Sequence[Any]) -> tuple[int, Any]:
         """A step for each index of the order, of that part of the arguments."""
         self.prepare([x[0] for x in args])
         return self.repeat(len(order), [array_in(args[k]) for k in self.arguments], order)
 
-    def repeat(self, n: int, scanned: list[Any] | None, order: np.ndarray) -> Any:
-        """n steps; those that were done before Ctrl-C stay done."""
+    def repeat(self, n: int, scanned: list[Any] | None, order: np.ndarray) -> tuple[int, Any]:
+        """n steps; those that were done before an error or Ctrl-C stay done."""
         results = self.room(n)
+        self.engine.done = 0
         try:
             self.engine.repeat(n, scanned, order, results)
+        except Unmet:
+            results = [x[: self.engine.done] for x in results]
         finally:
-            self.finish()
-        return self.results.of_many(n, results)
+            if self.engine.done:
+                self.finish()
+        return self.engine.done, self.results.of_many(self.engine.done, results)
 
     def room(self, n: int) -> list[np.ndarray]:
         """Arrays for the results of n steps."""

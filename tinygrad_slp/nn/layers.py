@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..checks import flag, probability, whole
-from ..graph import holds
+from ..graph import Between, holds
 from ..random import Seed, Stream
 from ..rules import sigmoid
 from ..rules.arguments import floats, shaped
@@ -173,7 +173,7 @@ class Embedding(Module):
         if i.dtype.kind not in "iu":
             raise TypeError(f"{self!r} takes integers, got {i.dtype} of shape {i.shape}")
         rows = len(self.weight)
-        if not holds(lambda i: not i.size or (i.min() >= 0 and i.max() < rows), i):
+        if not holds(Between(0, rows - 1), i):
             raise ValueError(
                 f"{self!r} got indices from {i.min()} to {i.max()}; there are rows 0 to {rows - 1}"
             )

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..checks import positive, probability
-from ..graph import Node, holds, shown
+from ..graph import Between, Node, holds, shown
 from ..rules import log_softmax, networks, relu, softplus
 from ..rules.arguments import floats, shaped
 
@@ -103,7 +103,7 @@ def binary_cross_entropy(
             perhaps these are logits.
     """
     p, t = arrays("binary_cross_entropy", input, target)
-    if not holds(lambda p: not np.any((p < 0) | (p > 1)), p):
+    if not holds(Between(0, 1), p):
         values = shown(p)
         raise ValueError(
             "binary_cross_entropy takes probabilities in [0, 1], got values from "
@@ -183,18 +183,10 @@ def class_indices(loss: str, scores: Any, target: Any, ignore_index: int | None)
         )
     classes = scores.shape[min(1, scores.ndim - 1)]
 
-    def exist(t: Any) -> Any:
-        inside = (t >= 0) & (t < classes)
-        return inside if ignore_index is None else inside | (t == ignore_index)
-
-    def all_exist(t: Any) -> bool:
-        if ignore_index is None and t.size:
-            return bool(t.min() >= 0 and t.max() < classes)  # in half the time
-        return bool(exist(t).all())
-
-    if not holds(all_exist, t):
+    exist = Between(0, classes - 1, but=ignore_index)
+    if not holds(exist, t):
         given = shown(t).reshape(-1)
-        row = int(np.argmin(exist(given)))
+        row = int(np.argmax(exist.fails(given)))
         hint = "" if given[row] != -100 else ". To leave samples out write ignore_index=-100"
         raise ValueError(
             f"{loss}: class {given[row]} in row {row} of the {len(given)} targets, "
@@ -365,6 +357,6 @@ def variances(p: Any, var: Any) -> Any:
             f"gaussian_nll_loss needs a variance for each prediction, {p.shape}, or each sample, "
             f"{(*p.shape[:-1], 1)}; got {v.shape}"
         )
-    if not holds(lambda v: not np.any(v < 0), v):
+    if not holds(Between(0, np.inf), v):
         raise ValueError(f"gaussian_nll_loss got a negative variance, {np.min(shown(v))}")
     return v

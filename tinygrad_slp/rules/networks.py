@@ -28,7 +28,7 @@ Axes = tuple[int, ...]
 )
 def linear(x: Array, W: Array, b: Array) -> Array:
     """x·Wᵀ + b of a matrix x      ∂x = g·W, ∂W = gᵀ·x, ∂b = Σ g"""
-    return x.dot(W.T) + b
+    return np.dot(x, W.T) + b
 
 
 def moments(x: Array, axis: Axes) -> tuple[Array, Array]:

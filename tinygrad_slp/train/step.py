@@ -109,18 +109,18 @@ class Runner:
     def compiled_over(self, block: Block) -> Any:
         """The same, of the compiled step."""
         assert self.compiled is not None
-        first = []
+        parts = []
         if self.fresh:
-            first = [self.run(*(x[0] for x in block))]
+            parts = [stacked([self.run(*(x[0] for x in block))])]
             block = [x[1:] for x in block]
             self.fresh = False
         if not len(block[0]):
-            return stacked(first)
+            return joined(parts)
         batch = [x[0] for x in block]
         self.make_ready(batch)
         if len(block[0]) == 1:  # a call costs less than a scan
-            return joined(first, stacked([self.compiled(*batch)]))
-        return joined(first, self.compiled.scan(*block))
+            return joined([*parts, stacked([self.compiled(*batch)])])
+        return joined([*parts, self.compiled.scan(*block)])
 
     def make_ready(self, batch: list[np.ndarray]) -> None:
         """Traces the step for batches like this one, and undoes what it did."""

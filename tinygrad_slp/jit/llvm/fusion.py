@@ -23,14 +23,17 @@ class Step:
     """Operations that run together.
 
     Attributes:
-        kind: "loop", over all elements of a shape; "product" of matrices; "gather", "scatter".
+        kind: "loop", over all elements of a shape; "product" of matrices; "gather"; "scatter";
+            "check", which ends a run if a node that was computed before is true.
         shape: what a loop goes over.
         nodes: what is computed, in order.
+        condition: what a check looks at.
     """
 
     kind: str
     shape: Shape | None
     nodes: list[Node] = field(default_factory=list)
+    condition: Node | None = None
 
 
 @dataclass
@@ -44,6 +47,11 @@ class Schedule:
     steps: list[Step]
     hidden: set[int]
 
+    @property
+    def safe(self) -> int:
+        """The step from which on there is no check."""
+        return max((k for k, step in enumerate(self.steps, 1) if step.kind == "check"), default=0)
+
 
 def schedule(program: Program) -> Schedule:
     """Puts the operations of a program into as few loops as their order allows.
@@ -54,16 +62,20 @@ def schedule(program: Program) -> Schedule:
     root, views = roots(program)
     steps: list[Step] = []
     step_of = {x.order: -1 for x in program.inputs.values()}
+    checked, start = {x.order for x, _ in program.checks}, 0
     for node in program.nodes:
         if node.order in views:
             continue
         kind, shape = kind_of(node)
-        earliest = 0
+        earliest = start
         for x in node.parents:
             there = step_of[root[x.order]]
             within = kind == "loop" and there >= 0 and in_loop(x, steps[there], shape)
             earliest = max(earliest, there if within else there + 1)
         step_of[node.order] = placed(node, kind, shape, earliest, steps)
+        if node.order in checked:
+            steps.append(Step("check", None, [], node))
+            start = len(steps)
     hidden = {node.order for step in steps for node in step.nodes if step.kind == "loop"}
     hidden -= {root[x.order] for x in program.ends()}
     for i, step in enumerate(steps):

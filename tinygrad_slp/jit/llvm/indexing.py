@@ -102,7 +102,7 @@ def indices_of(given: Any, x: np.ndarray) -> list[Any]:
     """
     parts = list(given) if isinstance(given, tuple) else [given]
     if not all(is_index(part) for part in parts):
-        raise NotLowered("an index that is computed, or has slices and arrays")
+        raise NotLowered("an index of slices and arrays")
     if not x.flags.c_contiguous:
         raise NotLowered("x[indices] of a view")
     return parts

@@ -234,6 +234,15 @@ def called(
     b.call(function, values)
 
 
+def leave_if(b: Builder, fails: Value, leave: Callable[[], object]) -> None:
+    """Goes on only if a bit is not set; else it does what leaves the function."""
+    left, on = b.append_block(), b.append_block()
+    b.cbranch(fails, left, on, likely=False)
+    b.position_at_end(left)
+    leave()
+    b.position_at_end(on)
+
+
 def memcpy(b: Builder, target: Value, source: Value, size: Value | int) -> None:
     """Copies bytes from one place in memory to another."""
     function = declared(b, "llvm.memcpy.p0.p0.i64", [POINTER, POINTER, INDEX, BIT])

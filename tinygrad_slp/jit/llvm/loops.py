@@ -12,7 +12,7 @@ from . import fusion, indexing, products
 from .fusion import Step
 from .ir import NOTHING, POINTER, Builder, Function, Signature, Value
 from .kernels import Kernel
-from .lanes import at, called, memcpy
+from .lanes import at, called, leave_if, load, memcpy
 from .operation import NotLowered
 
 
@@ -35,6 +35,7 @@ class Loops:
             [step.nodes for step in self.schedule.steps],
             self.schedule.hidden,
             self.in_place,
+            safe=self.schedule.safe,
         ).plan()
         self.given = len(places)
         self.blocks: list[np.ndarray] = []
@@ -92,14 +93,21 @@ class Loops:
 
     # --- instructions ---
 
-    def emit(self, b: Builder, blocks: "Blocks") -> None:
+    def emit(self, b: Builder, blocks: "Blocks", i: Value) -> None:
         """Emits one step of the program.
 
         Args:
             blocks: gives a pointer to each block.
+            i: the number of the step, which is returned if a check fails.
         """
         for step in self.schedule.steps:
-            self.said.append(self.emit_step(b, step, blocks))
+            if step.condition is not None:
+                array = self.array_of(step.condition)
+                fails = load(b, self.pointer(b, blocks, array), array.dtype, 1)
+                leave_if(b, fails, lambda: b.ret(i))
+                self.said.append("check")
+            else:
+                self.said.append(self.emit_step(b, step, blocks))
         for target, source in self.plan.copies:
             self.copy(b, blocks, target, source)
 

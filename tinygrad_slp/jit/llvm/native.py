@@ -1,7 +1,8 @@
 """The native back end: a program as machine code, compiled once, called with a table of pointers.
 
 The code is two functions of (table, strides, n, order): `loop` does n steps of the same arguments,
-`scan` one for each index in the order, which finds its arguments that many strides further on. The
+`scan` one for each index in the order, which finds its arguments that many strides further on. They
+return how many were done before a check failed. The
 table has the address of each block of memory, then that of the results.
 """
 
@@ -13,21 +14,22 @@ from typing import Any
 
 import numpy as np
 
-from ...graph import Node
-from ..program import Program, fingerprint
+from ...graph import Between, Node
+from ..dtypes import dtype_of, loop_dtypes
+from ..program import Program, Unmet, computed, fingerprint, operations, replaced
 from ..trace import Place
 from . import registers
 from .engine import Code, register_bytes
-from .ir import INDEX, NOTHING, POINTER, Builder, Function, Module, Signature, Value
+from .ir import INDEX, POINTER, Builder, Function, Module, Signature, Value
 from .kernels import counting
 from .lanes import at, is_lowered, memcpy, times
 from .loops import Blocks, Loops
-from .operation import NotLowered
+from .operation import NotLowered, is_elementwise
 from .rewriting import rewritten
 
 __all__ = ["Native", "NotLowered"]
 
-RUN = ctypes.PYFUNCTYPE(None, *[ctypes.c_void_p] * 2, ctypes.c_int64, ctypes.c_void_p)
+RUN = ctypes.PYFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 2, ctypes.c_int64, ctypes.c_void_p)
 
 
 class Native:
@@ -44,6 +46,7 @@ class Native:
     def __init__(
         self, program: Program, places: dict[Place, np.ndarray], arguments: Sequence[Place]
     ) -> None:
+        program = with_checks_computed(with_constants_cast(program))
         refuse_what_has_no_type(program)
         small = registers.fits(program)
         self.program = program = program if small else rewritten(program)
@@ -57,7 +60,7 @@ class Native:
             self.code = Code(text, lambda: text)
         self.functions = [RUN(self.code.address(name)) for name in ("loop", "scan")]
         self.results = [np.empty(*kind_of(x)) for x in program.outputs]
-        self.piece = 1
+        self.piece, self.done = 1, 0
         self.bind(places)
 
     # --- what is compiled ---
@@ -80,7 +83,6 @@ class Native:
             ]
             given = (lambda p, i, f=argument: f(self.order.index(p), i)) if name == "scan" else None
             registers.emit_loop(self.program, b, pointers.__getitem__, results, n, given)
-            b.ret_void()
         return module
 
     def in_memory(self, places: dict[Place, np.ndarray]) -> Any:
@@ -91,20 +93,20 @@ class Native:
         with counting(b, n) as i:
             moved = {k: argument(k, i) for k, p in enumerate(self.order) if p.kind == "argument"}
             blocks = Blocks(table, moved)
-            loops.emit(b, blocks)
+            loops.emit(b, blocks, i)
             sources = [loops.array_of(x) for x in self.program.outputs]
             pointers = [loops.pointer(b, blocks, source) for source in sources]
             for k, (source, pointer) in enumerate(zip(sources, pointers, strict=True)):
                 start = self.entry(b, table, len(loops.blocks) + k)
                 target = at(b, start, times(b, i, source.nbytes))
                 memcpy(b, target, pointer, source.nbytes)
-        b.ret_void()
+        b.ret(n)
         alias(module, "loop", "scan")
         return module
 
     def begin(self, module: Any, name: str) -> tuple[Builder, Value, Any, Value]:
         """The beginning of a function: its builder and table, where arguments are, and n."""
-        signature = Signature(NOTHING, [POINTER, POINTER, INDEX, POINTER])
+        signature = Signature(INDEX, [POINTER, POINTER, INDEX, POINTER])
         function = Function(module, signature, name)
         table, strides, n, order = function.args
         b = function.begin()
@@ -161,8 +163,13 @@ class Native:
         )
 
     def run(self) -> None:
-        """One step, of the arguments given and what stands in the buffers of other places."""
-        self.functions[0](*self.pointers)
+        """One step, of the arguments given and what stands in the buffers of other places.
+
+        Raises:
+            Unmet: something that the step checks is not true.
+        """
+        if not self.functions[0](*self.pointers):
+            raise Unmet
 
     def repeat(
         self,
@@ -181,13 +188,16 @@ class Native:
         first = len(table) - len(results)
         order = np.ascontiguousarray(order, dtype=np.int64)
         call = self.functions[scanned is not None]
-        done = 0
-        while done < n:  # in pieces of about a tenth of a second, between which Ctrl-C is heard
+        while (
+            done := self.done
+        ) < n:  # in pieces of about a tenth of a second, between which Ctrl-C is heard
             piece = min(self.piece, n - done)
             table[first:] = [x[done:].ctypes.data for x in results]
             start = perf_counter()
-            call(table.ctypes.data, strides.ctypes.data, piece, order[done:].ctypes.data)
-            done += piece
+            at_piece = order[done:].ctypes.data
+            self.done += call(table.ctypes.data, strides.ctypes.data, piece, at_piece)
+            if self.done < done + piece:
+                raise Unmet
             if piece == self.piece and perf_counter() - start < 0.05:
                 self.piece *= 2
 
@@ -218,16 +228,68 @@ def kind_of(x: Any) -> tuple[tuple[int, ...], Any]:
     return value.shape, value.dtype
 
 
+def with_constants_cast(program: Program) -> Program:
+    """The program with its arrays of constants in the dtypes that they are computed with."""
+    new: dict[int, Any] = {}
+    for node in program.nodes:
+        inputs, settings = replaced((node.inputs, node.settings), new)
+        inputs = constants_cast(node, inputs)
+        new[node.order] = computed(node.function, inputs, node.array, **settings)
+    return program.with_nodes(new)
+
+
+def with_checks_computed(program: Program) -> Program:
+    """The program with a node for each check, which is true if the check fails.
+
+    Raises:
+        NotLowered: there is a check by a function of Python's.
+    """
+    checks = [(bad, c) for x, c in program.checks for bad in outside(x, c)]
+    ends = program.inputs, program.outputs, program.stores, checks
+    return Program(ends[0], operations(*ends[1:]), *ends[1:], program.notes)
+
+
+def outside(x: Node, condition: Any) -> list[Node]:
+    """Whether a number of x is out of bounds; nothing, if none of this dtype can be."""
+    if not isinstance(condition, Between):
+        raise NotLowered("a check by a function")
+    dtype, array = dtype_of(x), np.asarray(x.array)
+    if dtype.kind == "b":
+        return []
+    limits = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
+    bounds = [(np.less, condition.low), (np.greater, condition.high)]
+    inside = [(f, b) for f, b in bounds if limits.min <= b <= limits.max]
+    like = np.zeros(array.shape, bool)
+    parts = [computed(f, (x, dtype.type(bound)), like) for f, bound in inside]
+    if condition.but is not None and limits.min <= condition.but <= limits.max:
+        other = computed(np.not_equal, (x, dtype.type(condition.but)), like)
+        parts = [computed(np.logical_and, (part, other), like) for part in parts]
+    if not array.ndim:
+        return parts
+    axes = tuple(range(array.ndim))
+    return [computed(np.logical_or.reduce, (x,), np.False_, axis=axes) for x in parts]
+
+
+def constants_cast(node: Node, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    wanted = loop_dtypes(node)[0] if is_elementwise(node) else [None] * len(inputs)
+    return tuple(
+        x.astype(dtype or x.dtype.newbyteorder("=")) if isinstance(x, np.ndarray) else x
+        for x, dtype in zip(inputs, wanted, strict=False)
+    )
+
+
 def refuse_what_has_no_type(program: Program) -> None:
     """
     Raises:
         NotLowered: a value has a dtype that LLVM does not know, or no elements.
     """
-    for x in (*program.inputs.values(), *program.nodes, *program.outputs, *program.stores.values()):
+    ends = (*program.outputs, *program.stores.values())
+    constants = [x for node in program.nodes for x in node.inputs if isinstance(x, np.ndarray)]
+    for x in (*program.inputs.values(), *program.nodes, *ends, *constants):
         shape, dtype = kind_of(x)
         if not is_lowered(dtype):
             raise NotLowered(f"{dtype} of byte order {dtype.byteorder}")
-        if 0 in shape:
+        if 0 in shape and not any(x is constant for constant in constants):
             raise NotLowered("arrays without elements")
 
 
@@ -236,5 +298,4 @@ def alias(module: Any, name: str, original: str) -> None:
     function = module.functions[original]
     other = Function(module, function.signature, name)
     b = other.begin()
-    b.call(function, other.args)
-    b.ret_void()
+    b.ret(b.call(function, other.args))

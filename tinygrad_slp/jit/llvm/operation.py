@@ -91,9 +91,9 @@ def is_given(x: Any) -> bool:
 
 
 def is_index(part: Any) -> bool:
-    """Whether an index is integers, known or given, so in range; no slice, None, ... or mask."""
+    """Whether an index is integers, which are checked; no slice, None, ... or mask."""
     if isinstance(part, Node):
-        return is_given(part) and dtype_of(part).kind in "iu"
+        return dtype_of(part).kind in "iu"
     return (
         not isinstance(part, bool)
         and isinstance(part, int | np.integer | np.ndarray)

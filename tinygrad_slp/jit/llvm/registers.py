@@ -4,7 +4,7 @@ What only moves elements becomes a shuffle, found by moving their positions with
 """
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from .lanes import (
     index,
     joined,
     lanes,
+    leave_if,
     load,
     number,
     parted,
@@ -61,9 +62,12 @@ class Registers:
         self.values = dict(values)
         self.terms: dict[int, list[Value]] = {}
 
-    def compute(self, nodes: Sequence[Node]) -> None:
-        for node in nodes:
+    def compute(self, program: Program, leave: Callable[[], object]) -> None:
+        checked = {x.order for x, _ in program.checks}
+        for node in program.nodes:
             self.values[node.order] = self.computed(node)
+            if node.order in checked:
+                leave_if(self.b, self.values[node.order], leave)
 
     def value(self, x: Any) -> Value:
         """The value of a node or constant, flat."""
@@ -176,7 +180,7 @@ class Registers:
         dtype, shape = dtype_of(x), shape_of(x)
         parts = indices if isinstance(indices, tuple) else (indices,)
         if not all(is_index(part) for part in parts) or len(parts) != len(shape):
-            raise NotLowered("an index that is computed, or has slices and arrays")
+            raise NotLowered("an index of slices and arrays")
         wide = shape_of(like)
         total: Any = constant(np.dtype(np.int64), 0, int(np.prod(wide, dtype=int)))
         for part, n, stride in zip(parts, shape, strides(shape), strict=True):
@@ -241,11 +245,19 @@ def emit_loop(
 ) -> None:
     """Emits n steps, whose parameters are loaded before and stored after them.
 
+    The function returns how many were done: the first one that fails a check leaves nothing.
+
     Args:
         pointers: where each place stands.
         results: where the results of the first step go; those of the next stand behind.
         argument: where an argument stands in step i; None if it is the same in all of them.
     """
+
+    def keep(values: Mapping[Place, Value]) -> None:
+        for place, value in values.items():
+            like = program.inputs.get(place, program.stores[place])
+            store(b, value, pointers(place), dtype_of(like))
+
     moving = [p for p in program.inputs if argument is not None and p.kind == "argument"]
     fixed = {
         x.order: read(b, pointers(p), x)
@@ -266,8 +278,13 @@ def emit_loop(
         elif place in moving:
             assert argument is not None
             values[x.order] = read(b, argument(place, i), x)
+
+    def leave() -> None:
+        keep(phis)
+        b.ret(i)
+
     step = Registers(b, values)
-    step.compute(program.nodes)
+    step.compute(program, leave)
     for pointer, x in zip(results, program.outputs, strict=True):
         size = int(np.size(x.array if isinstance(x, Node) else x)) * dtype_of(x).itemsize
         store(b, step.value(x), at(b, pointer, times(b, i, size)), dtype_of(x))
@@ -286,8 +303,8 @@ def emit_loop(
         phis[place].add_incoming(ends[place], b.block)
     b.cbranch(b.icmp_signed("<", following, n), body, after)
     b.position_at_end(after)
-    for place, value in ends.items():
-        store(b, value, pointers(place), dtype_of(program.inputs.get(place, program.stores[place])))
+    keep(ends)
+    b.ret(following)
 
 
 def read(b: Builder, pointer: Value, x: Any) -> Value:

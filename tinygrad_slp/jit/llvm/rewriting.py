@@ -12,7 +12,7 @@ import numpy as np
 
 from ...graph import Node
 from ..dtypes import dtype_of, is_scalar, shape_of
-from ..program import Program, ancestors, computed, is_number, replaced
+from ..program import Program, computed, is_number, replaced
 
 
 def gemm(c: Any, a: Any, b: Any, alpha: Any = 1.0, beta: Any = 1.0) -> Any:
@@ -27,12 +27,8 @@ def rewritten(program: Program) -> Program:
     for node in program.nodes:
         inputs, settings = replaced((node.inputs, node.settings), new)
         new[node.order] = rewriter.rewrite(node, inputs, settings)
-    outputs = replaced(program.outputs, new)
-    stores = {place: replaced(x, new) for place, x in program.stores.items()}
-    nodes = [x for x in ancestors([*outputs, *stores.values()]) if x.function is not None]
-    taken = sum(node.function is gemm for node in nodes)
-    notes = [f"{taken} sums taken over by products"] * (taken > 0)
-    return Program(program.inputs, nodes, outputs, stores, [*program.notes, *notes])
+    taken = sum(getattr(x, "function", None) is gemm for x in new.values())
+    return program.with_nodes(new, *[f"{taken} sums taken over by products"] * (taken > 0))
 
 
 class Rewriter:
