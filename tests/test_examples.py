@@ -134,7 +134,7 @@ def test_the_lines_in_every_page_are_tested():
     assert pages == {"tour.md", *LEAVES, *PRINTS}
 
 
-PRINTS = ["from-formulas-to-autodiff.md"]
+PRINTS = ["from-formulas-to-autodiff.md", "extending.md"]
 
 
 @pytest.mark.parametrize("page", PRINTS)
