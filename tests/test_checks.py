@@ -5,7 +5,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tinygrad_slp import Tensor, checks
+from tinygrad_slp import Tensor, checks, data, nn, optim
+from tinygrad_slp.train import Checkpoint, EarlyStopping
 
 NAN, INF = float("nan"), float("inf")
 ONES = [1, np.int64(1), np.uint8(1), np.array(1)]
@@ -67,3 +68,63 @@ def test_flags_and_names():
     for value in (None, 1, ["min"], True, np.ones(2)):
         with pytest.raises(TypeError, match=r"^mode should be 'min' or 'max', got "):
             checks.one_of("mode", value, ["min", "max"])
+
+
+def optimizer():
+    return optim.SGD([Tensor([1.0], requires_grad=True)], lr=0.1)
+
+
+def of_schedule(make, **settings):
+    return lambda **changed: make(optimizer(), **{**settings, **changed})
+
+
+def of(make, *args, **settings):
+    return lambda **changed: make(*args, **{**settings, **changed})
+
+
+W = [Tensor([1.0], requires_grad=True)]
+SETTINGS = {
+    "Linear": (of(nn.Linear, in_features=2, out_features=1), ["in_features", "out_features"]),
+    "Dropout": (of(nn.Dropout), ["p"]), "LeakyReLU": (of(nn.LeakyReLU), ["negative_slope"]),
+    "ELU": (of(nn.ELU), ["alpha"]), "LayerNorm": (of(nn.LayerNorm, 3), ["eps"]),
+    "BatchNorm1d": (of(nn.BatchNorm1d, num_features=2), ["num_features", "eps"]),
+    "StepLR": (of_schedule(optim.StepLR, step_size=2), ["step_size", "gamma"]),
+    "ExponentialLR": (of_schedule(optim.ExponentialLR, gamma=0.5), ["gamma"]),
+    "LinearLR": (of_schedule(optim.LinearLR), ["start_factor", "end_factor", "total_iters"]),
+    "CosineAnnealingLR": (of_schedule(optim.CosineAnnealingLR, T_max=2), ["T_max", "eta_min"]),
+    "OneCycleLR": (
+        of_schedule(optim.OneCycleLR, max_lr=1, total_steps=9),
+        ["max_lr", "total_steps", "pct_start", "div_factor", "final_div_factor"],
+    ),
+    "ReduceLROnPlateau": (
+        of_schedule(optim.ReduceLROnPlateau),
+        ["factor", "patience", "threshold", "cooldown", "min_lr", "eps"],
+    ),
+    "SGD": (of(optim.SGD, W), ["lr", "momentum", "dampening", "weight_decay"]),
+    "Adam": (of(optim.Adam, W), ["lr", "eps", "weight_decay"]),
+    "RMSprop": (of(optim.RMSprop, W), ["lr", "alpha", "eps", "weight_decay", "momentum"]),
+    "Adagrad": (of(optim.Adagrad, W), ["lr", "lr_decay", "initial_accumulator_value", "eps"]),
+    "NAdam": (of(optim.NAdam, W), ["lr", "eps", "weight_decay", "momentum_decay"]),
+    "clip_grad_norm_": (of(optim.clip_grad_norm_, W, max_norm=1), ["max_norm", "norm_type"]),
+    "EarlyStopping": (of(EarlyStopping), ["patience", "min_delta"]),
+    "Checkpoint": (of(Checkpoint, "a.npz"), ["every"]),
+    "batches": (of(data.batches, np.ones((9, 2)), size=2), ["size"]),
+}  # fmt: skip
+WHOLE = {
+    "in_features", "out_features", "num_features", "step_size", "total_iters", "T_max", "patience",
+    "total_steps", "cooldown", "every", "size",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "names"), SETTINGS.values(), ids=SETTINGS)
+def test_every_public_setting_that_is_no_such_number_is_refused_by_name(make, names):
+    for name in names:
+        wrong = [True, np.True_, "x", "1", None, {}, 1j]
+        for value in [*wrong, *([2.5, 2.0, INF, NAN] if name in WHOLE else [])]:
+            with pytest.raises(TypeError, match=rf"^{name} should be .*, got "):
+                make(**{name: value})
+        for value in [-1] if name in WHOLE else [NAN]:
+            with pytest.raises(ValueError, match=rf"^{name} should be .*, got "):
+                make(**{name: value})
+        for value in (np.int64(1), np.array(1)) if name in WHOLE else (np.float32(0.5),):
+            make(**{name: value})

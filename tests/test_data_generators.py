@@ -104,8 +104,8 @@ def test_generators_refuse():
         "and, or, xor, nand, nor, xnor; got 'not'": lambda: data.gates("not"),
         "2 points .*3 groups": lambda: data.spirals(2),
         "5 points .* 0 groups": lambda: data.blobs(5, classes=0),
-        "noise should be 0 or more, got -1": lambda: data.two_moons(10, noise=-1),
-        "noise should be 0 or more, got nan": lambda: data.xor(10, noise=np.nan),
+        "noise should be a number, 0 or more, got -1": lambda: data.two_moons(10, noise=-1),
+        "noise should be a number, 0 or more, got nan": lambda: data.xor(10, noise=np.nan),
     }.items():
         with pytest.raises(ValueError, match=message):
             call()

@@ -617,10 +617,10 @@ def test_parameters_that_were_not_finite_are_named():
         ({"data": (np.array([["a"]]), np.ones(1))}, "array 0 of data .*<U1"),
         ({"data": (1.0, 2.0)}, r"array 0 of data .*\(n, \.\.\.\)"),
         ({"validation": (np.ones((3, 3)), np.ones(4))}, "arrays of validation should have"),
-        ({"epochs": -1}, "epochs should be a whole number, 0 or more; got -1"),
+        ({"epochs": -1}, "epochs should be a whole number, 0 or more, got -1"),
         ({"epochs": 1.5}, "got 1.5"),
-        ({"batch_size": 0}, "batch_size should be a whole number, 1 or more; got 0"),
-        ({"batch_size": 32.0}, r"batch_size should be a whole number, 1 or more; got 32\.0"),
+        ({"batch_size": 0}, "batch_size should be a whole number, 1 or more, got 0"),
+        ({"batch_size": 32.0}, r"batch_size should be a whole number, 1 or more, got 32\.0"),
         ({"batch_size": None, "data": [table()]}, "batch_size .* got None"),
         ({"metrics": [len], "validation": table()}, r"argmax\(axis=1\)\)\}; got list: \[<"),
         ({"metrics": {"a": "mse"}, "validation": table()}, r"metrics\['a'\] .* got str: 'mse'"),
@@ -787,7 +787,7 @@ def test_callbacks_refuse():
     for wrong in ({"patience": 0}, {"min_delta": -1}, {"mode": "up"}):
         with pytest.raises(ValueError, match=r"should be"):
             EarlyStopping(**wrong)
-    with pytest.raises(ValueError, match="every should be 1 or more"):
+    with pytest.raises(ValueError, match="every should be a whole number, 1 or more"):
         Checkpoint("a.npz", every=0)
     with pytest.raises(ValueError, match="cannot be written"):
         Checkpoint("/no/such/directory/a.npz")

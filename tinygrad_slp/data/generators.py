@@ -6,6 +6,7 @@ Generator, or a seed; `noise` the deviation of the normal noise on each coordina
 
 import numpy as np
 
+from ..checks import at_least
 from ..random import Seed
 
 Data = tuple[np.ndarray, np.ndarray]
@@ -97,8 +98,7 @@ def along(y: np.ndarray) -> np.ndarray:
 
 def finished(X: np.ndarray, y: np.ndarray, noise: float, rng: Seed) -> Data:
     """The points in random order, with noise."""
-    if not noise >= 0:
-        raise ValueError(f"noise should be 0 or more, got {noise}")
+    noise = at_least("noise", noise, 0)
     rng = np.random.default_rng(rng)
     order = rng.permutation(len(y))
     return X[order] + rng.normal(0, noise, X.shape), y[order]

@@ -1,13 +1,13 @@
 """Rows of several arrays taken together: in batches, or in parts to train and to test on."""
 
 import math
-import operator
 from collections.abc import Iterator, Mapping
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 
+from ..checks import whole
 from ..graph import Node
 from ..random import Seed
 from .arrays import as_numpy, foreign
@@ -37,7 +37,7 @@ def batches(*arrays: Any, size: int, shuffle: Seed = None, drop_last: bool = Fal
         right = "a seed, as in shuffle=0" if shuffle else "nothing"
         raise TypeError(f"shuffle is a seed or a Generator, not {shuffle}: write {right}")
     rng = None if shuffle is None else np.random.default_rng(shuffle)
-    return Batches(together("batches", arrays), operator.index(size), rng, drop_last)
+    return Batches(together("batches", arrays), whole("size", size, 1), rng, drop_last)
 
 
 class Batches:
@@ -54,8 +54,6 @@ class Batches:
         rng: "np.random.Generator | None",
         drop_last: bool,
     ) -> None:
-        if size < 1:
-            raise ValueError(f"size should be at least 1, got {size}")
         self.arrays, self.size, self.rng = arrays, size, rng
         rows: int = arrays[0].shape[0]
         self.count = rows // size if drop_last else math.ceil(rows / size)

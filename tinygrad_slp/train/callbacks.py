@@ -17,6 +17,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from ..checks import at_least, whole
 from ..table import counted
 from . import checkpoint
 from .training import Training
@@ -38,6 +39,7 @@ class EarlyStopping:
         best_epoch: its epoch, from 1; 0 before there is one.
 
     Raises:
+        TypeError: patience is no whole number, or min_delta no number.
         ValueError: patience below 1, min_delta below 0, another mode, or none for another column
             than a loss.
     """
@@ -50,18 +52,14 @@ class EarlyStopping:
         mode: str | None = None,
         restore_best: bool = True,
     ) -> None:
-        if patience < 1 or not min_delta >= 0:
-            raise ValueError(
-                f"patience should be 1 or more and min_delta 0 or more; got {patience}, {min_delta}"
-            )
         if mode is None and monitor in ("loss", "val_loss"):
             mode = "min"
         if mode not in ("min", "max"):
             raise ValueError(
                 f"mode should be 'max' if more {monitor} is better, 'min' if less is; got {mode!r}"
             )
-        self.patience = patience
-        self.min_delta = min_delta
+        self.patience = whole("patience", patience, 1)
+        self.min_delta = at_least("min_delta", min_delta, 0)
         self.monitor = monitor
         self.sign = 1 if mode == "min" else -1
         self.restore_best = restore_best
@@ -109,6 +107,7 @@ class Checkpoint:
         every: how many epochs apart.
 
     Raises:
+        TypeError: every is no whole number.
         ValueError: every is below 1; or there is no directory to write the file in.
     """
 
@@ -116,10 +115,8 @@ class Checkpoint:
     """After all other callbacks, whose state it writes."""
 
     def __init__(self, path: str | os.PathLike[str], every: int = 1) -> None:
-        if every < 1:
-            raise ValueError(f"every should be 1 or more, got {every}")
         self.path = Path(path)
-        self.every = every
+        self.every = whole("every", every, 1)
         if self.path.is_dir() or not self.path.parent.is_dir():
             raise ValueError(
                 f"{path} cannot be written: it is a directory, or its directory does not exist"

@@ -3,11 +3,11 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 
+from ..checks import whole
 from ..jit import BACKENDS
 from ..nn import Module
 from ..optim import Optimizer
@@ -157,8 +157,8 @@ def prepared(
     """
     refuse_step(step)
     refuse_metrics(metrics, validation)
-    whole_number("epochs", epochs, 0)
-    whole_number("batch_size", batch_size, 1)
+    whole("epochs", epochs, 0)
+    whole("batch_size", batch_size, 1)
     if isinstance(shuffle, bool):
         right = "a seed, as in shuffle=0" if shuffle else "shuffle=None"
         raise TypeError(f"shuffle is a seed or a Generator, not {shuffle}: write {right}")
@@ -231,11 +231,6 @@ def refuse_metrics(metrics: Any, validation: Any) -> None:
         raise ValueError('a metric called "loss" would replace the column val_loss: rename it')
     if metrics and validation is None:
         raise ValueError("metrics are of the validation data: give fit validation=(X, y) too")
-
-
-def whole_number(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        raise ValueError(f"{name} should be a whole number, {least} or more; got {value!r}")
 
 
 def backend_of(jit: bool | str) -> str | None:
