@@ -780,6 +780,22 @@ def test_a_target_that_cannot_be_is_named_also_in_a_compiled_step(jit, loss, wro
         fit(model, (table(128)[0], y), loss, optimizer, 1, jit=jit, shuffle=None, progress=False)
 
 
+@pytest.mark.parametrize("jit", [*MODES, True])
+def test_a_column_of_predictions_beside_a_row_of_targets_is_not_silent(jit):
+    X, y = table()
+    for loss in (nn.mse_loss, nn.l1_loss, nn.huber_loss, nn.binary_cross_entropy_with_logits):
+        with pytest.raises(ValueError, match=r"\(32, 1\).*\(32,\)"):
+            model = simple()
+            fit(model, (X, y[:, 0]), loss, optim.SGD(model.parameters()), 1, jit=jit)
+    own = lambda prediction, target: np.mean((prediction - target) ** 2)
+    with pytest.warns(UserWarning, match=r"\(25, 1\).*\(25,\)"):
+        model = simple()
+        fit(
+            model, (X, y[:, 0]), own, optim.SGD(model.parameters()), 1,
+            jit=jit, batch_size=25, progress=False,
+        )  # fmt: skip
+
+
 def test_callbacks_refuse():
     sgd = optim.SGD(simple().parameters())
     with pytest.raises(ValueError, match=r"StepLR .*another optimizer"):
