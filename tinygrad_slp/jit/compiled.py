@@ -1,5 +1,6 @@
 """A compiled step: it is traced once and then replayed, one call or thousands at a time."""
 
+import os
 import sys
 import warnings
 from collections import Counter
@@ -10,6 +11,7 @@ from importlib.util import find_spec
 from inspect import Parameter, signature
 from threading import RLock
 from typing import Any
+from weakref import WeakSet
 from zlib import crc32
 
 import numpy as np
@@ -21,7 +23,7 @@ from .environment import Environment
 from .program import Unmet
 from .results import joined, reshaped, stacked
 from .signature import Signature, contents, difference, filled, sign
-from .trace import Recording, trace
+from .trace import Differentiated, Recording, trace
 from .variant import Variant
 
 MOST_KINDS = 16
@@ -56,6 +58,19 @@ def say_once(text: str) -> None:
         print(f"tinygrad_slp: {text}", file=sys.stderr)
 
 
+steps: WeakSet["Compiled"] = WeakSet()
+
+
+def renew_locks() -> None:
+    """After a fork: threads that held a lock are not there to give it back."""
+    for step in list(steps):
+        step.lock = RLock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=renew_locks)
+
+
 class Compiled:
     """A function that is traced for each kind of arguments, and replayed: see `jit`."""
 
@@ -71,11 +86,17 @@ class Compiled:
         if unknown := [name for name in static if name not in known]:
             raise ValueError(f"static_argnames={unknown}: the arguments are {', '.join(known)}")
         self.static = frozenset(static)
+        kinds = [
+            p.kind is Parameter.POSITIONAL_OR_KEYWORD for p in self.signature.parameters.values()
+        ]
+        self.names = known if all(kinds) else []
+        self.eager: set[Any] = set()
         self.traces = 0
         self.kinds = 0
         self.again = 0
         self.unsettled: Counter[Any] = Counter()
         self.lock = RLock()
+        steps.add(self)
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """One step."""
@@ -87,6 +108,7 @@ class Compiled:
     def answer(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """One step by the variant for these arguments, or traced."""
         latest = self.latest
+        args, kwargs = self.in_order(args, kwargs)
         if (
             latest is not None
             and not kwargs
@@ -94,8 +116,9 @@ class Compiled:
             and latest.holds(quickly=True)
         ):
             return self.replay(latest, args, args, kwargs)
-        args, kwargs = self.in_order(args, kwargs)
         found = self.signed(args, kwargs)
+        if found.key in self.eager:
+            return self.step(*args, **kwargs)
         variant = self.find(found, found.leaves)
         if variant is None:
             return self.trace(found, args, kwargs)  # which refuses what is given and written
@@ -119,6 +142,9 @@ class Compiled:
         """
         if not kwargs:
             return args, kwargs
+        rest = self.names[len(args) : len(args) + len(kwargs)]
+        if len(rest) == len(kwargs) and all(name in kwargs for name in rest):  # a quick way
+            return (*args, *(kwargs[name] for name in rest)), {}
         try:
             bound = self.signature.bind(*args, **kwargs)
         except TypeError:
@@ -126,12 +152,15 @@ class Compiled:
             raise
         return bound.args, bound.kwargs
 
-    def loop(self, n: int, *args: Any, **kwargs: Any) -> Any:
+    def loop(self, n: int, /, *args: Any, **kwargs: Any) -> Any:
         """n steps of the same arguments; returns their n results, stacked.
 
         Raises:
+            TypeError: n is no whole number.
             ValueError: n is below 0.
         """
+        if not isinstance(n, int | np.integer) or isinstance(n, bool):
+            raise TypeError(f"loop takes a whole number of steps; got {n!r}")
         if n < 0:
             raise ValueError(f"loop takes a number of steps, 0 or more; got {n}")
         args, kwargs = self.in_order(args, kwargs)
@@ -200,6 +229,7 @@ class Compiled:
         with self.lock:
             self.latest = None
             self.variants.clear()
+            self.eager.clear()
 
     @property
     def program(self) -> Any:
@@ -209,7 +239,10 @@ class Compiled:
         return self.latest.described()
 
     def __reduce__(self) -> Any:
-        """Copies are compiled anew, for the step of the copy."""
+        """Copies are compiled anew, for the step of the copy; a global name stays one."""
+        name = getattr(self, "__qualname__", "")
+        if vars(sys.modules.get(self.__module__, self)).get(name) is self:
+            return name
         return Compiled, (self.step, tuple(self.static), self.backend)
 
     def __get__(self, instance: Any, cls: type) -> Any:
@@ -273,7 +306,15 @@ class Compiled:
                 )
             return result
 
-        seen: Recording = trace(call, found.leaves, found.paths, environment.arrays.values())
+        try:
+            seen = trace(call, found.leaves, found.paths, environment.arrays.values())
+        except Differentiated:
+            self.eager.add(found.key)
+            say_once(
+                f"{self.name} runs as it is where gradients flow through it: jit what "
+                "differentiates it, as jit(grad(f)) or the whole training step"
+            )
+            return self.step(*args, **kwargs)
         if changed := [p for p, x in environment.arrays.items() if checksum(x) != before[p]]:
             raise TraceError(
                 f"{self.name} writes into the array {', '.join(changed)}, which a replay "

@@ -77,7 +77,7 @@ class Replay:
 
     def run(self) -> None:
         """One step, of the arguments given and what stands in the buffers of other places."""
-        self.quiet.run(self.play)
+        self.quiet.copy().run(self.play)  # a fork may come while a thread is in one
 
     def play(self) -> None:
         for call, args in self.all:
@@ -100,7 +100,7 @@ class Replay:
         Raises:
             Unmet: something that the step checks is not true.
         """
-        self.quiet.run(self.play_again, n, scanned, order, results)
+        self.quiet.copy().run(self.play_again, n, scanned, order, results)
 
     def play_again(self, n: int, scanned: Any, order: np.ndarray, results: Any) -> None:
         once, again = [*self.first, *self.given], self.rest

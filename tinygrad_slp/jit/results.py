@@ -40,7 +40,7 @@ class Results:
         """What n steps return, stacked."""
         given = iter(arrays)
         leaves = [
-            next(given) if computed else np.stack([np.asarray(getattr(x(), "array", x()))] * n)
+            next(given) if computed else repeated(n, x())
             for x, computed in zip(self.kinds, self.computed, strict=True)
         ]
         tensors = [f in (tensor_of_array, tensor_of_scalar) for f in self.kinds]
@@ -78,6 +78,12 @@ def constant(x: Any) -> Callable[[], Any]:
     if isinstance(x, np.ndarray):
         return x.copy
     return lambda: x
+
+
+def repeated(n: int, x: Any) -> np.ndarray:
+    """n times the same value, as an array."""
+    array = np.asarray(getattr(x, "array", x))
+    return np.broadcast_to(array, (n, *array.shape)).copy()
 
 
 # --- of steps that ran one by one ---

@@ -4,6 +4,7 @@ While a step is traced, reading the array of a Tensor gives a `Traced` of it. Th
 holds the plain array all the time: after the trace, everything is as if nobody had watched.
 """
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from threading import RLock
@@ -23,6 +24,10 @@ RESULTS = Tensor, Traced, np.ndarray, np.generic, int, float, complex, str, byte
 """What a step may return, beside None; bool is an int."""
 
 Condition = Callable[[Any], bool]
+
+
+class Differentiated(Exception):
+    """A step that writes nothing returns what gradients of its arguments could flow through."""
 
 
 class Place:
@@ -258,6 +263,8 @@ class Trace:
         if not isinstance(x, Tensor):
             return x
         if x.tracked and x.function is not None and x.parents:
+            if any(y.tracked for y in self.arguments) and not self.written and not self.grads:
+                raise Differentiated
             refuse(
                 "the step returns a Tensor through which gradients could still flow; they would "
                 "end at the result of a replay",
@@ -311,18 +318,35 @@ class WatchedGrad:
 one_at_a_time = RLock()
 
 
+def unwatch() -> None:
+    for name in {"array", "grad"} & set(vars(Tensor)):
+        delattr(Tensor, name)
+
+
+def forked() -> None:
+    """After a fork: a thread that traced is not there any more."""
+    global one_at_a_time
+    if tracing.get() is None:
+        one_at_a_time = RLock()
+        unwatch()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=forked)
+
+
 @contextmanager
 def watching(trace: Trace) -> Any:
     """Within it, what this thread does with Tensors is seen by the trace."""
+    watched: Any = Tensor  # its slots, as ordinary attributes of a class
     with one_at_a_time:
-        before = tracing.set(trace)
-        watched: Any = Tensor  # its slots, as ordinary attributes of a class
-        watched.array, watched.grad = WatchedArray(), WatchedGrad()
-        try:
+        try:  # at once, as Ctrl-C may come anywhere
+            tracing.set(trace)
+            watched.array, watched.grad = WatchedArray(), WatchedGrad()
             yield
         finally:
-            del watched.array, watched.grad
-            tracing.reset(before)
+            tracing.set(None)
+            unwatch()
 
 
 def trace(

@@ -87,7 +87,9 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     ndim = property(lambda self: np.ndim(self.now))
     size = property(lambda self: np.size(self.now))
     dtype = property(lambda self: np.result_type(self.now))
-    __hash__ = object.__hash__
+
+    def __hash__(self) -> int:
+        refuse("a value is hashed, as a key of a dict or set is", STATIC_ARGUMENT)
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
@@ -213,9 +215,7 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     __int__ = __complex__ = __float__
 
     def __format__(self, spec: str) -> str:
-        if spec:
-            refuse("a value is formatted as text", RETURN_IT)
-        return repr(self)
+        refuse("a value is formatted as text", RETURN_IT)
 
     def __index__(self) -> int:
         refuse(
@@ -240,6 +240,7 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
         refuse("an array is written into", "np.where(mask, value, x)")
 
 
+STATIC_ARGUMENT = 'a static argument, jit(f, static_argnames=("name",))'
 RETURN_IT = "np functions of the value, or return it from the step and ask outside"
 
 

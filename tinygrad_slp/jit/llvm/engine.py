@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from random import random
 from tempfile import NamedTemporaryFile
 from typing import Any
 
@@ -24,6 +25,8 @@ from . import blas
 PASSES = "always_inliner", "sroa", "instruction_combine", "simplify_cfg"
 """What LLVM does to the instructions, before it chooses the machine's. They come vectorized and
 unrolled: all that its level 3 does besides takes ten times as long, for a few percent at most."""
+MOST = 256 << 20
+"""Bytes that the files of the cache may take; those that were written first go first."""
 DIGEST = 32
 """Bytes at the beginning of a file, by which the rest is known to be whole."""
 
@@ -120,7 +123,7 @@ def folder() -> Path | None:
     if chosen.lower() in ("off", "0", "no", "none"):
         return None
     if chosen:
-        return Path(chosen)
+        return Path(chosen).expanduser()
     try:
         home = Path.home()
     except RuntimeError:
@@ -173,5 +176,17 @@ def keep(path: Path | None, compiled: bytes) -> None:
                 file.write(hashlib.sha256(compiled).digest() + compiled)
                 file.close()
                 os.replace(file.name, path)
+                if random() < 1 / 32:  # to look at all files each time would take longer
+                    empty(path.parent)
             except OSError:
                 os.unlink(file.name)
+
+
+def empty(where: Path) -> None:
+    """Removes the oldest files of the cache, beyond the most that it may take."""
+    files = sorted(where.iterdir(), key=lambda file: -file.stat().st_mtime)
+    total = 0
+    for file in files:
+        total += file.stat().st_size
+        if total > MOST:
+            file.unlink()
