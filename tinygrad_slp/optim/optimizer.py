@@ -192,9 +192,10 @@ class Optimizer:
         """One step of the rule for each of these parameters, given the numbers of this step."""
         rule, settings, maximize = self.rule, group.settings, group.maximize
         for p, state in cohort.slots:
-            g = gradient(p)
-            if g is None:
+            grad = p.grad
+            if grad is None:
                 continue
+            g = grad.array if type(grad) is Tensor else gradient(p)
             # Loops: in Python 3.11 a list comprehension costs a function call.
             arrays = [p.array, -g if maximize else g]
             for x in state:
