@@ -2,6 +2,7 @@
 
 import copy
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -36,6 +37,14 @@ def test_uniform_is_in_range_and_uses_all_bits_of_the_dtype(dtype):
     steps = np.ldexp(u, np.finfo(dtype).nmant + 1)
     np.testing.assert_array_equal(steps, np.floor(steps))
     assert np.any(steps % 2 == 1)
+
+
+def test_a_long_double_of_113_bits_as_on_arm_takes_the_64_there_are(monkeypatch):
+    expected = draw(0, np.longdouble)
+    monkeypatch.setattr(np, "finfo", lambda dtype: SimpleNamespace(nmant=112))
+    u = draw(0, np.longdouble)
+    assert 0 <= u.min() < 0.001 < 0.999 < u.max() < 1
+    np.testing.assert_allclose(u.astype(float), expected.astype(float), rtol=0, atol=1e-15)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -50,7 +50,7 @@ class Stream:
         return mixed(state + GOLDEN * np.arange(1, n + 1, dtype=np.uint64))
 
     def uniform(self, shape: tuple[int, ...], dtype: Any = np.float64) -> Any:
-        """Numbers drawn evenly from [0, 1), with as many bits as the dtype can tell apart."""
-        digits = np.finfo(dtype).nmant + 1
+        """Numbers drawn evenly from [0, 1), with as many of 64 bits as the dtype can tell apart."""
+        digits = min(np.finfo(dtype).nmant + 1, 64)  # a long double of some machines has 113
         whole = self.bits(math.prod(shape)) >> (64 - digits)
         return (whole.astype(dtype) * 2.0**-digits).reshape(shape)
