@@ -479,6 +479,53 @@ def test_einsum_broadcasts_lengths_of_one(subscripts, shapes):
         assert np.sum(g * x) == f(*xs)
 
 
+@pytest.mark.parametrize(
+    ("letters", "sublists", "shapes"),
+    [
+        ("ij,jk->ik", [[0, 1], [1, 2], [0, 2]], [(2, 3), (3, 2)]),
+        ("ij,jk->ki", [(0, 1), np.array([1, 30]), [30, 0]], [(2, 3), (3, 2)]),
+        ("ij,jk", [[0, 1], [1, 2]], [(2, 3), (3, 2)]), ("ji", [[1, 0]], [(2, 3)]),
+        ("aA", [[26, 0]], [(2, 3)]), ("za->a", [[51, 26], [26]], [(2, 3)]),
+        ("ij->", [[0, 1], []], [(2, 3)]), ("ii->i", [[4, 4], [4]], [(3, 3)]),
+        ("i,j,k->kji", [[0], [1], [2], [2, 1, 0]], [(2,), (3,), (2,)]),
+        ("...ij,...j->...i", [[..., 0, 1], [..., 1], [..., 0]], [(2, 2, 3), (3,)]),
+        ("...i,i...", [[..., 0], [0, ...]], [(2, 3), (3, 2)]),
+        ("A...,a...->...", [[0, ...], [26, ...], [...]], [(2, 4, 3), (5, 3)]),
+    ],
+)  # fmt: skip
+def test_einsum_by_numbers_is_einsum_by_letters(letters, sublists, shapes):
+    """einsum(a, [0, 1], b, [1, 2], [0, 2]), whichever operands are Tensors."""
+    xs = [1 + np.arange(float(np.prod(s))).reshape(s) for s in shapes]
+
+    def by_numbers(*xs):
+        pairs = zip(xs, sublists, strict=False)
+        return np.einsum(*[a for pair in pairs for a in pair], *sublists[len(xs) :])
+
+    by_letters = lambda *xs: np.einsum(letters, *xs)
+    np.testing.assert_array_equal(by_numbers(*xs), by_letters(*xs))
+    for k in range(len(xs)):
+        operands = [tracked(x) if i == k else x for i, x in enumerate(xs)]
+        np.testing.assert_array_equal(by_numbers(*operands).data, by_letters(*xs))
+        slopes = [
+            grad(lambda *xs, f=f: np.sum(np.sin(f(*xs))), k)(*xs) for f in (by_numbers, by_letters)
+        ]
+        np.testing.assert_array_equal(*slopes)
+        assert np.any(slopes[0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ([[0, 52]], ValueError, "0 to 51"), ([[-1, 0]], ValueError, "0 to 51"),
+        ([[0.0, 1]], TypeError, "integer"), ([leaf(0.0)], TypeError, r"\[0, 1\].*Tensor"),
+        ([], TypeError, r"\[0, 1\].*Tensor"), ([[0, 1], leaf(0.0)], TypeError, "Tensor"),
+    ],
+)  # fmt: skip
+def test_einsum_by_numbers_says_what_is_no_number_of_an_axis(arguments, error, words):
+    with pytest.raises(error, match=words):
+        np.einsum(tracked(np.ones((2, 3))), *arguments)
+
+
 def test_empty_arrays():
     x = Tensor(np.ones((0, 3)), requires_grad=True)
     (np.exp(x).sum() + (x @ np.ones((3, 2))).sum() + np.prod(x)).backward()

@@ -127,7 +127,7 @@ REPLAYED = {
         "np.tril": [0, 1], "np.triu": [0, 1], "np.diag": [0, 1, 2, 3, 4],
         "np.pad": [0, 1, 2, 3, 4, 5], "np.matmul": [4, 5, 6, 7], "np.tensordot": [0, 1, 2, 3],
         "np.dot": [2, 3], "np.inner": [0, 1], "np.outer": [0, 1], "np.vdot": [0, 1],
-        "np.einsum": [*range(11)], "np.mean": [0, 1, 2, 3],
+        "np.einsum": [*range(12)], "np.mean": [0, 1, 2, 3],
         "np.var": [0, 1, 2, 3, 4], "np.std": [0, 1, 2, 3, 4], "np.sort": [0, 1, 2],
         "np.median": [0, 1, 2, 3], "np.cumsum": [0, 1, 2],
         "np.linalg.norm": [0, 1, 2, 3, 4, 5, 6, 7, 8],
@@ -137,7 +137,7 @@ REPLAYED = {
         "getitem": [1, 4, 5], "np.take": [1], "np.concatenate": [0, 1, 2], "np.stack": [0, 1],
         "np.hstack": [0, 1, 2], "np.vstack": [0, 1], "np.split": [0, 1, 2],
         "np.array_split": [0, 1], "np.pad": [0, 1, 4], "np.matmul": [4, 5, 6, 7],
-        "np.einsum": [*range(11)], "np.prod": [0, 1, 2, 3],
+        "np.einsum": [*range(12)], "np.prod": [0, 1, 2, 3],
         "np.cumsum": [0, 1, 2], "np.sort": [0, 1, 2], "np.median": [0, 1, 2, 3],
     },
 }  # fmt: skip

@@ -1,6 +1,8 @@
 """Derivatives of products of vectors, matrices and tensors, each linear in every factor."""
 
 import math
+import operator
+from string import ascii_letters, ascii_lowercase, ascii_uppercase
 
 import numpy as np
 
@@ -103,6 +105,37 @@ composite(
 )
 
 
+def lettered(sublist):
+    """The letters that NumPy reads a sublist as, [0, ..., 26] as A...a: in order, as numbers are.
+
+    Raises:
+        TypeError: it is no list of whole numbers and Ellipsis.
+        ValueError: a number is not in [0, 52).
+    """
+    if not isinstance(sublist, list | tuple | np.ndarray):
+        raise TypeError(
+            f"einsum takes operands and lists by turns, as in np.einsum(a, [0, 1], b, [1], [0]); "
+            f"in the place of a list is a {type(sublist).__name__}"
+        )
+    numbers = [i if i is ... else operator.index(i) for i in sublist]
+    if any(i is not ... and not 0 <= i < 52 for i in numbers):
+        raise ValueError(f"einsum: the numbers of axes are 0 to 51, got {list(sublist)}")
+    alphabet = ascii_uppercase + ascii_lowercase
+    return "".join(["..." if i is ... else alphabet[i] for i in numbers])
+
+
+def bind_einsum(subscripts, *xs, optimize=False):
+    """einsum("ij,jk->ik", a, b), or the same by numbers: einsum(a, [0, 1], b, [1, 2], [0, 2])."""
+    if not isinstance(subscripts, str):
+        given = (subscripts, *xs)
+        pairs = len(given) // 2
+        xs = given[: 2 * pairs : 2]
+        output = [lettered(sublist) for sublist in given[2 * pairs :]]
+        terms = [lettered(sublist) for sublist in given[1 : 2 * pairs : 2]]
+        subscripts = "->".join([",".join(terms), *output])
+    return xs, {"subscripts": subscripts}
+
+
 def spelled(subscripts, shapes):
     """The subscripts of einsum with the output written out, and letters in place of dots."""
     subscripts = subscripts.replace(" ", "")
@@ -110,7 +143,7 @@ def spelled(subscripts, shapes):
     terms = left.split(",")
     if len(terms) != len(shapes):
         raise ValueError(f"einsum: {subscripts!r} names {len(terms)} operands, got {len(shapes)}")
-    spare = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in subscripts]
+    spare = [c for c in ascii_letters if c not in subscripts]
     hidden = [len(s) - len(t.replace("...", "")) for t, s in zip(terms, shapes, strict=True)]
     most = max((h for t, h in zip(terms, hidden, strict=True) if "..." in t), default=0)
     letters = "".join(spare[:most])
@@ -148,13 +181,13 @@ def einsum_vjp(k, g, y, *xs, subscripts):
 
 linear(
     np.einsum, "Σ Π x, by letters", Each(einsum_vjp), domain=REAL,
-    bind=lambda subscripts, *xs, optimize=False: (xs, {"subscripts": subscripts}),
+    bind=bind_einsum,
     run=lambda *xs, subscripts: np.einsum(subscripts, *xs),
     examples=lambda f, x: [
         f("ij,jk->ik", x(2, 3), x(3, 2)), f("ij,jk", x(2, 3), x(3, 2)), f("ij->j", x(2, 3)),
         f("ii->i", x(3, 3)), f("ii", x(3, 3)), f("i,j,k->kji", x(2), x(3), x(2)),
         f("...ij,...j->...i", x(2, 2, 3), x(3)), f("bi,bj->", x(2, 3), x(2, 2)),
         f(",i->i", x(), x(3)), f("ij,ij->i", x(2, 1), x(2, 3)),
-        f("...ii,...->...", x(1, 3, 3), x(2)),
+        f("...ii,...->...", x(1, 3, 3), x(2)), f(x(2, 3), [0, 1], x(3, 2), [1, 2], [2, 0]),
     ],
 )  # fmt: skip
