@@ -42,6 +42,8 @@ class Loss(Module):
         self.reduction = known(reduction)
 
     def forward(self, input: Any, target: Any) -> Any:
+        if not self.settings:
+            return self.function(input, target, self.reduction)
         settings = {name: getattr(self, name) for name in self.settings}
         return self.function(input, target, self.reduction, **settings)
 

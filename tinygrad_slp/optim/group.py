@@ -58,10 +58,9 @@ class Group:
 
     def take(self, settings: Mapping[str, Any]) -> None:
         """Takes all settings: the rule's as they are, the others as fields."""
-        rest = dict(settings)
-        self.lr = rest.pop("lr")
-        self.maximize = rest.pop("maximize")
-        self.settings = rest
+        self.lr, self.maximize = settings["lr"], settings["maximize"]
+        # Each step copies these: a dict that nothing was popped from is copied at once.
+        self.settings = {k: x for k, x in settings.items() if k not in ("lr", "maximize")}
 
     def keys(self) -> list[str]:
         """The names that group[name] takes."""

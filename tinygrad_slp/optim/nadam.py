@@ -61,8 +61,8 @@ class NAdam(Optimizer):
     def start(self, w: Any) -> list[Tensor | None]:
         return [zeros(w), zeros(w)]
 
-    def counted_on(self, group: Group, cohort: Cohort) -> tuple[Any, ...]:
-        (t,) = super().counted_on(group, cohort)
+    def numbers(self, group: Group, cohort: Cohort) -> tuple[Any, ...]:
+        lr, t = super().numbers(group, cohort)
         mu = momentum_at(t, group["betas"][0], group["momentum_decay"])
         cohort.mu_product = cohort.mu_product * mu
-        return t, cohort.mu_product
+        return lr, t, cohort.mu_product

@@ -169,7 +169,7 @@ class Optimizer:
         loss = None if closure is None else closure()
         for group in self.param_groups:
             for cohort in self.ready(group) if self.counts else group.cohorts:
-                self.update(group, cohort, group.lr, *self.counted_on(group, cohort))
+                self.update(group, cohort, self.numbers(group, cohort))
         return loss
 
     def ready(self, group: Group) -> list[Cohort]:
@@ -181,14 +181,15 @@ class Optimizer:
                 group.cohorts.append(Cohort(idle, self.counted(cohort)))
         return [cohort for cohort in group.cohorts if cohort.slots[0][0].grad is not None]
 
-    def counted_on(self, group: Group, cohort: Cohort) -> tuple[Any, ...]:
-        """Counts one step more, if the rule asks for it, and returns what it is told of it."""
+    def numbers(self, group: Group, cohort: Cohort) -> tuple[Any, ...]:
+        """The learning rate, and the counts that the rule asks for, with this step."""
+        lr = group.lr
         if not self.counts:
-            return ()
+            return (lr,)
         cohort.step = cohort.step + 1
-        return (cohort.step,)
+        return lr, cohort.step
 
-    def update(self, group: Group, cohort: Cohort, *numbers: Any) -> None:
+    def update(self, group: Group, cohort: Cohort, numbers: tuple[Any, ...]) -> None:
         """One step of the rule for each of these parameters, given the numbers of this step."""
         rule, settings, maximize = self.rule, group.settings, group.maximize
         for p, state in cohort.slots:
@@ -197,10 +198,11 @@ class Optimizer:
                 continue
             g = grad.array if type(grad) is Tensor else gradient(p)
             # Loops: in Python 3.11 a list comprehension costs a function call.
-            arrays = [p.array, -g if maximize else g]
+            given = [p.array, -g if maximize else g]
             for x in state:
-                arrays.append(None if x is None else x.array)
-            new = rule(*arrays, *numbers, **settings)
+                given.append(None if x is None else x.array)
+            given += numbers
+            new = rule(*given, **settings)
             p.renew(new[0])
             for k, x in enumerate(state, 1):
                 if x is not None:
