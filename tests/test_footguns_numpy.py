@@ -7,10 +7,12 @@ import warnings
 
 import numpy as np
 import pytest
+from foreign import Foreign
 from test_footguns import leaf
 
 import tinygrad_slp as tg
 from tinygrad_slp import Tensor, grad, nn, no_grad
+from tinygrad_slp.rules.networks import linear, standardize
 
 
 def tracked(array):
@@ -524,6 +526,59 @@ def test_einsum_by_numbers_is_einsum_by_letters(letters, sublists, shapes):
 def test_einsum_by_numbers_says_what_is_no_number_of_an_axis(arguments, error, words):
     with pytest.raises(error, match=words):
         np.einsum(tracked(np.ones((2, 3))), *arguments)
+
+
+def moments_of(x):
+    return [f(Tensor(x), axis=0).data for f in (np.sum, np.mean, np.var, np.std)] + [
+        standardize(Tensor(x)).data
+    ]
+
+
+@pytest.mark.parametrize("backend", ["eager", "numpy", "llvm"])
+@pytest.mark.parametrize("rows", [1023, 1024, 1025, 5000, 100_000])
+def test_long_columns_add_up_as_exactly_as_long_rows(rows, backend):
+    """NumPy adds 100,000 of them one by one: float32 has 3 digits left, and none of a variance."""
+    if backend == "llvm":
+        pytest.importorskip("llvmlite", reason="native code needs llvmlite")
+    x = (np.random.default_rng(0).standard_normal((rows, 3)) + 1e4).astype(np.float32)
+    moments = moments_of if backend == "eager" else tg.jit(moments_of, backend=backend)
+    exact = moments_of(x.astype(np.float64))
+    tolerances = 1e-6, 1e-6, 1e-4, 1e-4, 2e-2  # of what is standardized: the mean's 1e-6 of 1e4
+    for y, expected, tolerance in zip(moments(x), exact, tolerances, strict=True):
+        np.testing.assert_allclose(y, expected, rtol=tolerance, atol=tolerance * (y.ndim > 1))
+
+
+def test_long_columns_add_up_in_every_dtype_and_along_every_axis():
+    draw = np.random.default_rng(0).uniform(0.2, 0.4, (2, 70_000, 3))
+    for dtype in (np.float16, np.float32, np.float64):
+        x = draw.astype(dtype)
+        for axis, keepdims in [(1, False), (-2, True), ((0, 1), False), ((1, 2), True)]:
+            if dtype is np.float16 and np.shape(axis):
+                continue  # more than the largest float16
+            y = np.sum(Tensor(x), axis=axis, keepdims=keepdims)
+            assert y.dtype == dtype
+            expected = np.sum(x.astype(np.longdouble), axis=axis, keepdims=keepdims)
+            assert y.shape == expected.shape
+            np.testing.assert_allclose(
+                y.data, expected.astype(float), rtol=10 * np.finfo(dtype).eps
+            )
+    x = draw.astype(np.float32)
+    own = np.sum(Tensor(Foreign(x)), axis=1).data
+    np.testing.assert_array_equal(own.held, np.sum(Tensor(x), axis=1).data)
+    whole = draw > 0.3
+    np.testing.assert_array_equal(np.sum(Tensor(whole), axis=1).data, np.sum(whole, axis=1))
+
+
+def test_the_gradient_of_a_bias_adds_up_long_columns():
+    g = (np.random.default_rng(0).standard_normal((100_000, 3)) + 1e4).astype(np.float32)
+    exact = g.sum(axis=0, dtype=np.float64)
+    x, w, b = (
+        np.zeros((len(g), 2), np.float32),
+        np.zeros((3, 2), np.float32),
+        np.zeros(3, np.float32),
+    )
+    for f in (lambda b: linear(x, w, b), lambda b: x @ w.T + b, lambda b: x @ w.T + b[np.newaxis]):
+        np.testing.assert_allclose(grad(lambda b, f=f: np.vdot(f(b), g))(b), exact, rtol=1e-6)
 
 
 def test_empty_arrays():

@@ -164,7 +164,8 @@ def match(g: Any, x: Any, function: Any = None, k: int = 0) -> Any:
     if g.shape != x.shape:
         lead = g.ndim - x.ndim
         repeated = [lead + i for i, n in enumerate(x.shape) if n == 1]
-        total = g.sum(axis=(*range(lead), *repeated), keepdims=True) if lead >= 0 else g
+        axes = *range(lead), *repeated
+        total = RULES[np.sum].run(g, axis=axes, keepdims=True) if lead >= 0 else g
         if lead < 0 or total.shape[lead:] != x.shape:
             raise errors.other_shape(function, g, k, x)
         g = total.reshape(x.shape)
