@@ -18,6 +18,8 @@ COPIES = {astype, cast, np.copy, float}
 UFUNCS: dict[Any, Any] = {operate: ufunc for ufunc, operate in PYTHON.items()}
 """NumPy's function for each of Python's operators, as the trace records them of two numbers."""
 
+LOGICAL = {np.logical_and, np.logical_or, np.logical_xor}
+
 SCATTER = RULES[scatter].run
 
 
@@ -54,5 +56,7 @@ def loop_dtypes(node: Node) -> tuple[list[np.dtype], np.dtype]:
     if type(node.array) in NUMBERS:
         return [result] * len(values), result
     given = [type(v) if type(v) in NUMBERS else np.asarray(v).dtype for v in values]
-    *wanted, made = function.resolve_dtypes((*given, None))
-    return wanted, made
+    # NumPy resolves a logical function of two dtypes to one of booleans, which it casts to unasked.
+    like = np.add if function in LOGICAL else function
+    *wanted, made = like.resolve_dtypes((*given, None))
+    return wanted, result if function in LOGICAL else made
