@@ -164,7 +164,7 @@ def test_a_child_goes_on_with_a_step_that_another_thread_was_in():
     thread.start()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.simplefilter("ignore")  # of threads: Python's, and JAX's where it is loaded
             child = os.fork()
         if not child:
             signal.alarm(60)

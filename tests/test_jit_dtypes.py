@@ -6,7 +6,9 @@ from steps import each_backend
 
 from tinygrad_slp import Tensor, jit
 
-DTYPES = "bool int8 uint8 int32 uint32 int64 uint64 float16 float32 float64".split()
+DTYPES = [
+    "bool", "int8", "uint8", "int32", "uint32", "int64", "uint64", "float16", "float32", "float64",
+]  # fmt: skip
 FUNCTIONS = [
     np.add, np.multiply, np.maximum, np.less, np.greater_equal, np.equal,
     np.not_equal, np.logical_and, np.logical_or, np.logical_xor,

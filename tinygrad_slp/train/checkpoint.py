@@ -53,11 +53,9 @@ def read(path: str | os.PathLike[str]) -> Any:
         OSError: there is no such file, or it cannot be read.
         ValueError: it is not a whole file of this kind.
     """
+    content = BytesIO(Path(path).read_bytes())  # so that an OSError is one of the disk
     try:
-        with open(path, "rb") as file:
-            arrays = loaded(file)
-    except OSError:
-        raise
+        arrays = loaded(content)
     except Exception as error:  # zipfile and NumPy raise a dozen kinds of errors at broken files
         raise ValueError(
             f"{path} is not a checkpoint, or is damaged: {type(error).__name__}: {error}"
