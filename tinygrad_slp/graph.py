@@ -238,7 +238,8 @@ def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any
     """
     # Loops, here and in pull: in Python 3.11 a list comprehension costs a function call.
     node: Node | None = None
-    tracked = changeable = False
+    tracked = False
+    changeable: list[int] = []  # the constants that somebody may change later
     arrays: list[Any] = []
     parents: list[Node | None] = []
     for x in inputs:
@@ -253,7 +254,7 @@ def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any
         else:
             kind = type(x)
             if kind is not float and kind is not int:
-                changeable = True
+                changeable.append(len(arrays))
                 if kind is list or kind is tuple:
                     x = np.array(x)
             arrays.append(x)
@@ -274,9 +275,8 @@ def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any
         return leaf(type(node), y)
     if rule.broadcasts and y.ndim > 1 and y.size > node.array.size:
         warn_if_crossed(rule, arrays)
-    if changeable:
-        pairs = zip(inputs, arrays, strict=True)
-        arrays = [a if isinstance(x, Node) else frozen(a) for x, a in pairs]
+    for k in changeable:
+        arrays[k] = frozen(arrays[k])
     return made(type(node), y, rule.function, tuple(arrays), tuple(parents), settings)
 
 
