@@ -149,3 +149,19 @@ def test_tables_of_scikit_learn(name, shape, classes, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(ImportError, match=re.escape("pip install 'tinygrad-slp[sklearn]'")):
         load()
+
+
+def test_classes_are_counted_where_indices_have_32_bits(monkeypatch):
+    """There np.bincount refuses int64, which it could not cast safely."""
+    bincount = np.bincount
+
+    def strict(x, *args):
+        assert x.dtype == np.intp, f"Cannot cast array data from {x.dtype} to {np.dtype(np.intp)}"
+        return bincount(x, *args)
+
+    expected = data.spirals(12, rng=0)
+    monkeypatch.setattr(np, "intp", np.int32)
+    monkeypatch.setattr(np, "bincount", strict)
+    for found, array in zip(data.spirals(12, rng=0), expected, strict=True):
+        np.testing.assert_array_equal(found, array)
+        assert found.dtype == array.dtype

@@ -93,7 +93,7 @@ def shares(n: int, classes: int) -> np.ndarray:
 
 def along(y: np.ndarray) -> np.ndarray:
     """Numbers from 0 to 1, evenly for each class of the sorted y."""
-    return np.concatenate([np.linspace(0, 1, count) for count in np.bincount(y)])
+    return np.concatenate([np.linspace(0, 1, count) for count in np.bincount(y.astype(np.intp))])
 
 
 def finished(X: np.ndarray, y: np.ndarray, noise: float, rng: Seed) -> Data:
