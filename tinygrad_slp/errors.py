@@ -54,10 +54,10 @@ def crossed(rule: Rule, column: Any, row: Any) -> str:
     )
 
 
-def plain_number(what: str) -> str:
+def plain_number() -> str:
     """A Python number taken from a Tensor that requires grad."""
     return (
-        f"{what} of a Tensor that requires grad is a plain number, through which no gradient "
+        "float() of a Tensor that requires grad is a plain number, through which no gradient "
         "flows: write t.item() to take it so, np.exp(t) for math.exp(t), np.stack for x[i] = t"
     )
 

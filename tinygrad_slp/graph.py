@@ -96,14 +96,14 @@ began: ContextVar[float] = ContextVar("began", default=math.inf)
 """The clock when the function that is being differentiated began; infinite outside of one."""
 
 
-def lose_gradient(x: "Node", what: str) -> None:
+def refuse_plain_number(x: "Node") -> None:
     """Says that a plain number is taken from a node that requires grad: a warning, once per line.
 
     Raises:
         TypeError: a function is being differentiated, whose gradient would be wrong.
     """
     if x.tracked and is_recording():
-        message = errors.plain_number(what)
+        message = errors.plain_number()
         if began.get() < math.inf:
             raise TypeError(message)
         errors.warn(message)
@@ -142,7 +142,7 @@ class Node:
         function: what made it; None for a leaf.
         inputs: the arrays and constants it was made of; emptied when backward frees the graph.
         parents: for each input, the node that a gradient flows to, or None; emptied likewise.
-        settings: the keyword arguments it was made with; for the shadow of a leaf, that leaf.
+        settings: the keyword arguments it was made with.
         order: when it was made; for a leaf, when it was last given an array.
     """
 

@@ -135,7 +135,7 @@ class Rule:
         """
         args = tuple(args)
         if len(args) < len(self.inputs):
-            args, kwargs = self._in_place(args, kwargs)
+            args, kwargs = self._by_position(args, kwargs)
         unknown = [k for k in kwargs if k not in self.settings]
         if unknown and not self.others:
             raise TypeError(
@@ -154,7 +154,7 @@ class Rule:
             kwargs = {**dict(zip(places, extra, strict=False)), **kwargs}
         return inputs, kwargs
 
-    def _in_place(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _by_position(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The same arguments, with inputs that are given by name in their places."""
         kwargs = dict(kwargs)
         for p in parameters_of(self.function, self.inputs)[len(args) : len(self.inputs)]:

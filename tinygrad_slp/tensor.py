@@ -18,8 +18,8 @@ from .graph import (
     is_recording,
     is_tracked,
     leaf,
-    lose_gradient,
     recorded,
+    refuse_plain_number,
 )
 from .rule import RULES, name
 from .walk import accumulate, pull
@@ -298,7 +298,7 @@ class Tensor(Node):
         Raises:
             TypeError: the same, in a function that `grad` or its like differentiates.
         """
-        lose_gradient(self, "float()")
+        refuse_plain_number(self)
         return float(self.item())
 
     def __int__(self) -> int:
