@@ -140,15 +140,17 @@ def test_a_learning_rate_set_within_the_step_is_a_float(backend, value):
     assert optimizer.lr == float(value)
 
 
-@pytest.mark.native
-@pytest.mark.parametrize(
+every_optimizer = pytest.mark.parametrize(
     "make", [optim.SGD, optim.Adam, optim.AdamW, optim.NAdam, optim.RMSprop, optim.Adagrad]
 )
-def test_every_optimizer_is_native(make):
+
+
+def trained_by(make, backend):
+    """A step of an optimizer, which has run a few times."""
     w = Tensor(ONES, requires_grad=True)
     optimizer = make([w], lr=0.1)
 
-    @jit(backend="llvm")
+    @jit(backend=backend)
     def step(x):
         optimizer.zero_grad()
         ((w * x) ** 2).sum().backward()
@@ -156,7 +158,19 @@ def test_every_optimizer_is_native(make):
 
     for _ in range(4):
         step(ONES)
-    assert "native code" in str(step.program)
+    return step
+
+
+@pytest.mark.native
+@every_optimizer
+def test_every_optimizer_is_native(make):
+    assert "native code by LLVM" in str(trained_by(make, "llvm").program)
+
+
+@every_optimizer
+def test_a_replay_updates_every_parameter_right_where_it_is(make):
+    copies = trained_by(make, "numpy").latest.engine.plan.copies
+    assert not [buffer for buffer, _ in copies if buffer.ndim]  # a counter may be copied
 
 
 def test_a_program_that_serves_once_is_never_made(monkeypatch):

@@ -178,7 +178,7 @@ def may_fail(node: Node) -> bool:
     """Whether computing a node may raise an error; indices are checked before."""
     function: Any = node.function
     if isinstance(function, np.ufunc) and is_plain(function) and not node.settings:
-        return any(is_number(x) for x in node.parents)  # one that is too large for the dtype
+        return any(type(x.array) is int for x in node.parents)  # too large for the dtype
     return not (function in INFALLIBLE or is_move(node) or reduced_by(node) is not None)
 
 

@@ -54,6 +54,7 @@ class Program:
         outputs = [kept_apart(x) for x in replaced(self.outputs, new)]
         stores = {place: kept_apart(replaced(x, new)) for place, x in self.stores.items()}
         checks = [(replaced(x, new), condition) for x, condition in self.checks]
+        checks = list({(x, repr(condition)): (x, condition) for x, condition in checks}.values())
         return Program(
             self.inputs,
             operations(outputs, stores, checks),

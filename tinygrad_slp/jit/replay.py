@@ -14,7 +14,7 @@ import numpy as np
 from ..graph import Node
 from .calls import Calls, is_plain, may_fail
 from .memory import Planner
-from .program import Program
+from .program import Program, ancestors
 from .trace import Place
 
 NEVER, WITH_ARGUMENTS, ALWAYS = 0, 1, 2
@@ -37,10 +37,12 @@ class Replay:
     ) -> None:
         self.program = program
         moving = when_moving(program)
-        nodes = sorted(program.nodes, key=lambda x: moving[x.order])
+        may_end = {x for x, _ in program.checks} | {x for x in program.nodes if may_fail(x)}
+        early = {x.order for x in ancestors(may_end)}  # so that places can be updated right there
+        nodes = sorted(program.nodes, key=lambda x: (moving[x.order], x.order not in early))
         kept = [x.order for n in nodes for x in n.parents if moving[x.order] < moving[n.order]]
         checks = {x.order: [c for y, c in program.checks if y is x] for x, _ in program.checks}
-        risky = [k for k, x in enumerate(nodes, 1) if x.order in checks or may_fail(x)]
+        risky = [k for k, x in enumerate(nodes, 1) if x in may_end]
         self.plan = Planner(
             program, places, [[x] for x in nodes], (), in_place, kept, max(risky, default=0)
         ).plan()

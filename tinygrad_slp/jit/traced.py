@@ -6,6 +6,7 @@ ordinary graph. Values are known while a step is watched, but will be others whe
 whoever asks for one as a plain Python or NumPy value is refused.
 """
 
+import math
 import operator
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -374,7 +375,8 @@ def require_same_kind(x: Any, exponent: Any) -> None:
         refuse("a power of whole numbers is a float if the exponent is below 0", "2.0 ** n")
     if whole or isinstance(exponent, Traced) or now % 1:
         decides, below = (exponent, now < 0) if whole else (x, base < 0)
-        tracing.get().require(lambda value: (value < 0) is below, decides)
+        same = (lambda value: value < 0) if below else Between(0, math.inf)
+        tracing.get().require(same, decides)
 
 
 def masks(index: Any) -> bool:
