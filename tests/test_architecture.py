@@ -14,10 +14,10 @@ from tinygrad_slp.rule import functions
 PACKAGE = Path(tinygrad_slp.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 ORDER = [
-    "rule", "errors", "graph", "checks", "walk", "tensor", "rules", "tree", "autodiff", "random",
-    "nn", "optim", "jit", "table", "check", "data", "metrics", "saving", "summary", "draw", "plot",
-    "train", "sklearn", "tutorial", "notebook", "pytorch", "__init__", "commands", "cli",
-    "__main__",
+    "rule", "errors", "recorder", "graph", "checks", "walk", "tensor", "rules", "tree", "autodiff",
+    "random", "nn", "optim", "jit", "table", "check", "data", "metrics", "saving", "summary",
+    "draw", "plot", "train", "sklearn", "tutorial", "notebook", "pytorch", "__init__",
+    "commands", "cli", "__main__",
 ]  # fmt: skip
 SHOWN = {"draw", "summary"}
 """What notebook.py imports when a Tensor or a Module is shown."""

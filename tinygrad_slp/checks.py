@@ -6,17 +6,53 @@ of one that no gradient flows to. True is no number, and 2.0 no whole one; np.in
 Each raises
     TypeError: where the kind is wrong, such as a text for a number, or 2.5 for a whole number,
     ValueError: where the number or the name is wrong.
+
+`require` is for the content of arrays, which a compiled step asks for again each time it runs.
 """
 
 from collections.abc import Callable, Iterable
 from math import inf
 from numbers import Integral, Real
 from operator import index
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
-from .graph import Node, holds
+from .graph import Node
+from .recorder import recorder
+
+Condition = Callable[[Any], bool]
+
+
+def require(condition: Condition, x: Any, error: Callable[[Any], Exception]) -> None:
+    """Raises error(array), unless a condition is true of an array, or of the array of a Tensor."""
+    array, active = x.array if isinstance(x, Node) else x, recorder.get()
+    now = array if active is None else active.require(condition, array)
+    if not condition(now):
+        raise error(now)
+
+
+class Between:
+    """The condition that no number lies outside of [low, high], but one; NaN does not."""
+
+    def __init__(self, low: float, high: float, but: int | None = None) -> None:
+        self.low = low
+        self.high = high
+        self.but = but
+
+    def fails(self, x: Any) -> Any:
+        """Which numbers lie outside."""
+        outside = (x < self.low) | (x > self.high)
+        return outside if self.but is None else outside & (x != self.but)
+
+    def __call__(self, x: Any) -> bool:
+        if isinstance(x, np.ndarray) and x.dtype.kind in "iu" and x.size and self.but is None:
+            # In half the time: there is no NaN among them.
+            return bool(x.min() >= self.low and x.max() <= self.high)
+        return not np.any(self.fails(x))
+
+    def __repr__(self) -> str:
+        return f"between {self.low} and {self.high}, or {self.but}"
 
 
 def number(name: str, value: Any) -> float:
@@ -56,16 +92,16 @@ def whole(name: str, value: Any, least: int | None = None) -> int:
     """A whole number, least or more."""
     expected = "a whole number" + ("" if least is None else f", {least} or more")
     if not is_whole(value):
-        refuse(TypeError, name, value, expected)
+        raise wrong(TypeError, name, value, expected)
     if least is not None and value < least:
-        refuse(ValueError, name, value, expected)
+        raise wrong(ValueError, name, value, expected)
     return index(value)
 
 
 def flag(name: str, value: Any) -> bool:
     """True or False."""
     if not isinstance(value, bool | np.bool_):
-        refuse(TypeError, name, value, "True or False")
+        raise wrong(TypeError, name, value, "True or False")
     return bool(value)
 
 
@@ -74,16 +110,16 @@ def one_of(name: str, value: Any, choices: Iterable[Any]) -> Any:
     names = list(choices)
     if not isinstance(value, str | None) or value not in names:
         kind = ValueError if isinstance(value, str) else TypeError
-        refuse(kind, name, value, " or ".join(map(repr, names)))
+        raise wrong(kind, name, value, " or ".join(map(repr, names)))
     return value
 
 
-def checked(name: str, value: Any, fits: Callable[[Any], bool], expected: str) -> float:
+def checked(name: str, value: Any, fits: Condition, expected: str) -> float:
     """A number that fits, as a float of Python: float32 times such a number stays float32."""
-    if getattr(value, "requires_grad", False) or not holds(is_number, value):
-        refuse(TypeError, name, value, expected)
-    if not holds(fits, value):
-        refuse(ValueError, name, value, expected)
+    if getattr(value, "requires_grad", False):
+        raise wrong(TypeError, name, value, expected)
+    require(is_number, value, lambda x: wrong(TypeError, name, x, expected))
+    require(fits, value, lambda x: wrong(ValueError, name, x, expected))
     is_foreign = not issubclass(type(value), Real | np.ndarray | Node)  # of a trace, and stays it
     found: float = value if is_foreign else float(value)
     return found
@@ -103,6 +139,6 @@ def is_whole(x: Any) -> bool:
     return isinstance(x, Integral) and not isinstance(x, bool)
 
 
-def refuse(kind: type[Exception], name: str, value: Any, expected: str) -> NoReturn:
+def wrong(kind: type[Exception], name: str, value: Any, expected: str) -> Exception:
     article = "" if value is None or is_number(value) else f"the {type(value).__name__} "
-    raise kind(f"{name} should be {expected}, got {article}{value!r:.60}")
+    return kind(f"{name} should be {expected}, got {article}{value!r:.60}")

@@ -22,6 +22,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 
 from . import errors
+from .recorder import recorder
 from .rule import RULES, Rule, name
 
 Function = Callable[..., Any]
@@ -33,8 +34,6 @@ clock = ticks.__next__
 recording: ContextVar[bool] = ContextVar("recording", default=True)
 is_recording = recording.get
 before: ContextVar[tuple[Any, ...]] = ContextVar("before", default=())
-tracing: ContextVar[Any] = ContextVar("tracing", default=None)
-"""What watches the running step for `jit`, in this thread and task; None: nothing does."""
 
 
 class recorded:
@@ -107,29 +106,6 @@ def refuse_plain_number(x: "Node") -> None:
         if began.get() < math.inf:
             raise TypeError(message)
         errors.warn(message)
-
-
-class Live:
-    """A number of an object that may change between steps, such as `lr = Live()` of an optimizer.
-
-    A compiled step reads it anew each time; all other fields it takes as they are. It stands in an
-    array of its own, which a compiled step can read, and write, without asking Python.
-    """
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    def __get__(self, owner: Any, cls: type) -> Any:
-        if owner is None:
-            return self
-        cell, trace = vars(owner)[self.name], tracing.get()
-        # A Python float, so that float32 parameters stay float32 whatever they are multiplied by.
-        return float(cell) if trace is None else trace.read_number(cell)
-
-    def __set__(self, owner: Any, value: Any) -> None:
-        trace = tracing.get()
-        cell = vars(owner).setdefault(self.name, np.zeros(()))
-        cell[()] = value if trace is None else trace.write_number(cell, value)
 
 
 class Node:
@@ -224,8 +200,8 @@ def apply(function: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> An
     if kwargs or len(args) != rule.arity:
         args, kwargs = rule.bind(args, kwargs)
         if rule.definition is not None:
-            if (trace := tracing.get()) is not None:
-                args = trace.operands(args, kwargs)
+            if (active := recorder.get()) is not None:
+                args = active.operands(args, kwargs)
             return rule.definition(*args, **kwargs)
     return evaluate(rule, args, kwargs)
 
@@ -259,8 +235,8 @@ def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any
                     x = np.array(x)
             arrays.append(x)
             parents.append(None)
-    if (trace := tracing.get()) is not None:
-        arrays = trace.operands(arrays, settings)
+    if (active := recorder.get()) is not None:
+        arrays = active.operands(arrays, settings)
     if settings:
         for key, value in settings.items():
             if is_tracked(value):
@@ -309,62 +285,6 @@ def warn_if_crossed(rule: Rule, arrays: Sequence[Any]) -> None:
             return
 
 
-def whole(function: F) -> F:
-    """Decorates a function that writes into arrays of its own: `jit` records it as one operation.
-
-    All other functions it records as the NumPy functions they call.
-    """
-
-    @wraps(function)
-    def call(*args: Any, **settings: Any) -> Any:
-        trace = tracing.get()
-        if trace is None:
-            return function(*args, **settings)
-        return trace.record_whole(call, function, args, settings)
-
-    return call  # type: ignore[return-value]
-
-
-class Between:
-    """The condition that no number lies outside of [low, high], but one; NaN does not."""
-
-    def __init__(self, low: float, high: float, but: int | None = None) -> None:
-        self.low = low
-        self.high = high
-        self.but = but
-
-    def fails(self, x: Any) -> Any:
-        """Which numbers lie outside."""
-        outside = (x < self.low) | (x > self.high)
-        return outside if self.but is None else outside & (x != self.but)
-
-    def __call__(self, x: Any) -> bool:
-        if isinstance(x, np.ndarray) and x.dtype.kind in "iu" and x.size and self.but is None:
-            # In half the time: there is no NaN among them.
-            return bool(x.min() >= self.low and x.max() <= self.high)
-        return not np.any(self.fails(x))
-
-    def __repr__(self) -> str:
-        return f"between {self.low} and {self.high}, or {self.but}"
-
-
-def holds(condition: Callable[[Any], bool], x: Any) -> bool:
-    """Whether a condition is true of an array, or of the array of a Tensor.
-
-    For checks of what is given to a function: `jit` asks again in each replay; of `Between` in
-    native code too.
-    """
-    array = x.array if isinstance(x, Node) else x
-    trace = tracing.get()
-    return condition(array) if trace is None else trace.require(condition, array)
-
-
-def shown(x: Any) -> Any:
-    """The numbers in an array or Tensor, for an error to show: `jit` does not see them used."""
-    array = x.array if isinstance(x, Node) else x
-    return getattr(array, "now", array)
-
-
 def is_of_another_framework(value: Any) -> bool:
     """Whether a value is an array of a library that computes gradients of its own, as PyTorch's."""
     speaks_numpy = isinstance(value, np.generic) or hasattr(value, "__array_function__")
@@ -374,10 +294,10 @@ def is_of_another_framework(value: Any) -> bool:
 def frozen(value: Any) -> Any:
     """A value that nobody else can change: a copy, if it is an array or a list.
 
-    A traced graph ends with its step, and has to know which array it was given.
+    A recorded graph ends with its step, and has to know which array it was given.
     """
     if isinstance(value, np.ndarray):
-        return value.copy() if tracing.get() is None else value
+        return value.copy() if recorder.get() is None else value
     if isinstance(value, Node):
         return value.array
     if isinstance(value, tuple):

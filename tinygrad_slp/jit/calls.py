@@ -11,14 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import Condition
 from ..graph import Node
 from ..rule import name
 from ..rules.arguments import BITS
 from . import TraceError
-from .dtypes import COPIES, SCATTER, UFUNCS, dtype_of, is_scalar, loop_dtypes
+from .dtypes import COPIES, UFUNCS, dtype_of, is_scalar, loop_dtypes
 from .horizontal import MOST
 from .program import Unmet, is_move, is_number, join, reduced_by
-from .trace import Condition
+from .traced import SCATTER
 
 EXTREMES = {np.maximum, np.minimum}
 

@@ -16,7 +16,7 @@ from zlib import crc32
 
 import numpy as np
 
-from ..graph import tracing
+from ..recorder import recorder
 from . import TraceError
 from .differences import changes
 from .environment import Environment
@@ -100,7 +100,7 @@ class Compiled:
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """One step."""
-        if tracing.get() is not None:
+        if recorder.get() is not None:
             return self.step(*args, **kwargs)  # within another step, a part of it
         with self.lock:
             return self.answer(args, kwargs)

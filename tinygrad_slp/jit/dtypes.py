@@ -5,8 +5,6 @@ from typing import Any
 import numpy as np
 
 from ..graph import Node
-from ..rule import RULES
-from ..rules.movement import scatter
 from ..tensor import cast
 from .traced import PYTHON, astype
 
@@ -19,8 +17,6 @@ UFUNCS: dict[Any, Any] = {operate: ufunc for ufunc, operate in PYTHON.items()}
 """NumPy's function for each of Python's operators, as the trace records them of two numbers."""
 
 LOGICAL = {np.logical_and, np.logical_or, np.logical_xor}
-
-SCATTER = RULES[scatter].run
 
 
 def dtype_of(x: Any) -> np.dtype:

@@ -30,7 +30,8 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Live, clock
+from ..graph import clock
+from ..optim.live import Live
 from ..rule import RULES
 from ..tensor import Tensor
 from . import TraceError

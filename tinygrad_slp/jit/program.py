@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import Condition
 from ..graph import Node, made
 from ..rule import name
-from .trace import Condition, Place
+from .trace import Place
 from .traced import mapped, nodes_in
 
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import Condition
 from ..graph import leaf
 from ..tensor import Tensor
 from .buffers import GRAD, array_of, fetched, has_array, is_at_home, take, value_of
 from .dtypes import dtype_of, shape_of
 from .memory import aligned
 from .program import Program
-from .trace import Condition, Place
+from .trace import Place
 
 ARRAY_OF, ORDER_OF = attrgetter("array"), attrgetter("order")
 FORM_OF = attrgetter("shape", "strides", "dtype")

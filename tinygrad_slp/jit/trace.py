@@ -13,17 +13,26 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Between, Node, clock, leaf, tracing
+from ..checks import Between, Condition
+from ..graph import Node, clock, leaf
+from ..recorder import recorder
 from ..tensor import Tensor
 from ..tree import flatten
 from . import TraceError
 from .buffers import ARRAY, GRAD, array_of
-from .traced import Traced, kept, record, refuse, traced_constant, traced_input, without_constants
+from .traced import (
+    Traced,
+    active,
+    kept,
+    record,
+    refuse,
+    traced_constant,
+    traced_input,
+    without_constants,
+)
 
 RESULTS = Tensor, Traced, np.ndarray, np.generic, int, float, complex, str, bytes
 """What a step may return, beside None; bool is an int."""
-
-Condition = Callable[[Any], bool]
 
 
 class Differentiated(Exception):
@@ -127,7 +136,7 @@ class Trace:
             self.inputs[place] = traced_input(array)
         return Traced(self.inputs[place])
 
-    # --- called by Tensors, `Live` fields, `record` and `whole` functions ---
+    # --- called by Tensors, `record`, and as a `Recorder` ---
 
     def read(self, tensor: Node, array: Any) -> Any:
         if tensor not in self.values:
@@ -194,22 +203,16 @@ class Trace:
         """An array in the scope of the step as a Traced; anything else as it is."""
         return self.input(Place("array", x), x) if id(x) in self.shared else x
 
-    def require(self, condition: Condition, x: Any) -> bool:
+    def require(self, condition: Condition, x: Any) -> Any:
         x = self.read_operand(x)
         if not isinstance(x, Traced):
-            return condition(x)
+            return x
         self.check(x.node, condition)
-        return condition(x.now)
+        return x.now
 
     def check(self, node: Node, condition: Condition) -> None:
         """Has each replay make sure that a condition is true of a node."""
         self.checks[node.order, repr(condition)] = node, condition
-
-    def record_whole(self, call: Any, function: Any, args: Any, settings: Any) -> Any:
-        nested, _ = flatten([args, settings])
-        if any(isinstance(x, Traced) for x in nested):
-            return record(call, args, settings)
-        return function(*args, **settings)
 
     # --- at the end ---
 
@@ -293,11 +296,11 @@ class WatchedArray:
     """Stands before the slot `array` of Tensors while some thread traces."""
 
     def __get__(self, node: Any, cls: type) -> Any:
-        array, trace = array_of(node), tracing.get()
+        array, trace = array_of(node), active()
         return array if trace is None else trace.read(node, array)
 
     def __set__(self, node: Any, array: Any) -> None:
-        trace = tracing.get()
+        trace = active()
         ARRAY.__set__(node, array if trace is None else trace.write(node, array))
 
 
@@ -305,11 +308,11 @@ class WatchedGrad:
     """Stands before the slot `grad` of Tensors while some thread traces."""
 
     def __get__(self, node: Any, cls: type) -> Any:
-        grad, trace = GRAD.__get__(node), tracing.get()
+        grad, trace = GRAD.__get__(node), active()
         return grad if trace is None else trace.read_grad(node, grad)
 
     def __set__(self, node: Any, grad: Any) -> None:
-        trace = tracing.get()
+        trace = active()
         if trace is not None:
             trace.write_grad(node)
         GRAD.__set__(node, grad)
@@ -326,7 +329,7 @@ def unwatch() -> None:
 def forked() -> None:
     """After a fork: a thread that traced is not there any more."""
     global one_at_a_time
-    if tracing.get() is None:
+    if active() is None:
         one_at_a_time = RLock()
         unwatch()
 
@@ -341,11 +344,11 @@ def watching(trace: Trace) -> Any:
     watched: Any = Tensor  # its slots, as ordinary attributes of a class
     with one_at_a_time:
         try:  # at once, as Ctrl-C may come anywhere
-            tracing.set(trace)
+            recorder.set(trace)
             watched.array, watched.grad = WatchedArray(), WatchedGrad()
             yield
         finally:
-            tracing.set(None)
+            recorder.set(None)
             unwatch()
 
 

@@ -10,16 +10,24 @@ import math
 import operator
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import wraps
 from os.path import dirname, join
 from typing import Any, NoReturn
 
 import numpy as np
 
-from ..graph import Between, Node, leaf, made, tracing
-from ..rule import name
+from ..checks import Between
+from ..graph import Node, leaf, made
+from ..recorder import recorder
+from ..rule import RULES, name
+from ..rules.movement import scatter
+from ..tree import flatten
 from . import TraceError
 
 Function = Callable[..., Any]
+
+active: Callable[[], Any] = recorder.get
+"""The `Trace` of the step that runs now, if one is traced."""
 
 # What these return follows from shapes and dtypes, which are the same in every replay.
 STATIC = {
@@ -274,6 +282,20 @@ def record(function: Function, args: tuple[Any, ...], settings: dict[str, Any]) 
     return Traced(node)
 
 
+SCATTER = RULES[scatter].run
+
+
+@wraps(SCATTER)
+def scatter_or_record(x: Any, index: Any = (), shape: tuple[int, ...] = ()) -> Any:
+    """It writes into an array of its own: of Traced values it is recorded as one operation."""
+    if any(isinstance(part, Traced) for part in flatten((x, index))[0]):
+        return record(SCATTER, (x,), {"index": index, "shape": shape})
+    return SCATTER(x, index=index, shape=shape)
+
+
+RULES[scatter].run = scatter_or_record
+
+
 class Part:
     """One of several results of a function."""
 
@@ -323,7 +345,7 @@ def refuse_unrepeatable(function: Function, args: tuple[Any, ...], settings: Any
     Raises:
         TraceError: the function writes, or its result has a shape that depends on values.
     """
-    if tracing.get() is None:
+    if active() is None:
         refuse(
             "a value of a step that was recorded earlier is used outside of it",
             "return values from the step, and keep those",
@@ -353,7 +375,7 @@ def require_in_range(index: Any, shape: tuple[int, ...]) -> None:
     for part in parts:
         n = [next(axes) for _ in range(axes_of(part))]
         if isinstance(part, Node) and part.array.dtype.kind in "iu":
-            tracing.get().check(part, Between(-n[0], n[0] - 1))
+            active().check(part, Between(-n[0], n[0] - 1))
 
 
 def axes_of(part: Any) -> int:
@@ -376,7 +398,7 @@ def require_same_kind(x: Any, exponent: Any) -> None:
     if whole or isinstance(exponent, Traced) or now % 1:
         decides, below = (exponent, now < 0) if whole else (x, base < 0)
         same = (lambda value: value < 0) if below else Between(0, math.inf)
-        tracing.get().require(same, decides)
+        active().require(same, decides)
 
 
 def masks(index: Any) -> bool:
@@ -399,7 +421,7 @@ def known_values(x: Any) -> Any:
 
 
 def as_nodes(x: Any) -> Any:
-    trace = tracing.get()
+    trace = active()
 
     def node(part: Any) -> Any:
         part = without_constants(part)

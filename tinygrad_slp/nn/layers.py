@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import flag, probability, whole
-from ..graph import Between, holds
+from ..checks import Between, flag, probability, require, whole
 from ..random import Seed, Stream
 from ..rules import sigmoid
 from ..rules.arguments import floats, shaped
@@ -173,10 +172,12 @@ class Embedding(Module):
         if i.dtype.kind not in "iu":
             raise TypeError(f"{self!r} takes integers, got {i.dtype} of shape {i.shape}")
         rows = len(self.weight)
-        if not holds(Between(0, rows - 1), i):
-            raise ValueError(
-                f"{self!r} got indices from {i.min()} to {i.max()}; there are rows 0 to {rows - 1}"
-            )
+
+        def out_of_range(i: Any) -> ValueError:
+            found = f"indices from {i.min()} to {i.max()}"
+            return ValueError(f"{self!r} got {found}; there are rows 0 to {rows - 1}")
+
+        require(Between(0, rows - 1), i, out_of_range)
         y = self.weight[i]
         if self.padding_idx is None:
             return y

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import positive, probability
-from ..graph import Between, Node, holds, shown
+from ..checks import Between, positive, probability, require
+from ..graph import Node
 from ..rules import log_softmax, networks, relu, softplus
 from ..rules.arguments import floats, shaped
 
@@ -103,13 +103,14 @@ def binary_cross_entropy(
             perhaps these are logits.
     """
     p, t = arrays("binary_cross_entropy", input, target)
-    if not holds(Between(0, 1), p):
-        values = shown(p)
-        raise ValueError(
+
+    def no_probabilities(p: Any) -> ValueError:
+        return ValueError(
             "binary_cross_entropy takes probabilities in [0, 1], got values from "
-            f"{np.min(values)} to {np.max(values)}; for logits use "
-            "binary_cross_entropy_with_logits"
+            f"{np.min(p)} to {np.max(p)}; for logits use binary_cross_entropy_with_logits"
         )
+
+    require(Between(0, 1), p, no_probabilities)
     return reduce(times(networks.binary_cross_entropy(p, t), "weight", weight), reduction)
 
 
@@ -184,14 +185,17 @@ def class_indices(loss: str, scores: Any, target: Any, ignore_index: int | None)
     classes = scores.shape[min(1, scores.ndim - 1)]
 
     exist = Between(0, classes - 1, but=ignore_index)
-    if not holds(exist, t):
-        given = shown(t).reshape(-1)
+
+    def unknown(t: Any) -> ValueError:
+        given = t.reshape(-1)
         row = int(np.argmax(exist.fails(given)))
         hint = "" if given[row] != -100 else ". To leave samples out write ignore_index=-100"
-        raise ValueError(
+        return ValueError(
             f"{loss}: class {given[row]} in row {row} of the {len(given)} targets, "
             f"but there are {classes} classes, numbered from 0{hint}"
         )
+
+    require(exist, t, unknown)
     return t
 
 
@@ -311,9 +315,11 @@ def hinge_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
         ValueError: p and t differ in shape, another target, or another reduction.
     """
     p, t = arrays("hinge_loss", input, target)
-    if not holds(lambda t: bool(np.all(np.absolute(t) == 1)), t):
-        values = np.unique(shown(t))
-        raise ValueError(f"hinge_loss takes targets −1 and 1, got {values[:5]}")
+    require(
+        lambda t: bool(np.all(np.absolute(t) == 1)),
+        t,
+        lambda t: ValueError(f"hinge_loss takes targets −1 and 1, got {np.unique(t)[:5]}"),
+    )
     return reduce(relu(1 - t * p), reduction)
 
 
@@ -357,6 +363,9 @@ def variances(p: Any, var: Any) -> Any:
             f"gaussian_nll_loss needs a variance for each prediction, {p.shape}, or each sample, "
             f"{(*p.shape[:-1], 1)}; got {v.shape}"
         )
-    if not holds(Between(0, np.inf), v):
-        raise ValueError(f"gaussian_nll_loss got a negative variance, {np.min(shown(v))}")
+    require(
+        Between(0, np.inf),
+        v,
+        lambda v: ValueError(f"gaussian_nll_loss got a negative variance, {np.min(v)}"),
+    )
     return v

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Live, leaf
+from ..graph import leaf
 from ..tensor import Tensor
+from .live import Live
 
 Slot = tuple[Tensor, list[Tensor | None]]
 """A parameter, and the arrays that its update rule keeps from step to step; None: not yet."""

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...graph import Node
-from ..dtypes import SCATTER, shape_of
+from ..dtypes import shape_of
 from ..memory import roots
 from ..program import Program, is_move, known_as, reduced_by
+from ..traced import SCATTER
 from .operation import NotLowered, is_elementwise
 from .rewriting import gemm
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ...graph import Between, Node
+from ...checks import Between
+from ...graph import Node
 from ..dtypes import dtype_of, loop_dtypes
 from ..program import Program, Unmet, computed, fingerprint, operations, replaced
 from ..trace import Place

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from ...graph import Node
-from ..dtypes import SCATTER, dtype_of, shape_of
+from ..dtypes import dtype_of, shape_of
 from ..program import Program, is_move, known_as, reduced_by
 from ..trace import Place
+from ..traced import SCATTER
 from .elementwise import fma
 from .ir import BYTE, INDEX, Builder, Value
 from .kernels import APART
