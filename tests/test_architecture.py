@@ -112,18 +112,6 @@ def test_import_needs_numpy_only():
     assert not {f"tinygrad_slp.{there}" for there in SHOWN} & set(loaded)
 
 
-def test_an_optimizer_is_imported_when_it_is_asked_for():
-    optimizers = {path.stem for path in (PACKAGE / "optim").glob("*.py")} - {"__init__"}
-    loaded = {name.removeprefix("tinygrad_slp.optim.") for name in loaded_by("import tinygrad_slp")}
-    assert len(optimizers) > 10 and not optimizers & loaded
-    every = loaded_by("from tinygrad_slp.optim import *; assert SGD and StepLR")
-    assert {f"tinygrad_slp.optim.{name}" for name in optimizers} <= set(every)
-    loaded_by("import tinygrad_slp; tinygrad_slp.optim.schedules.Schedule")  # as a module's name
-    loaded_by("from tinygrad_slp import optim; assert set(optim.__all__) <= set(dir(optim))")
-    with pytest.raises(AttributeError, match=r"'tinygrad_slp\.optim' has no attribute 'Adamm'"):
-        tinygrad_slp.optim.Adamm  # noqa: B018
-
-
 def test_every_rule_can_be_proven():
     for rule in functions():
         assert rule.examples is not None, rule.name

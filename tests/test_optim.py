@@ -477,8 +477,8 @@ def test_state_of_other_parameters_is_refused_and_nothing_changes():
         (changed(good, "state", 0, to={"momentum_buffer": 1}), "parameter 0 has"),
         (changed(good, "state", to={}), r"0 has \[\], expected \['step', 'exp_avg', 'exp_avg_"),
         (changed(good, "state", 0, to={"step": 1.0}), r"0 has \['step'\], .* perhaps \['max"),
-        (changed(good, "state", to={**good["state"], 1: {}}), "of parameters 1, here are 1"),
-        (changed(good, "state", to={"w": {}}), "the state is of parameters w, here are 1, num"),
+        (changed(good, "state", to={**good["state"], 1: {}}), r"parameters .*1"),
+        (changed(good, "state", to={"w": {}}), "parameters .*w"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=message):
             b.load_state_dict(state)
@@ -685,3 +685,25 @@ def test_lbfgs_names_the_extra(monkeypatch):
         optim.LBFGS([parameter(1.0)]).step(lambda: None)
     with pytest.raises(TypeError, match=r"\[w\]"):
         optim.LBFGS(parameter(1.0))
+
+
+def test_state_is_what_a_rule_takes_between_the_gradient_and_lr():
+    """A default of 0: it begins as zeros; without a default as None."""
+
+    class Mean(optim.Optimizer):
+        """Steps along a running mean."""
+
+        def rule(w, g, mean=0, last=None, lr=0.1):
+            mean = 0.5 * mean + 0.5 * g
+            return w - lr * (mean if last is None else mean + last), mean, g
+
+    w = parameter(1.0, -3.0)
+    optimizer = Mean([w])
+    assert sorted(optimizer.state_dict()["state"][0]) == ["mean"]
+    quadratic_step(w, optimizer)
+    np.testing.assert_allclose(w.data, [0.9, -2.7])
+    assert sorted(optimizer.state_dict()["state"][0]) == ["last", "mean"]
+    with pytest.raises(TypeError, match=r"Two: .*\['m'\].*\['m', 'v'\]"):
+        type("Two", (optim.Optimizer,), {"rule": lambda w, g, m, lr: w, "state_names": ("m", "v")})
+    with pytest.raises(TypeError, match=r"Rateless: .* lr"):
+        type("Rateless", (optim.Optimizer,), {"rule": lambda w, g: w})

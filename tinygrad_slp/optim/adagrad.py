@@ -10,7 +10,7 @@ from .optimizer import Optimizer
 def adagrad(
     w: Any,
     g: Any,
-    total: Any,
+    total: Any = None,
     lr: float = 1e-2,
     t: float = 1,
     lr_decay: float = 0,

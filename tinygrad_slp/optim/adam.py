@@ -4,17 +4,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..tensor import Tensor
-from .group import zeros
 from .optimizer import Optimizer
 
 
 def adam(
     w: Any,
     g: Any,
-    m: Any,
-    v: Any,
-    peak: Any,
+    m: Any = 0,
+    v: Any = 0,
+    peak: Any = None,
     lr: float = 1e-3,
     t: float = 1,
     betas: tuple[float, float] = (0.9, 0.999),
@@ -56,9 +54,6 @@ class Adam(Optimizer):
     rule = staticmethod(adam)
     state_names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
     counts: ClassVar[dict[str, float]] = {"step": 0}
-
-    def start(self, w: Any) -> list[Tensor | None]:
-        return [zeros(w), zeros(w), None]
 
 
 class AdamW(Adam, weight_decay=1e-2):

@@ -3,9 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
-
-from ..graph import leaf
 from ..tensor import Tensor
 from .live import Live
 
@@ -101,11 +98,6 @@ class Group:
         settings = ", ".join(f"{k}={v!r}" for k, v in self.all_settings().items())
         count, size = len(self.params), sum(p.size for p in self.params)
         return f"{settings}: {count} parameter{'s' * (count != 1)} of {size:,} numbers"
-
-
-def zeros(w: Any) -> Tensor:
-    """State that starts as zeros."""
-    return leaf(Tensor, np.zeros_like(w))
 
 
 def listed(params: Any) -> list[Any]:

@@ -4,15 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from ..tensor import Tensor
-from .group import zeros
 from .optimizer import Optimizer
 
 
 def lion(
     w: Any,
     g: Any,
-    m: Any,
+    m: Any = 0,
     lr: float = 1e-4,
     betas: tuple[float, float] = (0.9, 0.99),
     weight_decay: float = 0,
@@ -38,6 +36,3 @@ class Lion(Optimizer):
 
     rule = staticmethod(lion)
     state_names = ("exp_avg",)
-
-    def start(self, w: Any) -> list[Tensor | None]:
-        return [zeros(w)]

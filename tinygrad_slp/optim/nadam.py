@@ -4,8 +4,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..tensor import Tensor
-from .group import Cohort, Group, zeros
+from .group import Cohort, Group
 from .optimizer import Optimizer
 
 
@@ -17,8 +16,8 @@ def momentum_at(t: float, beta1: float, momentum_decay: float) -> Any:
 def nadam(
     w: Any,
     g: Any,
-    m: Any,
-    v: Any,
+    m: Any = 0,
+    v: Any = 0,
     lr: float = 2e-3,
     t: float = 1,
     mu_product: float = 1,
@@ -57,9 +56,6 @@ class NAdam(Optimizer):
     rule = staticmethod(nadam)
     state_names = ("exp_avg", "exp_avg_sq")
     counts: ClassVar[dict[str, float]] = {"step": 0, "mu_product": 1}
-
-    def start(self, w: Any) -> list[Tensor | None]:
-        return [zeros(w), zeros(w)]
 
     def numbers(self, group: Group, cohort: Cohort) -> tuple[Any, ...]:
         lr, t = super().numbers(group, cohort)

@@ -1,6 +1,6 @@
 """Optimizer: parameters in groups, their state, and the step that an update rule takes for each."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from inspect import Parameter, Signature, signature
 from typing import Any, ClassVar
 
@@ -28,9 +28,9 @@ class Optimizer:
 
         rule(w, g, *state, lr, *counts, **settings) -> (w, *state)
 
-    that returns new arrays and writes into none. State that the rule does not keep is None. The
-    rule's signature is where the settings and their defaults are read; `class AdamW(Adam,
-    weight_decay=0.01)` gives them other defaults.
+    that returns new arrays and writes into none. All else is read off its signature. What comes
+    before lr is state, which begins as zeros if its default is 0, else as None. What comes after
+    are settings and their defaults; `class AdamW(Adam, weight_decay=0.01)` gives them others.
 
     Args:
         params: Tensors that require grad, such as `model.parameters()`; or a list of dicts, each
@@ -50,6 +50,9 @@ class Optimizer:
 
     rule: Callable[..., tuple[Any, ...]]
     state_names: ClassVar[tuple[str, ...]] = ()
+    """What the state is called in files; by default as in the rule."""
+    starts: ClassVar[tuple[Any, ...]] = ()
+    """What the state begins as: 0 for zeros, or None."""
     counts: ClassVar[dict[str, float]] = {}
     """What is counted for all parameters of a cohort alike, and where the counting begins.
 
@@ -64,39 +67,60 @@ class Optimizer:
         super().__init_subclass__()
         if "rule" in vars(cls):
             cls.rule = staticmethod(cls.rule)  # def rule(w, g, lr): ... is a rule too
-            cls.settings = dict(settings_of(cls, len(cls.state_names), len(cls.counts)))
+            cls.read_rule()
         cls.settings = {**cls.settings, **defaults, **cls.fixed, "maximize": False}
         if cls.__init__ is Optimizer.__init__:
             cls.__signature__ = cls.arguments()  # type: ignore[attr-defined]
 
     @classmethod
+    def read_rule(cls) -> None:
+        """Takes state and settings from the rule's signature; what it leaves open is inherited."""
+        parameters = list(signature(cls.rule).parameters.values())
+        parents = cls.settings
+        inherits = any(x.kind is Parameter.VAR_KEYWORD for x in parameters)
+        named = [x for x in parameters if x.kind is Parameter.POSITIONAL_OR_KEYWORD][2:]
+        names = [x.name for x in named]
+        if "lr" not in names:
+            if not inherits:
+                raise TypeError(f"{cls.__name__}: a rule takes lr, as def rule(w, g, lr=0.01) does")
+            return
+        k = names.index("lr")
+        cls.state_names = vars(cls).get("state_names", tuple(names[:k]))
+        if len(cls.state_names) != k:
+            raise TypeError(
+                f"{cls.__name__}: between g and lr the rule takes the state {names[:k]}, and "
+                f"state_names are {list(cls.state_names)}"
+            )
+        cls.starts = tuple(None if x.default is Parameter.empty else x.default for x in named[:k])
+        cls.settings = dict(parents) if inherits else {}
+        for x in [named[k], *named[k + 1 + len(cls.counts) :]]:
+            own = x.default is not Parameter.empty
+            cls.settings[x.name] = x.default if own else parents.get(x.name, x.default)
+
+    @classmethod
     def arguments(cls) -> Signature:
         """What the class is called with."""
-        given = {k: x for k, x in cls.settings.items() if k not in {*cls.fixed, "maximize"}}
-        return Signature(
-            [
-                Parameter("params", Parameter.POSITIONAL_OR_KEYWORD),
-                *(
-                    Parameter(k, Parameter.POSITIONAL_OR_KEYWORD, default=x)
-                    for k, x in given.items()
-                ),
-                Parameter("maximize", Parameter.KEYWORD_ONLY, default=False),
-            ]
-        )
+        own = [k for k in cls.settings if k not in {*cls.fixed, "maximize"}]
+        named = [
+            Parameter(k, Parameter.POSITIONAL_OR_KEYWORD, default=cls.settings[k]) for k in own
+        ]
+        params = Parameter("params", Parameter.POSITIONAL_OR_KEYWORD)
+        maximize = Parameter("maximize", Parameter.KEYWORD_ONLY, default=False)
+        return Signature([params, *named, maximize])
 
-    def __init__(self, params: Params, *given: Any, **settings: Any) -> None:
+    def __init__(self, params: Params, *args: Any, **settings: Any) -> None:
         try:
-            bound = self.arguments().bind(params, *given, **settings)
+            chosen = self.arguments().bind(params, *args, **settings).arguments
         except TypeError as error:
             raise TypeError(
                 f"{type(self).__name__} {error}; it takes {', '.join(self.arguments().parameters)}"
             ) from None
-        chosen = {k: x for k, x in bound.arguments.items() if k != "params"}
+        del chosen["params"]
         self.defaults = {**self.settings, **chosen}
         self.param_groups: list[Group] = []
-        found = listed(params)
-        grouped = found and isinstance(found[0], Mapping)
-        for group in found if grouped else [{"params": found}]:
+        each = listed(params)
+        grouped = each and isinstance(each[0], Mapping)
+        for group in each if grouped else [{"params": each}]:
             self.add_param_group(group)
 
     def add_param_group(self, group: Mapping[str, Any]) -> None:
@@ -118,7 +142,7 @@ class Optimizer:
 
     def start(self, w: Any) -> list[Tensor | None]:
         """The state of a parameter before its first step."""
-        return [None for _ in self.state_names]
+        return [None if x is None else leaf(Tensor, np.full_like(w, x)) for x in self.starts]
 
     @classmethod
     def checked(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -247,44 +271,28 @@ class Optimizer:
             TypeError, ValueError: the state has other groups, names or shapes, or settings out of
                 range; nothing is changed.
         """
-        self.refuse_others("the state", state, {"state", "param_groups"})
-        of_torch = any("foreach" in group for group in state["param_groups"])
-        given = [self.own_settings(group, of_torch) for group in state["param_groups"]]
+        refuse_others("the state", state, {"state", "param_groups"})
+        state = of_pytorch(self, state)
+        groups = [{**group, **self.fixed} for group in state["param_groups"]]
         numbers = iter(range(len(self.params)))
         expected = [[next(numbers) for _ in group.params] for group in self.param_groups]
-        if [group.get("params") for group in given] != expected:
+        if [group.get("params") for group in groups] != expected:
             raise ValueError(
-                f"the state is for groups of {[len(group.get('params', ())) for group in given]} "
+                f"the state is for groups of {[len(group.get('params', ())) for group in groups]} "
                 f"parameters, these are {[len(part) for part in expected]}"
             )
         checked = []
-        for group, new in zip(self.param_groups, given, strict=True):
-            self.refuse_others("a group", new.keys() - {"initial_lr"}, set(group.keys()))
-            checked.append(self.checked({k: new[k] for k in new if k in self.settings}))
-        saved = {str(k): x for k, x in state["state"].items()}  # JSON makes texts of numbers
-        if others := sorted(saved.keys() - set(map(str, range(len(self.params))))):
-            raise ValueError(
-                f"the state is of parameters {', '.join(others)}, here are {len(self.params)}, "
-                "numbered from 0"
-            )
-        loaded = [
-            self.loaded(k, p, own_state(self, saved.get(str(k)), of_torch))
-            for k, p in enumerate(self.params)
-        ]
-        for group, new, settings in zip(self.param_groups, given, checked, strict=True):
-            group.take(settings)
-            group.initial_lr = new.get("initial_lr")
-            group.cohorts = self.together([loaded[k] for k in new["params"]])
-
-    def own_settings(self, group: Mapping[str, Any], of_torch: bool) -> dict[str, Any]:
-        """A saved group without what only PyTorch has; flags that it did not have yet are False."""
-        flags = {k: False for k, x in self.settings.items() if of_torch and x is False}
-        own = {k: x for k, x in group.items() if not (of_torch and k in TORCHS)}
-        return {**flags, **own, **{k: x for k, x in self.fixed.items() if k in own or of_torch}}
-
-    def refuse_others(self, what: str, given: Iterable[str], expected: set[str]) -> None:
-        if set(given) != expected:
-            raise ValueError(f"{what} has {sorted(given)}, expected {sorted(expected)}")
+        for own, group in zip(self.param_groups, groups, strict=True):
+            refuse_others("a group", group.keys() - {"initial_lr"}, set(own))
+            checked.append(self.checked({k: group[k] for k in self.settings}))
+        every = [str(k) for k in range(len(self.params))]  # JSON makes texts of numbers
+        saved = {str(k): x for k, x in state["state"].items()}
+        refuse_others("the state of all parameters", {*every, *saved}, set(every))
+        loaded = [self.loaded(k, p, saved.get(str(k), {})) for k, p in enumerate(self.params)]
+        for own, group, settings in zip(self.param_groups, groups, checked, strict=True):
+            own.take(settings)
+            own.initial_lr = group.get("initial_lr")
+            own.cohorts = together([loaded[k] for k in group["params"]])
 
     def loaded(
         self, k: int, p: Tensor, state: Mapping[str, Any] | None
@@ -293,52 +301,28 @@ class Optimizer:
         if state is None:
             return (p, self.start(p.array)), dict(self.counts)
         started = dict(zip(self.state_names, self.start(p.array), strict=True))
-        needed = [*self.counts, *(name for name, x in started.items() if x is not None)]
-        perhaps = [name for name, x in started.items() if x is None]
-        if not set(needed) <= set(state) <= {*needed, *perhaps}:
+        optional = [name for name, x in started.items() if x is None]
+        needed = [*self.counts, *(name for name in started if name not in optional)]
+        if not set(needed) <= set(state) <= {*needed, *optional}:
             raise ValueError(
                 f"the state of parameter {k} has {sorted(state)}, expected {needed}"
-                + (f" and perhaps {perhaps}" if perhaps else "")
+                + (f" and perhaps {optional}" if optional else "")
             )
-        arrays: list[Tensor | None] = []
-        for name in self.state_names:
-            array = array_like(p, state[name]) if name in state else None
+        arrays = [array_like(p, state[n]) if n in state else None for n in self.state_names]
+        for name, array in zip(self.state_names, arrays, strict=True):
             if array is not None and array.shape != p.shape:
                 raise ValueError(
                     f"the state is for parameters of other shapes: {name} of parameter {k} has "
                     f"{array.shape}, the parameter {p.shape}"
                 )
-            arrays.append(None if array is None else leaf(Tensor, array))
         counts = {name: float(state[name]) for name in self.counts}
-        return (p, arrays), counts
-
-    def together(self, loaded: list[tuple[Slot, dict[str, Any]]]) -> list[Cohort]:
-        """Cohorts of parameters with the same counts."""
-        cohorts: dict[tuple[Any, ...], Cohort] = {}
-        for slot, counts in loaded:
-            cohort = cohorts.setdefault(tuple(counts.values()), Cohort([], counts))
-            cohort.slots.append(slot)
-        return list(cohorts.values())
+        return (p, [None if x is None else leaf(Tensor, x) for x in arrays]), counts
 
     def __repr__(self) -> str:
         if len(self.param_groups) == 1:
             return f"{type(self).__name__}({self.param_groups[0]!r})"
         groups = "".join(f"\n  {group!r}" for group in self.param_groups)
         return f"{type(self).__name__}({groups}\n)"
-
-
-def settings_of(cls: type[Optimizer], states: int, counts: int) -> Iterator[tuple[str, Any]]:
-    """The settings of a class and their defaults, as the signature of its rule has them.
-
-    Of a setting without a default the parent's is taken, or it has to be given.
-    """
-    parameters = list(signature(cls.rule).parameters.values())
-    if any(x.kind is Parameter.VAR_KEYWORD for x in parameters):
-        yield from cls.settings.items()
-    named = [x for x in parameters if x.kind is Parameter.POSITIONAL_OR_KEYWORD][2 + states :]
-    for x in [*named[:1], *named[1 + counts :]]:
-        inherited = cls.settings.get(x.name, Parameter.empty)
-        yield x.name, inherited if x.default is Parameter.empty else x.default
 
 
 def like(default: Any, name: str, value: Any) -> Any:
@@ -358,11 +342,33 @@ def array_like(p: Tensor, x: Any) -> Any:
     return np.array(np.asarray(x), dtype=p.dtype, order="C")
 
 
-def own_state(
-    optimizer: Optimizer, state: Mapping[str, Any] | None, of_torch: bool
-) -> Mapping[str, Any] | None:
-    """The saved state of a parameter; PyTorch has none before the first step, and counts always."""
-    if not of_torch or state is None:
-        return None if of_torch else state or {}
+def together(loaded: list[tuple[Slot, dict[str, Any]]]) -> list[Cohort]:
+    """Cohorts of parameters with the same counts."""
+    cohorts: dict[tuple[Any, ...], Cohort] = {}
+    for slot, counts in loaded:
+        cohorts.setdefault(tuple(counts.values()), Cohort([], counts)).slots.append(slot)
+    return list(cohorts.values())
+
+
+def refuse_others(what: str, given: Collection[str], expected: set[str]) -> None:
+    if set(given) != expected:
+        raise ValueError(f"{what} has {sorted(given)}, expected {sorted(expected)}")
+
+
+def of_pytorch(optimizer: Optimizer, state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A state of PyTorch as one of ours: flags that it had not yet are False.
+
+    There a parameter has no state before its first step, and always counts its steps.
+    """
+    if not any("foreach" in group for group in state["param_groups"]):
+        return state
+    flags = {k: False for k, x in optimizer.settings.items() if x is False}
     unused = {"step"} - optimizer.counts.keys()
-    return {name: x for name, x in state.items() if x is not None and name not in unused}
+    groups = [
+        {**flags, **{k: x for k, x in group.items() if k not in TORCHS}}
+        for group in state["param_groups"]
+    ]
+    every: dict[Any, Any] = dict.fromkeys(range(len(optimizer.params)))
+    for k, own in state["state"].items():
+        every[k] = {name: x for name, x in own.items() if x is not None and name not in unused}
+    return {"state": every, "param_groups": groups}

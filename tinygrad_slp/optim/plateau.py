@@ -5,8 +5,8 @@ from math import inf
 from typing import Any
 
 from ..checks import at_least, below_1, number, one_of, whole
-from .optimizer import Optimizer
-from .schedules import one_each, refuse_other_groups, refuse_others
+from .optimizer import Optimizer, refuse_others
+from .schedules import one_each, refuse_other_groups
 
 
 class ReduceLROnPlateau:
@@ -95,7 +95,7 @@ class ReduceLROnPlateau:
         Raises:
             ValueError: the state has other names.
         """
-        refuse_others(state, self.state_dict())
+        refuse_others("the state", state, set(self.state_dict()))
         for name, value in state.items():
             setattr(self, name, value)
 

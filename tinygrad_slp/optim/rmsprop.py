@@ -4,17 +4,15 @@ from typing import Any
 
 import numpy as np
 
-from ..tensor import Tensor
-from .group import zeros
 from .optimizer import Optimizer
 
 
 def rmsprop(
     w: Any,
     g: Any,
-    v: Any,
-    mean: Any,
-    buffer: Any,
+    v: Any = 0,
+    mean: Any = None,
+    buffer: Any = None,
     lr: float = 1e-2,
     alpha: float = 0.99,
     eps: float = 1e-8,
@@ -49,6 +47,3 @@ class RMSprop(Optimizer):
 
     rule = staticmethod(rmsprop)
     state_names = ("square_avg", "grad_avg", "momentum_buffer")
-
-    def start(self, w: Any) -> list[Tensor | None]:
-        return [zeros(w), None, None]

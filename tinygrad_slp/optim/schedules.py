@@ -20,7 +20,7 @@ from typing import Any
 
 from ..checks import at_least, flag, one_of, positive, probability, whole
 from .group import Group
-from .optimizer import Optimizer
+from .optimizer import Optimizer, refuse_others
 
 
 class Schedule:
@@ -82,7 +82,7 @@ class Schedule:
         Raises:
             ValueError: the state has other names, or is for another number of groups.
         """
-        refuse_others(state, self.state_dict())
+        refuse_others("the state", state, set(self.state_dict()))
         if len(state["base_lrs"]) != len(self.base_lrs):
             raise ValueError(
                 f"the state is for {len(state['base_lrs'])} groups, here are {len(self.base_lrs)}"
@@ -115,11 +115,6 @@ def refuse_other_groups(optimizer: Optimizer, values: list[float]) -> None:
             f"the optimizer has {len(optimizer.param_groups)} groups, this schedule was made for "
             f"{len(values)}: make the schedule after add_param_group"
         )
-
-
-def refuse_others(state: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-    if set(state) != set(expected):
-        raise ValueError(f"the state has {sorted(state)}, expected {sorted(expected)}")
 
 
 class StepLR(Schedule):
@@ -335,7 +330,7 @@ class SequentialLR(Schedule):
         return {**super().state_dict(), "schedulers": [s.state_dict() for s in self.schedulers]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        refuse_others(state, self.state_dict())
+        refuse_others("the state", state, set(self.state_dict()))
         for part, saved in zip(self.schedulers, state["schedulers"], strict=True):
             part.load_state_dict(saved)
         super().load_state_dict(state)

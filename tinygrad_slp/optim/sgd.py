@@ -10,7 +10,7 @@ from .optimizer import Optimizer
 def sgd(
     w: Any,
     g: Any,
-    buffer: Any,
+    buffer: Any = None,
     lr: float = 1e-3,
     momentum: float = 0,
     dampening: float = 0,
