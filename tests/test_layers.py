@@ -254,8 +254,19 @@ def test_two_parameters_of_one_name_are_refused():
 
 @pytest.mark.parametrize("activation", [nn.ReLU(), "relu"])
 def test_mlp_makes_its_own_activations(activation):
-    with pytest.raises(TypeError, match=r"activation should be a class such as nn\.ReLU, got"):
+    with pytest.raises(TypeError, match=r"activation .* nn\.ReLU.* np\.tanh"):
         nn.MLP([2, 3, 1], activation)
+
+
+@pytest.mark.parametrize("f", [np.tanh, tg.relu, tg.leaky_relu, lambda x: x * x])
+def test_mlp_takes_a_function_as_activation(f):
+    model, x = nn.MLP([2, 3, 1], f, rng=0), normal(4, 2)
+    first, _, last = model
+    np.testing.assert_array_equal(model(x).data, last(f(first(x))).data)
+    settings = nn.MLP([2, 3, 1], lambda: nn.LeakyReLU(0.3), rng=0)
+    assert settings[1].negative_slope == 0.3
+    with pytest.raises(TypeError, match=r"MLP\[1\] .* Linear\(\.\.\.\)"):
+        nn.MLP([2, 3, 1], nn.Linear)
 
 
 def test_mlp_is_a_sequential():
@@ -443,10 +454,9 @@ def test_without_averages_no_eval_mode_is_advised():
 CALLS = {
     "Linear": nn.Linear(3, 2), "Perceptron": nn.Perceptron(3), "Dropout": nn.Dropout(),
     "Flatten": nn.Flatten(), "Identity": nn.Identity(), "LayerNorm": nn.LayerNorm(3),
-    "BatchNorm1d": nn.BatchNorm1d(3), "Sequential": nn.Sequential(nn.Tanh()), "ReLU": nn.ReLU(),
-    "Residual": nn.Residual(nn.Tanh()), "MLP": nn.MLP([3, 2]), "Sigmoid": nn.Sigmoid(),
-    "Tanh": nn.Tanh(), "LeakyReLU": nn.LeakyReLU(), "Softplus": nn.Softplus(), "SiLU": nn.SiLU(),
-    "GELU": nn.GELU(), "ELU": nn.ELU(), "Softmax": nn.Softmax(), "LogSoftmax": nn.LogSoftmax(),
+    "BatchNorm1d": nn.BatchNorm1d(3), "Sequential": nn.Sequential(nn.Tanh()),
+    "Residual": nn.Residual(nn.Tanh()), "MLP": nn.MLP([3, 2]),
+    **{name: getattr(nn, name)() for name in nn.activations.__all__},
 }  # fmt: skip
 
 

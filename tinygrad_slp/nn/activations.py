@@ -2,7 +2,7 @@
 
 Each takes x of any shape to y of the same shape, element by element, but for the two softmaxes,
 which need the axis that they normalize. They take `inplace` where PyTorch's do, but never write
-into x.
+into x. An elementwise function of `rules.activations` that has no class here is given one.
 """
 
 import math
@@ -14,6 +14,7 @@ import numpy as np
 from .. import rules
 from ..checks import flag, number, one_of, positive, whole
 from ..rule import RULES
+from ..rules.activations import __all__ as FUNCTIONS
 from .module import Module
 
 M = TypeVar("M", bound=Module)
@@ -187,3 +188,11 @@ class LogSoftmax(Softmax):
 
     def forward(self, input: Any) -> Any:
         return rules.log_softmax(input, axis=self.dim)
+
+
+for _function in (getattr(rules, name) for name in FUNCTIONS):
+    _name = _function.__name__
+    if RULES[_function].form == "elementwise" and _name not in ACTIVATIONS:
+        _class = _name.title().replace("_", "")  # mish: Mish, log_sigmoid: LogSigmoid
+        globals()[_class] = activation(_class, _function)
+        __all__ += [_class]

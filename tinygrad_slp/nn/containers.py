@@ -3,6 +3,7 @@
 import copy
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from inspect import signature
 from itertools import pairwise
 from typing import Any, Self
 
@@ -181,6 +182,15 @@ class Residual(Module):
         return input + y
 
 
+def is_maker(activation: Callable[..., Any]) -> bool:
+    """Whether it is called without arguments, to make a layer: a function of x is one itself."""
+    try:
+        signature(activation).bind()
+    except (TypeError, ValueError):  # functions in C may have no signature
+        return False
+    return True
+
+
 NORMS: dict[Any, Callable[..., Any]] = {"batch": BatchNorm1d, "layer": LayerNorm}
 
 
@@ -192,7 +202,7 @@ class MLP(Sequential):
 
     Args:
         sizes: features of the input, of each hidden layer, of the output.
-        activation: makes an activation, such as nn.ReLU.
+        activation: makes an activation, such as nn.ReLU; or is one, as a function of x.
         dropout: the probability.
         norm: "batch", "layer" or None.
         init: of the weights, see `Linear`.
@@ -200,14 +210,14 @@ class MLP(Sequential):
         rng: a Generator, or a seed, for all layers.
 
     Raises:
-        TypeError: sizes that are no whole numbers, or an activation that is no class.
+        TypeError: sizes that are no whole numbers, or an activation that cannot be called.
         ValueError: fewer than two sizes, one below 1, no such norm, or dropout is no probability.
     """
 
     def __init__(
         self,
         sizes: Sequence[int],
-        activation: Callable[[], Any] = ReLU,
+        activation: Callable[..., Any] = ReLU,
         dropout: float = 0.0,
         norm: str | None = None,
         *,
@@ -224,7 +234,10 @@ class MLP(Sequential):
         if len(sizes) < 2:
             raise ValueError(f"MLP needs the sizes of input and output at least, got {sizes}")
         if isinstance(activation, Module) or not callable(activation):
-            raise TypeError(f"activation should be a class such as nn.ReLU, got {activation!r}")
+            raise TypeError(
+                "activation should be a class such as nn.ReLU, or a function such as np.tanh; got "
+                f"{activation!r}"
+            )
         if norm is not None and norm not in NORMS:
             raise ValueError(f'norm should be "batch", "layer" or None, got {norm!r}')
         rng = np.random.default_rng(rng)
@@ -233,7 +246,7 @@ class MLP(Sequential):
             layers.append(Linear(inputs, outputs, init=init, dtype=dtype, rng=rng))
             if norm:
                 layers.append(NORMS[norm](outputs, dtype=dtype))
-            layers.append(activation())
+            layers.append(activation() if is_maker(activation) else activation)
             if dropout:
                 layers.append(Dropout(dropout, rng=rng))
         layers.append(Linear(sizes[-2], sizes[-1], init=init, dtype=dtype, rng=rng))

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..rules import elu, leaky_relu, relu, sigmoid, silu
-from .activations import GELU, LogSoftmax, Softmax, Softplus
+from ..rules import activations, elu, leaky_relu, relu, sigmoid, silu
+from .activations import ACTIVATIONS, GELU, LogSoftmax, Softmax, Softplus
 from .losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -29,6 +29,9 @@ __all__ = [
 ]  # fmt: skip
 
 tanh = np.tanh
+for _name in [name for name in ACTIVATIONS if name not in __all__]:
+    globals()[_name] = getattr(activations, _name)
+    __all__ += [_name]
 
 
 def linear(input: Any, weight: Any, bias: Any = None) -> Any:
