@@ -128,18 +128,6 @@ def test_an_object_that_became_another(backend, replace):
 
 
 @each_backend
-def test_the_fields_of_a_function_replaced(backend):
-    def scaled(x):
-        return x * scaled.factor
-
-    scaled.factor = 2.0
-    step = jit(lambda x: scaled(Tensor(x)).sum(), backend=backend)
-    assert often(lambda: step(X))[-1] == 30
-    scaled.__dict__ = {"factor": 3.0}
-    assert often(lambda: step(X))[0] == 45
-
-
-@each_backend
 def test_a_variable_that_hides_a_builtin_later(backend):
     variables = {"Tensor": Tensor}
     exec("def f(x): return (Tensor(x) * abs(-2.0)).sum()", variables)

@@ -5,7 +5,6 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from functools import partial, update_wrapper
 from importlib.util import find_spec
 from inspect import Parameter, signature
@@ -103,19 +102,15 @@ class Compiled:
         if recorder.get() is not None:
             return self.step(*args, **kwargs)  # within another step, a part of it
         with self.lock:
+            if kwargs:
+                args, kwargs = self.in_order(args, kwargs)
+            latest = self.latest
+            if latest is not None and not kwargs and latest.is_like(args) and latest.holds(True):
+                return self.replay(latest, args, args, kwargs)
             return self.answer(args, kwargs)
 
     def answer(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """One step by the variant for these arguments, or traced."""
-        latest = self.latest
-        args, kwargs = self.in_order(args, kwargs)
-        if (
-            latest is not None
-            and not kwargs
-            and latest.is_like(args)
-            and latest.holds(quickly=True)
-        ):
-            return self.replay(latest, args, args, kwargs)
         found = self.signed(args, kwargs)
         if found.key in self.eager:
             return self.step(*args, **kwargs)
@@ -128,8 +123,10 @@ class Compiled:
     def replay(self, variant: Variant, leaves: Any, args: Any, kwargs: Any) -> Any:
         """One step by this variant; by Python, if something is not as the step wants it to be."""
         if variant.accepts(leaves):
-            with suppress(Unmet):
+            try:
                 return variant.run(leaves)
+            except Unmet:
+                pass
         return self.step(*args, **kwargs)  # which says what is wrong
 
     def in_order(

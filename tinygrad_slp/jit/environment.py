@@ -9,12 +9,12 @@ import dis
 import sys
 from array import array
 from collections import UserDict, UserList, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, cached_property, partial, partialmethod, singledispatchmethod
 from importlib import import_module
 from io import IOBase
 from itertools import chain
-from operator import attrgetter, call, is_
+from operator import attrgetter, call, is_, itemgetter
 from os import sep
 from threading import active_count
 from types import (
@@ -39,7 +39,8 @@ from .differences import SIMPLE, changes
 from .program import exact_text
 from .trace import Place
 
-CONTENTS, TRACKED = attrgetter("cell_contents"), attrgetter("tracked")
+FACTS = "__code__", "__defaults__", "__kwdefaults__"
+"""What a module that is loaded again gives to its functions."""
 CONTAINERS = list, tuple, deque, set, frozenset
 NESTED = list, tuple, dict
 """Containers whose content is compared with that of those that have them."""
@@ -54,8 +55,10 @@ INSIDE: dict[type, tuple[str, ...]] = {
     cached_property: ("func",),
     staticmethod: ("__func__",),
     classmethod: ("__func__",),
+    UserDict: ("data",),
+    UserList: ("data",),
 }
-"""What is inside of objects of the standard library that wrap functions."""
+"""What is inside of objects of the standard library that wrap others."""
 VARIABLES = {"LOAD_GLOBAL", "LOAD_NAME"}
 ATTRIBUTES = {"LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "IMPORT_FROM"}
 Part = tuple[str, Any]
@@ -71,9 +74,9 @@ class Environment:
         arrays: all plain arrays, by path.
     """
 
-    def __init__(self, step: Callable[..., Any], given: dict[str, Any]) -> None:
+    def __init__(self, step: Callable[..., Any], static: dict[str, Any]) -> None:
         self.step = step
-        self.given = given
+        self.static = static
         self.names: set[str] = set()
         known = -1
         while len(self.names) > known:  # code that is found by a name has names of its own
@@ -81,19 +84,24 @@ class Environment:
             self.walk()
         self.tensors = self.of_type(Tensor)
         self.arrays = self.of_type(np.ndarray)
-        self.remember()
+        self.copies = list(map(copied, self.containers))
+        self.orders = list(map(list, self.ordered))
+        self.tracked = [x.tracked for x in self.tensors.values()]
+        self.values = list(map(call, self.getters, self.holders))
+        self.same = list(map(call, self.exact_getters, self.exact_holders))
 
     def walk(self) -> None:
         self.seen: dict[str, Any] = {}
-        self.finders: list[tuple[Callable[[Any], Any], Any]] = []
-        self.attributes: list[tuple[Any, str]] = []
-        self.cells: list[CellType] = []
-        self.live: list[Any] = []
+        self.containers: list[Any] = []
         self.ordered: list[Any] = []
         self.nested: dict[int, bool] = {}
-        self.exact: list[tuple[Callable[[Any], Any], Any]] = []
+        self.getters: list[Callable[[Any], Any]] = []
+        self.holders: list[Any] = []
+        self.exact_getters: list[Callable[[Any], Any]] = []
+        self.exact_holders: list[Any] = []
+        self.missing: list[tuple[Any, list[str]]] = []
         known: set[int] = set()
-        todo = [*reversed(self.given.items()), ("", self.step)]
+        todo = [*reversed(self.static.items()), ("", self.step)]
         while todo:
             path, x = todo.pop()
             self.seen[path] = x
@@ -120,24 +128,10 @@ class Environment:
                 yield f"{dot}random", np.random
         elif isinstance(x, type):
             yield from self.of_class(path, x)
-        else:
-            if isinstance(x, Mapping):
-                self.watch(x)
-                self.ordered += [] if self.nested.get(id(x)) else [x]
-                yield from ((f"{path}[{key!r}]", part) for key, part in list(x.items()))
-                yield f"the order of {path}", str(list(x))
-            elif isinstance(x, CONTAINERS):
-                self.watch(x)
-                yield from ((f"{path}[{i}]", part) for i, part in enumerate(x))
-            elif isinstance(x, UserDict | UserList):
-                yield f"{dot}data", x.data
-            elif isinstance(x, Tensor):
-                yield f"{dot}requires_grad", x.tracked
-            elif isinstance(x, np.ndarray) and x.dtype.hasobject:
-                self.finders += ((x.item, i) for i in range(x.size))
-                yield from ((f"{path}.flat[{i}]", part) for i, part in enumerate(x.flat))
-            if type(x) in (Tensor, np.ndarray):
-                return
+        elif type(x) is Tensor:
+            yield f"{dot}requires_grad", x.tracked
+        elif type(x) is not np.ndarray:
+            yield from self.of_container(path, x)
             inside = next((INSIDE[cls] for cls in type(x).__mro__ if cls in INSIDE), ())
             yield from ((f"{dot}{name}", getattr(x, name)) for name in inside)
             yield from self.of_object(path, dot, x)
@@ -147,22 +141,17 @@ class Environment:
         code, dot = function.__code__, f"{path}." if path else ""
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             if has_value(cell):
-                self.cells.append(cell)
+                self.look(attrgetter, cell, {"cell_contents": cell.cell_contents})
                 yield f"{dot}{name}", cell.cell_contents
         if not is_users(function.__module__):
             return
-        variables, attributes, modules = names_in(code)
+        variables, attributes = names_in(code)
         self.names |= variables | attributes | set(code.co_freevars)
-        self.attributes += (function, "__code__"), (function, "__defaults__")
-        for name in sorted(variables):
-            self.finders.append((function.__globals__.get, name))
-            if name in function.__globals__:
-                yield name, function.__globals__[name]
-        for name in modules:
-            yield from imported(name, function.__globals__.get("__package__") or "")
+        facts = {name: getattr(function, name) for name in FACTS}
+        self.look(attrgetter, function, facts)
+        yield from self.found("", function.__globals__, sorted(variables))
         yield f"{path}.__defaults__", (function.__defaults__, function.__kwdefaults__)
         if vars(function):
-            self.attributes.append((function, "__dict__"))
             yield from self.of_names(dot, vars(function))
         if function in RULES:
             yield f"the rule of {path}", RULES[function].vjps
@@ -173,13 +162,28 @@ class Environment:
             return
         bases = [base for base in cls.__mro__[1:] if base is not object]
         theirs = set[str]().union(*(vars(base) for base in bases if not is_users(base.__module__)))
-        for name, x in vars(cls).items():
-            is_code = isinstance(x, (FunctionType, *INSIDE))
-            special = name.startswith("__") and (name != "__init__" or cls.__name__ in self.names)
-            if name in self.names or (is_code and (special or name in theirs)):
-                self.finders.append((vars(cls).get, name))
-                yield f"{path}.{name}", x
+        called = [
+            name
+            for name, x in vars(cls).items()
+            if isinstance(x, (FunctionType, *INSIDE))
+            and (
+                name in theirs
+                or (name.startswith("__") and (name != "__init__" or cls.__name__ in self.names))
+            )
+        ]
+        named = self.names.intersection(vars(cls))
+        yield from self.found(f"{path}.", vars(cls), dict.fromkeys([*called, *named]))
         yield from ((f"{path}.__mro__[{k}]", base) for k, base in enumerate(bases, 1))
+
+    def of_container(self, path: str, x: Any) -> Iterator[Part]:
+        if isinstance(x, Mapping):
+            self.watch(x)
+            self.ordered += [] if self.nested.get(id(x)) else [x]
+            yield from ((f"{path}[{key!r}]", part) for key, part in list(x.items()))
+            yield f"the order of {path}", str(list(x))
+        elif isinstance(x, CONTAINERS):
+            self.watch(x)
+            yield from ((f"{path}[{i}]", part) for i, part in enumerate(x))
 
     def of_object(self, path: str, dot: str, x: Any) -> Iterator[Part]:
         """Fields: all of a Module, an optimizer and the like, those with names of another's."""
@@ -194,14 +198,18 @@ class Environment:
                 fields = [(k, v) for k, v in vars(x).items() if not is_live(cls, k)]
                 yield from ((f"{dot}{k}", v) for k, v in fields)
             else:
-                self.attributes += (x, "__dict__"), (x, "__class__")
+                self.look(attrgetter, x, {"__class__": cls, "__dict__": vars(x)})
                 users = [vars(base) for base in cls.__mro__ if is_users(base.__module__)]
                 yield from self.of_names(dot, vars(x), *users)
-        for base in cls.__mro__:
-            for name in self.names.intersection(vars(base)) if is_users(base.__module__) else ():
-                if isinstance(vars(base)[name], MemberDescriptorType):  # a slot, maybe empty yet
-                    self.attributes.append((x, name))
-                    yield f"{dot}{name}", getattr(x, name, None)
+        slots = {
+            name: getattr(x, name)
+            for base in cls.__mro__
+            if is_users(base.__module__)
+            for name in self.names.intersection(vars(base))
+            if isinstance(vars(base)[name], MemberDescriptorType) and hasattr(x, name)
+        }
+        self.look(attrgetter, x, slots)
+        yield from ((f"{dot}{name}", value) for name, value in slots.items())
 
     def of_names(self, dot: str, *variables: Mapping[str, Any]) -> Iterator[Part]:
         """What the code names of the variables of a module or the fields of an object.
@@ -209,63 +217,65 @@ class Environment:
         Args:
             variables: the fields, and what a field may hide of the classes.
         """
-        for name in self.names.intersection(chain(*variables)):
-            self.finders.append((variables[0].get, name))
-            if name in variables[0]:
-                yield f"{dot}{name}", variables[0][name]
+        return self.found(dot, variables[0], self.names.intersection(chain(*variables)))
+
+    def found(self, dot: str, table: Mapping[str, Any], names: Iterable[str]) -> Iterator[Part]:
+        """What stands under these names in a table of variables, and what does not yet."""
+        there = {name: table[name] for name in names if name in table}
+        self.look(itemgetter, table, there)
+        if missing := [name for name in names if name not in table]:
+            self.missing.append((table.keys(), missing))
+        return ((f"{dot}{name}", x) for name, x in there.items())
+
+    def look(self, getter: Any, holder: Any, parts: dict[Any, Any], ours: bool = False) -> None:
+        """Has the same parts of something looked for, each time, by `itemgetter` or `attrgetter`.
+
+        They are compared by ==, which is fast, as Python first looks whether both are one object.
+        What could be equal and yet another is looked at for itself.
+        """
+        exact = [key for key, x in parts.items() if may_deceive(x, ours)]
+        self.exact_getters += [getter(key) for key in exact]
+        self.exact_holders += [holder] * len(exact)
+        if honest := [key for key in parts if key not in exact]:
+            self.getters.append(getter(*honest))
+            self.holders.append(holder)
 
     def watch(self, x: Any, ours: bool = False) -> None:
-        """Keeps hold of what can be changed in a container, at any depth.
-
-        Containers are compared with copies, which is fast, as Python compares what is the same
-        object by its address. What could be equal and not the same is looked at for itself.
-        """
+        """Has a container compared with a copy, at any depth, each time."""
         if id(x) in self.nested:
             ours = self.nested[id(x)]
         elif not isinstance(x, tuple | frozenset):
-            self.live.append(x)
+            self.containers.append(x)
         if type(x) in NESTED:
-            pairs = list(x.items() if isinstance(x, dict) else enumerate(x))
-            self.nested |= {id(part): ours for _, part in pairs if type(part) in NESTED}
-            exact = [key for key, part in pairs if may_deceive(part, ours)]
-            self.exact += ((x.__getitem__, key) for key in exact)
+            parts = dict(x.items() if isinstance(x, dict) else enumerate(x))
+            self.nested |= {id(part): ours for part in parts.values() if type(part) in NESTED}
+            exact = {key: part for key, part in parts.items() if may_deceive(part, ours)}
+            self.look(itemgetter, x, exact, ours)
 
     # --- is it still what it was? ---
 
-    def remember(self) -> None:
-        """Keeps what everything is now."""
-        self.gets, self.keys = columns([*self.finders, *self.exact])
-        self.objects, self.fields = columns(self.attributes)
-        self.nothing = [None] * len(self.objects)
-        self.copies = list(map(copied, self.live))
-        self.orders = list(map(list, self.ordered))
-        self.leaves = list(self.tensors.values())
-        self.then = list(self.now())
-
-    def now(self) -> Iterator[Any]:
-        return chain(
-            map(call, self.gets, self.keys),
-            map(CONTENTS, self.cells),
-            map(getattr, self.objects, self.fields, self.nothing),
-            map(TRACKED, self.leaves),
-        )
-
     def is_untouched(self) -> bool:
-        """Whether the very same objects are everywhere: quickly."""
+        """Whether the very same objects are everywhere, whatever is in Tensors: quickly."""
         try:
             return (
-                self.live == self.copies
-                and all(map(is_, self.now(), self.then))
-                and list(map(list, self.ordered)) == self.orders
+                self.containers == self.copies
+                and list(map(call, self.getters, self.holders)) == self.values
+                and all(map(is_, map(call, self.exact_getters, self.exact_holders), self.same))
+                and (not self.missing or all(k.isdisjoint(names) for k, names in self.missing))
+                and (not self.ordered or list(map(list, self.ordered)) == self.orders)
             )
-        except (ValueError, TypeError, LookupError, RuntimeError):
+        except (ValueError, TypeError, LookupError, RuntimeError, AttributeError):
             return False  # comparing arrays with anything else, a variable without a value
+
+    def tracks_the_same(self) -> bool:
+        """Whether gradients flow to the same Tensors."""
+        return [x.tracked for x in self.tensors.values()] == self.tracked
 
     def holds(self) -> bool:
         """Whether everything is what it was; other objects may be equal numbers or texts."""
-        if self.is_untouched():
+        if self.is_untouched() and self.tracks_the_same():
             return True
-        now = Environment(self.step, self.given)
+        now = Environment(self.step, self.static)
         if changes(self.seen, now.seen):
             return False
         self.__dict__.update(now.__dict__)
@@ -283,7 +293,7 @@ class Environment:
             TraceError: the step names an object in which a replay could not see what changes.
         """
         for path, x in self.seen.items():
-            named = path in self.given or path.rpartition(".")[2] in self.names
+            named = path in self.static or path.rpartition(".")[2] in self.names
             if named and is_unseen(x):
                 raise TraceError(
                     f"the step reads {path}, a {type(x).__name__}, which a replay would not see "
@@ -331,30 +341,21 @@ class Environment:
 
 
 @cache
-def names_in(code: CodeType) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
-    """The global variables, the attributes and the modules that a piece of code names.
+def names_in(code: CodeType) -> tuple[frozenset[str], frozenset[str]]:
+    """The global variables and the attributes that a piece of code names.
 
     A text may be a name too, as in getattr(model, "weight").
     """
-    found: tuple[set[str], ...] = set(), set(), set()
+    found: tuple[set[str], set[str]] = set(), set()
     for x in dis.get_instructions(code):
         if x.opname in VARIABLES:
             found[0].add(x.argval)
         elif x.opname in ATTRIBUTES:
             found[1].add(x.argval)
-        elif x.opname == "IMPORT_NAME":
-            found[2].add(x.argval)
     found[1].update(x for x in code.co_consts if isinstance(x, str) and x.isidentifier())
     inner = [names_in(x) for x in code.co_consts if isinstance(x, CodeType)]
-    variables, attributes, modules = map(frozenset.union, map(frozenset, found), *inner)
-    return variables, attributes, modules
-
-
-def imported(name: str, package: str) -> Iterator[Part]:
-    """The modules that an import inside of a function may mean."""
-    parents = ("", package, package.rpartition(".")[0])
-    paths = dict.fromkeys(f"{parent}.{name}".strip(".") for parent in parents)
-    yield from ((path, sys.modules[path]) for path in paths if path in sys.modules)
+    variables, attributes = map(frozenset.union, map(frozenset, found), *inner)
+    return variables, attributes
 
 
 def may_deceive(x: Any, ours: bool) -> bool:
@@ -369,7 +370,7 @@ def may_deceive(x: Any, ours: bool) -> bool:
         return x.size == 1 and not (ours and x.ndim == 0)  # larger ones raise, if compared
     if type(x) in (bool, int, float):
         return not ours
-    same = isinstance(x, str | bytes | None | MethodType)
+    same = isinstance(x, str | bytes | None | MethodType | CodeType)
     equals: Any = type(x).__eq__
     return not same and equals is not object.__eq__
 
@@ -401,7 +402,9 @@ def is_unseen(x: Any) -> bool:
     """Whether a replay could not see what changes in a value: an iterator, or another's array."""
     if isinstance(x, Iterator):
         return not is_users(type(x).__module__) and not isinstance(x, IOBase)
-    if isinstance(x, (np.ndarray, Tensor, *SIMPLE)):
+    if isinstance(x, np.ndarray):
+        return bool(x.dtype.hasobject)
+    if isinstance(x, (Tensor, *SIMPLE)):
         return False
     return hasattr(type(x), "__array__") or type(x) in (array, bytearray, memoryview)
 
@@ -415,7 +418,3 @@ def is_users(module: Any) -> bool:
 def is_installed(package: str) -> bool:
     where = getattr(sys.modules.get(package), "__file__", None) or ""
     return package in LIBRARIES or not INSTALLED.isdisjoint(where.split(sep))
-
-
-def columns(pairs: list[tuple[Any, Any]]) -> tuple[list[Any], list[Any]]:
-    return [x for x, _ in pairs], [name for _, name in pairs]

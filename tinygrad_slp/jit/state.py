@@ -5,7 +5,7 @@ it is, like an argument.
 """
 
 from collections.abc import Iterable, Sequence
-from operator import attrgetter, is_
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from .memory import aligned
 from .program import Program
 from .trace import Place
 
-ARRAY_OF, ORDER_OF = attrgetter("array"), attrgetter("order")
+ARRAY_OF, LEFT_AS = attrgetter("array"), attrgetter("order", "tracked")
 FORM_OF = attrgetter("shape", "strides", "dtype")
 
 
@@ -51,11 +51,18 @@ class State:
 
     Args:
         groups: places that are side by side, each group as one.
+        seen: Tensors that the step finds by name.
         plain: whether buffers have to be in C order and aligned; an array of another layout is
             copied into one each time.
     """
 
-    def __init__(self, program: Program, groups: Sequence[Place] = (), plain: bool = False) -> None:
+    def __init__(
+        self,
+        program: Program,
+        seen: Iterable[Tensor],
+        groups: Sequence[Place] = (),
+        plain: bool = False,
+    ) -> None:
         self.groups = groups
         self.buffers: dict[Place, np.ndarray] = {}
         ends = {**program.stores, **program.inputs}
@@ -76,7 +83,9 @@ class State:
         self.homes = [self.buffers[place] for place in written]
         self.lenders = [place.holder for place in self.lent]
         self.arrays_lent: list[Any] = []
-        self.orders: list[int] = []
+        self.followed = list(dict.fromkeys([*self.tensors, *self.lenders, *seen]))
+        self.left: list[tuple[int, bool]] = []
+        self.may_settle = not self.copied and not self.read_grads
         self.fetched = -1
 
     def allocate(self, places: Iterable[Place]) -> None:
@@ -100,15 +109,12 @@ class State:
     # --- before a step ---
 
     def is_settled(self) -> bool:
-        """Whether all values are where the last step left them: quickly."""
+        """Whether all Tensors are as the last step left them: quickly."""
         return (
-            self.fetched == fetched[0]
-            and list(map(ORDER_OF, self.tensors)) == self.orders
-            and len(self.lenders) == len(self.arrays_lent)
-            and all(map(is_, map(ARRAY_OF, self.lenders), self.arrays_lent))
-            and not self.copied
-            and list(map(FORM_OF, self.arrays)) == self.array_forms
-            and not self.read_grads
+            self.may_settle
+            and self.fetched == fetched[0]
+            and list(map(LEFT_AS, self.followed)) == self.left
+            and (not self.arrays or list(map(FORM_OF, self.arrays)) == self.array_forms)
         )
 
     def fits(self) -> bool:
@@ -123,28 +129,30 @@ class State:
         for place in self.copied:
             np.copyto(self.buffers[place], place.holder)
         self.fetched = fetched[0]  # first, as another thread may fetch one meanwhile
-        same = len(self.orders) == len(self.tensors)
+        same = len(self.left) == len(self.followed)
         for k, (tensor, buffer) in enumerate(zip(self.tensors, self.homes, strict=True)):
-            unset = same and tensor.order == self.orders[k] and is_at_home(tensor, buffer)
+            unset = same and tensor.order == self.left[k][0] and is_at_home(tensor, buffer)
             if not unset and not (is_at_home(tensor, buffer) and not has_array(tensor)):
                 array = array_of(tensor)
                 if np.shape(array) == buffer.shape:  # else it is written, and not read
                     np.copyto(buffer, array, casting="unsafe")
             take(tensor, buffer)
-        self.orders = list(map(ORDER_OF, self.tensors))
         for place in self.read_grads:
             np.copyto(self.buffers[place], current(place))
         self.arrays_lent = list(map(ARRAY_OF, self.lenders))
+        self.left = list(map(LEFT_AS, self.followed))
 
     # --- after it ---
 
     def store(self) -> None:
         """Leaves gradients, and takes back what another thread fetched meanwhile."""
         if self.fetched != fetched[0]:
-            for tensor, buffer, order in zip(self.tensors, self.homes, self.orders, strict=True):
+            for tensor, buffer, (order, _) in zip(
+                self.tensors, self.homes, self.left, strict=False
+            ):
                 if tensor.order == order and is_at_home(tensor, buffer):
                     take(tensor, buffer)
-            self.orders = list(map(ORDER_OF, self.tensors))
+            self.left = list(map(LEFT_AS, self.followed))
         for place in self.written_grads:
             GRAD.__set__(place.holder, leaf(Tensor, self.buffers[place].copy()))
 

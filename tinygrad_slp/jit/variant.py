@@ -65,7 +65,8 @@ class Variant:
         forms = self.forms
         if forms is None or len(args) != len(forms) or is_recording() is not self.recording:
             return False
-        for x, (cls, tracked, shape, dtype) in zip(args, forms, strict=True):
+        for k, (cls, tracked, shape, dtype) in enumerate(forms):
+            x = args[k]
             if type(x) is not cls:
                 return False
             if cls is Tensor:
@@ -95,7 +96,7 @@ class Variant:
         if self.small and not all(same_content(x, old) for x, old in self.small):
             return False
         self.settled = self.state.is_settled()
-        return self.settled or self.state.fits()
+        return self.settled or (self.environment.tracks_the_same() and self.state.fits())
 
     def accepts(self, leaves: Sequence[Any]) -> bool:
         """Whether all that the step checks of its inputs is true; asked of all batches at once."""
@@ -125,16 +126,17 @@ class Variant:
 
         It is bound to buffers that are made for it.
         """
+        tensors = self.environment.tensors.values()
         if self.backend == "llvm":
             from .llvm.native import Native, NotLowered
 
-            state = State(program, plain=True)
+            state = State(program, tensors, plain=True)
             try:
                 return state, Native(program, state.buffers, [*arguments, *state.lent])
             except NotLowered as missing:
                 self.reason = f"; there is no native code for {missing}"
         alike = Horizontal(program)
-        state = State(program, alike.groups)
+        state = State(program, tensors, alike.groups)
         return state, Replay(alike.fused(), state.buffers, [*arguments, *state.lent])
 
     def prepare(self, leaves: Sequence[Any]) -> None:
@@ -150,7 +152,8 @@ class Variant:
         Raises:
             Unmet: something that the step checks is not true; nothing is stored.
         """
-        self.prepare(leaves)
+        if self.arguments or not self.settled:
+            self.prepare(leaves)
         self.engine.run()
         self.finish()
         return self.results.of_one(self.engine.results)
