@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("llvmlite", reason="native code needs llvmlite")
 
-from tinygrad_slp.jit.llvm import elementwise, lanes
+from tinygrad_slp.jit.llvm import lanes, lowering
 from tinygrad_slp.jit.llvm.elementary import ELEMENTARY
 from tinygrad_slp.jit.llvm.engine import Code
 from tinygrad_slp.jit.llvm.ir import (
@@ -226,6 +226,6 @@ def test_small_powers_are_products(width: int) -> None:
     number = lanes.lanes(lanes.number(dtype), width)
     f = Function(module, Signature(number, [number, number]), "f")
     b = f.begin()
-    b.ret(elementwise.power(b, "f", f.args[0], lanes.constant(dtype, 3.0, width)))
+    b.ret(lowering.power(b, f.args[0], lanes.constant(dtype, 3.0, width)))
     assert str(module).count("fmul") == 2
     assert "pow" not in str(module)

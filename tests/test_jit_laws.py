@@ -1,5 +1,6 @@
 """Every rule, compiled: a replay is eager to the bit, native code differs by a few ulp at most."""
 
+import re
 from importlib import import_module
 
 import numpy as np
@@ -10,7 +11,6 @@ import tinygrad_slp as tg
 from tinygrad_slp.jit import jit
 
 DTYPES = np.float64, np.float32
-NATIVE = "native code by LLVM"
 every_rule = pytest.mark.parametrize("rule", RULES, ids=NAMES)
 every_kind = pytest.mark.parametrize("kind", ["value", "gradient"])
 native = pytest.mark.native
@@ -115,8 +115,8 @@ def test_a_replay_is_eager_to_the_bit(rule, kind):
     check(rule, kind, "numpy", to_the_bit)
 
 
-# The calls that there is no native code for, by their number among the examples of their rule.
-REPLAYED = {
+# The calls for which there is no native code, by their number among the examples of their rule.
+BY_NUMPY = {
     "value": {
         "np.floor_divide": [0], "np.divmod": [0], "np.logaddexp": [0], "np.round": [0, 1, 2],
         "np.clip": [1, 2], "scatter": [0], "getitem": [5], "np.take": [0, 1],
@@ -136,20 +136,11 @@ REPLAYED = {
         "np.remainder": [0], "np.divmod": [0], "np.logaddexp": [0], "scatter": [0],
         "getitem": [1, 4, 5], "np.take": [1], "np.concatenate": [0, 1, 2], "np.stack": [0, 1],
         "np.hstack": [0, 1, 2], "np.vstack": [0, 1], "np.split": [0, 1, 2],
-        "np.array_split": [0, 1], "np.pad": [0, 1, 4], "np.matmul": [4, 5, 6, 7],
-        "np.einsum": [*range(12)], "np.prod": [0, 1, 2, 3],
+        "np.array_split": [0, 1], "np.trace": [0, 1, 2], "np.pad": [0, 1, 4],
+        "np.matmul": [4, 5, 6, 7], "np.einsum": [*range(12)], "np.prod": [0, 1, 2, 3],
         "np.cumsum": [0, 1, 2], "np.sort": [0, 1, 2], "np.median": [0, 1, 2, 3],
     },
 }  # fmt: skip
-# Those that there is native code for in the other kind of memory only.
-REPLAYED_THERE = {
-    ("gradient", "loops"): {"np.trace": [0, 1, 2]},
-}
-
-
-def replayed(name, kind, memory):
-    there = REPLAYED_THERE.get((kind, memory), {})
-    return [*REPLAYED[kind].get(name, []), *there.get(name, [])]
 
 
 @native
@@ -157,19 +148,18 @@ def replayed(name, kind, memory):
 @every_rule
 def test_native_code_is_as_good_as_eager(rule, kind, memory):
     exact = rule.form == "elementwise" and kind == "value"
-    agree, others = within_four_ulp if exact else closely, replayed(rule.name, kind, memory)
-    step = check(rule, kind, "llvm", agree, lambda k: k not in others)
-    assert step is None or NATIVE in str(step.program)
+    check(rule, kind, "llvm", within_four_ulp if exact else closely)
 
 
 @native
 @every_kind
-@pytest.mark.parametrize("name", dict.fromkeys([*REPLAYED["value"], *REPLAYED["gradient"]]))
-def test_what_has_no_native_code_is_replayed_and_the_program_says_so(name, kind, memory):
+@pytest.mark.parametrize("name", dict.fromkeys([*BY_NUMPY["value"], *BY_NUMPY["gradient"]]))
+def test_the_program_says_what_there_is_no_native_code_for(name, kind):
     rule = RULES[NAMES.index(name)]
-    for number in replayed(name, kind, memory):
-        step = check(rule, kind, "llvm", to_the_bit, lambda k, number=number: k == number)
-        assert NATIVE not in str(step.program), (name, number)
+    for number in range(len(calls(rule, 0))):
+        step = check(rule, kind, "llvm", closely, lambda k, number=number: k == number)
+        by_numpy = number in BY_NUMPY[kind].get(name, ())
+        assert bool(re.search("by NumPy|replayed", str(step.program))) is by_numpy, number
 
 
 # --- where numbers end ---
@@ -226,7 +216,7 @@ def test_numbers_at_the_edge(rule, backend):
             pairs = list(zip(compiled(*given), step(*given), strict=True))
             for x, y in pairs:
                 assert (x.shape, x.dtype) == (y.shape, y.dtype)
-    exact = backend == "numpy" or rule.name in REPLAYED["value"]
+    exact = backend == "numpy" or rule.name in BY_NUMPY["value"]
     agree = within_four_ulp if isinstance(rule.function, np.ufunc) else within_ten_ulp
     for x, y in pairs:
         (to_the_bit if exact else agree)(x, y)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..graph import Node
-from .calls import Calls, is_plain, may_fail
-from .memory import Planner
+from .calls import Calls, Entry, is_plain, may_fail
+from .memory import Plan, Planner
 from .program import Program, ancestors
 from .trace import Place
 
@@ -21,39 +21,27 @@ NEVER, WITH_ARGUMENTS, ALWAYS = 0, 1, 2
 """When a value is another one in the next step of a loop; WITH_ARGUMENTS: in a scan alone."""
 
 
-class Replay:
-    """A program, bound to the buffers of its places.
-
-    What does not depend on what the program stores is the same in all steps of a loop: it is
-    computed first, and then, but for what a scan gives other arguments, not again.
+class Tape:
+    """A program as calls, one after the other, bound to the buffers of its places.
 
     Args:
+        tapes: the calls that are made once, those for each set of arguments, those for each step.
+        calls: finds where values are.
         places: the buffer of every place.
         arguments: the places of the arguments that are read, in order.
     """
 
     def __init__(
-        self, program: Program, places: Mapping[Place, Any], arguments: Sequence[Place]
+        self,
+        program: Program,
+        tapes: Sequence[list[Entry]],
+        plan: Plan,
+        calls: Calls,
+        places: Mapping[Place, Any],
+        arguments: Sequence[Place],
     ) -> None:
-        self.program = program
-        moving = when_moving(program)
-        may_end = {x for x, _ in program.checks} | {x for x in program.nodes if may_fail(x)}
-        early = {x.order for x in ancestors(may_end)}  # so that places can be updated right there
-        nodes = sorted(program.nodes, key=lambda x: (moving[x.order], x.order not in early))
-        kept = [x.order for n in nodes for x in n.parents if moving[x.order] < moving[n.order]]
-        checks = {x.order: [c for y, c in program.checks if y is x] for x, _ in program.checks}
-        risky = [k for k, x in enumerate(nodes, 1) if x in may_end]
-        self.plan = Planner(
-            program, places, [[x] for x in nodes], (), in_place, kept, max(risky, default=0)
-        ).plan()
-        calls = Calls(self.plan.arrays, moving)
-        for node in (*program.inputs.values(), *nodes):
-            if node.function is not None and node.order not in self.plan.views:
-                calls.add(node)
-            for condition in checks.get(node.order, ()):
-                calls.add_check(node, condition)
-        self.first, self.given, self.rest = calls.tapes
-        self.rest += [(np.copyto, (a, calls.array_of(b), "unsafe")) for a, b in self.plan.copies]
+        self.program, self.plan = program, plan
+        self.first, self.given, self.rest = tapes
         self.all = [*self.first, *self.given, *self.rest]
         self.done = 0
         self.arguments = [places[place] for place in arguments]
@@ -61,8 +49,6 @@ class Replay:
         self.results = [calls.array_of(x) for x in program.outputs]
         self.quiet = copy_context()
         self.quiet.run(np.seterr, all="ignore")
-
-    # --- run ---
 
     def give(self, arguments: Sequence[Any], lent: Sequence[Any] = ()) -> None:
         """Takes what the arguments are in the next steps.
@@ -121,7 +107,37 @@ class Replay:
                 result[i] = value
         self.done = n
 
-    # --- what it is ---
+
+class Replay(Tape):
+    """All calls are NumPy's.
+
+    What does not depend on what the program stores is the same in all steps of a loop: it is
+    computed first, and then, but for what a scan gives other arguments, not again.
+    """
+
+    def __init__(
+        self, program: Program, places: Mapping[Place, Any], arguments: Sequence[Place]
+    ) -> None:
+        moving = when_moving(program)
+        may_end = {x for x, _ in program.checks} | {x for x in program.nodes if may_fail(x)}
+        early = {x.order for x in ancestors(may_end)}  # so that places can be updated right there
+        nodes = sorted(program.nodes, key=lambda x: (moving[x.order], x.order not in early))
+        kept = [x.order for n in nodes for x in n.parents if moving[x.order] < moving[n.order]]
+        checks = {x.order: [c for y, c in program.checks if y is x] for x, _ in program.checks}
+        risky = [k for k, x in enumerate(nodes, 1) if x in may_end]
+        plan = Planner(
+            program, places, [[x] for x in nodes], (), in_place, kept, max(risky, default=0)
+        ).plan()
+        calls = Calls(plan.arrays, moving)
+        for node in (*program.inputs.values(), *nodes):
+            if node.function is not None and node.order not in plan.views:
+                calls.add(node)
+            for condition in checks.get(node.order, ()):
+                calls.add_check(node, condition)
+        calls.tapes[ALWAYS].extend(
+            (np.copyto, (a, calls.array_of(b), "unsafe")) for a, b in plan.copies
+        )
+        super().__init__(program, calls.tapes, plan, calls, places, arguments)
 
     def summary(self) -> str:
         return f"replayed with NumPy, {len(self.plan.views)} views, in {self.plan.bytes:,} bytes"

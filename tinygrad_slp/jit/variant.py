@@ -128,11 +128,11 @@ class Variant:
         """
         tensors = self.environment.tensors.values()
         if self.backend == "llvm":
-            from .llvm.native import Native, NotLowered
+            from .llvm.native import NotLowered, native
 
             state = State(program, tensors, plain=True)
             try:
-                return state, Native(program, state.buffers, [*arguments, *state.lent])
+                return state, native(program, state.buffers, [*arguments, *state.lent])
             except NotLowered as missing:
                 self.reason = f"; there is no native code for {missing}"
         alike = Horizontal(program)

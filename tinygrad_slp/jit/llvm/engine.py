@@ -20,8 +20,6 @@ import llvmlite
 import numpy as np
 from llvmlite import binding as llvm
 
-from . import blas
-
 PASSES = "always_inliner", "sroa", "instruction_combine", "simplify_cfg"
 """What LLVM does to the instructions, before it chooses the machine's. They come vectorized and
 unrolled: all that its level 3 does besides takes ten times as long, for a few percent at most."""
@@ -36,13 +34,6 @@ def target() -> Any:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm.Target.from_default_triple()
-
-
-@cache
-def find_blas() -> None:
-    """Lets machine code find the functions that it calls."""
-    for name, address in blas.addresses().items():
-        llvm.add_symbol(name, address)
 
 
 def machine() -> Any:
@@ -83,8 +74,6 @@ class Code:
         if compiled is None:
             compiled = compile_(instructions())
             keep(path, compiled)
-        if blas.OURS.encode() in compiled:
-            find_blas()
         # The engine only loads. It takes the machine as its own, and has to be given a module,
         # which would take it a millisecond to compile.
         nothing = llvm.parse_assembly("")

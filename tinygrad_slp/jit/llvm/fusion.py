@@ -1,20 +1,24 @@
 """Which operations run together: elementwise ones and reductions of one shape share a loop.
 
-A node goes into the first loop of its shape that begins when all it reads elsewhere is done.
+A node goes into the first loop of its shape that begins when all it reads elsewhere is done. What
+there is no native code for is a step of its own, a call of NumPy.
 """
 
 import operator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from ...graph import Node
-from ..dtypes import shape_of
-from ..memory import roots
-from ..program import Program, is_move, known_as, reduced_by
+from ..calls import may_fail
+from ..dtypes import COPIES, dtype_of, loop_dtypes, shape_of, ufunc_of
+from ..memory import roots, view
+from ..program import Program, is_move, is_number, reduced_by
 from ..traced import SCATTER
-from .operation import NotLowered, is_elementwise
-from .rewriting import gemm
+from .lanes import is_lowered
+from .lowering import ELEMENTWISE, identity, lowering
+from .rewriting import gemm, is_in_tiles
 
 Shape = tuple[int, ...]
 
@@ -25,16 +29,25 @@ class Step:
 
     Attributes:
         kind: "loop", over all elements of a shape; "product" of matrices; "gather"; "scatter";
-            "check", which ends a run if a node that was computed before is true.
+            "check", which ends a run if a node that was computed before is true; "call" of NumPy;
+            "question", a check by a function of Python's.
         shape: what a loop goes over.
         nodes: what is computed, in order.
-        condition: what a check looks at.
+        asked: what a check looks at, and what has to be true of it.
     """
 
     kind: str
     shape: Shape | None
     nodes: list[Node] = field(default_factory=list)
-    condition: Node | None = None
+    asked: tuple[Node, Any] | None = None
+
+    @property
+    def is_native(self) -> bool:
+        return self.kind not in ("call", "question")
+
+    @property
+    def may_fail(self) -> bool:
+        return self.asked is not None or (self.kind == "call" and may_fail(self.nodes[0]))
 
 
 @dataclass
@@ -50,43 +63,45 @@ class Schedule:
 
     @property
     def safe(self) -> int:
-        """The step from which on there is no check."""
-        return max((k for k, step in enumerate(self.steps, 1) if step.kind == "check"), default=0)
+        """The step from which on nothing can fail."""
+        return max((k for k, step in enumerate(self.steps, 1) if step.may_fail), default=0)
 
 
 def schedule(program: Program) -> Schedule:
-    """Puts the operations of a program into as few loops as their order allows.
-
-    Raises:
-        NotLowered: for an operation that is none of these.
-    """
+    """Puts the operations of a program into as few loops as their order allows."""
     root, views = roots(program)
     steps: list[Step] = []
     step_of = {x.order: -1 for x in program.inputs.values()}
-    checked, start = {x.order for x, _ in program.checks}, 0
-    for node in program.nodes:
-        if node.order in views:
-            continue
-        kind, shape = kind_of(node)
-        earliest = start
-        for x in node.parents:
-            there = step_of[root[x.order]]
-            within = kind == "loop" and there >= 0 and in_loop(x, steps[there], shape)
-            earliest = max(earliest, there if within else there + 1)
-        step_of[node.order] = placed(node, kind, shape, earliest, steps)
-        if node.order in checked:
-            steps.append(Step("check", None, [], node))
-            start = len(steps)
-    hidden = {node.order for step in steps for node in step.nodes if step.kind == "loop"}
-    hidden -= {root[x.order] for x in program.ends()}
+    start = 0
+    for node in (*program.inputs.values(), *program.nodes):
+        if node.function is not None and node.order not in views:
+            kind, shape = kind_of(node)
+            earliest = start
+            for x in node.parents:
+                there = step_of[root[x.order]]
+                within = kind == "loop" and there >= 0 and in_loop(x, steps[there], shape)
+                earliest = max(earliest, there if within else there + 1)
+            step_of[node.order] = placed(node, kind, shape, earliest, steps)
+        for x, condition in program.checks:
+            if x is node:
+                kind = "check" if condition is None else "question"
+                steps.append(Step(kind, None, [], (node, condition)))
+                start = len(steps)
+    return Schedule(steps, hidden(program, root, step_of, steps))
+
+
+def hidden(
+    program: Program, root: dict[int, int], step_of: dict[int, int], steps: list[Step]
+) -> set[int]:
+    """The nodes that nobody reads but the loop that computes them."""
+    found = {node.order for step in steps for node in step.nodes if step.kind == "loop"}
+    found -= {root[x.order] for x in program.ends()}
     for i, step in enumerate(steps):
         for node in step.nodes:
             for x in node.parents:
-                made_here = step_of[root[x.order]] == i and in_loop(x, step, step.shape)
-                if not made_here:
-                    hidden.discard(root[x.order])
-    hidden -= {node.order for step in steps for node in step.nodes if reduced_by(node) is not None}
-    return Schedule(steps, hidden)
+                if not (step_of[root[x.order]] == i and in_loop(x, step, step.shape)):
+                    found.discard(root[x.order])
+    return found - {x.order for step in steps for x in step.nodes if reduced_by(x) is not None}
 
 
 def placed(node: Node, kind: str, shape: Shape | None, earliest: int, steps: list[Step]) -> int:
@@ -111,22 +126,84 @@ def in_loop(x: Node, step: Step, shape: Shape | None) -> bool:
     )
 
 
-def kind_of(node: Node) -> tuple[str, Shape | None]:
-    if is_elementwise(node):
-        return "loop", shape_of(node)
-    if reduced_by(node) is not None:
-        return "loop", shape_of(node.inputs[0])
-    if node.function in (np.dot, np.matmul, gemm):
-        return "product", None
-    if is_move(node) or node.function is operator.getitem:
-        return "gather", None
-    if node.function is SCATTER:
-        return "scatter", None
-    raise NotLowered(known_as(node))
-
-
 def in_place(step: Step, node: Node, x: Node) -> bool:
     """Whether a node of this step reads an input only where it writes its result."""
     if step.kind == "loop":
         return shape_of(x) == step.shape and reduced_by(node) is None
     return node.function is gemm and x is node.inputs[0] and sum(y is x for y in node.parents) == 1
+
+
+# --- what there is native code for ---
+
+
+def kind_of(node: Node) -> tuple[str, Shape | None]:
+    """What a node becomes, and the shape of its loop."""
+    arrays = [x for x in node.inputs if isinstance(x, np.ndarray)]
+    known = all(is_lowered(dtype_of(x)) for x in (node, *node.parents, *arrays))
+    if known and all(0 not in shape_of(x) for x in (node, *node.parents)):
+        if is_elementwise(node):
+            return ("loop", shape_of(node)) if has_instructions(node) else ("call", None)
+        if (ufunc := reduced_by(node)) is not None:
+            dtype = dtype_of(node)
+            if lowering(ufunc, dtype.kind) and identity(ufunc, dtype) is not None:
+                return "loop", shape_of(node.inputs[0])
+        elif node.function in (np.dot, np.matmul, gemm):
+            return ("product" if is_in_tiles(node) else "call"), None
+        elif is_move(node):
+            return "gather", None
+        elif node.function is operator.getitem:
+            return ("gather" if is_indexed(node.inputs[0], node.inputs[1]) else "call"), None
+        elif node.function is SCATTER:
+            (x,), index = node.inputs, node.settings["index"]
+            same = dtype_of(x) == dtype_of(node)
+            return ("scatter" if same and is_indexed(x, index) else "call"), None
+    return "call", None
+
+
+def is_elementwise(node: Node) -> bool:
+    function = ufunc_of(node)
+    if function is np.clip:
+        return len(node.inputs) == 3 and not any(x is None for x in node.inputs)
+    known = function in ELEMENTWISE or function is np.where or function in COPIES
+    return known and (function in COPIES or not node.settings)
+
+
+def has_instructions(node: Node) -> bool:
+    """Whether an elementwise node of these dtypes has native code, and cannot fail."""
+    function = ufunc_of(node)
+    wanted, made = loop_dtypes(node)
+    if not all(is_lowered(dtype) for dtype in (*wanted, made)):
+        return False
+    if wanted[0].kind in "iu" and any(is_number(x) for x in node.parents):
+        return False  # a Python int has no limits
+    if node.function is operator.truediv and is_given(node.inputs[1]):
+        return False  # by a number that may be 0, which is an error
+    if function is np.where or function in COPIES:
+        return True
+    return len(set(wanted)) == 1 and lowering(function, wanted[0].kind) is not None
+
+
+def is_given(x: Any) -> bool:
+    """Whether a value is an input of the program."""
+    return isinstance(x, Node) and x.function is None
+
+
+def is_indexed(x: Any, index: Any) -> bool:
+    """Whether an index is integers alone, which are checked, and what is read is in C order."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(map(is_index, parts)) and laid_out(x).flags.c_contiguous
+
+
+def is_index(part: Any) -> bool:
+    """Whether an index is integers; no slice, None, ... or mask."""
+    if isinstance(part, Node):
+        return dtype_of(part).kind in "iu"
+    whole = isinstance(part, int | np.integer | np.ndarray) and not isinstance(part, bool)
+    return whole and np.asarray(part).dtype.kind in "iu"
+
+
+def laid_out(x: Any) -> np.ndarray:
+    """An array that is in memory as a value will be; nobody looks into it."""
+    if isinstance(x, Node) and x.function is not None and is_move(x):
+        return np.asarray(view(x, laid_out(x.parents[0])))
+    return np.empty(shape_of(x), dtype_of(x))

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from ...graph import Node
-from ..dtypes import dtype_of, shape_of
+from ..dtypes import shape_of
 from ..memory import view
 from ..program import is_move
 from .ir import Builder, Value
 from .kernels import Pointer, counting, in_chunks
 from .lanes import at, cast, constant, index, load, store, times
-from .operation import NotLowered, combine, is_index
+from .lowering import combine
 
 INT = np.dtype(np.int64)
 ArrayOf = Callable[[Any], np.ndarray]
@@ -26,7 +26,7 @@ def emit_gather(b: Builder, node: Node, array_of: ArrayOf, pointer_of: Pointer, 
         emit_move(b, x, out, pointer_of, pointer_of(moved), moved.size)
         return
     source, target = pointer_of(x), pointer_of(out)
-    parts, size = indices_of(node.inputs[1], x), x.itemsize
+    parts, size = indices_of(node.inputs[1]), x.itemsize
     rest = int(np.prod(x.shape[len(parts) :], dtype=int))
 
     def act(element: Value, e: Value) -> None:
@@ -49,17 +49,15 @@ def emit_scatter(
 ) -> None:
     """Emits zeros, with x added at the indices."""
     (given,) = node.inputs
-    out, dtype = array_of(node), dtype_of(node)
-    x = array_of(given)
-    if dtype_of(given) != dtype or not x.flags.c_contiguous:
-        raise NotLowered(f"scatter of {dtype_of(given)} into {dtype}")
+    x, out = array_of(given), array_of(node)
+    dtype = out.dtype
     target, source, size = pointer_of(out), pointer_of(x), dtype.itemsize
 
     def clear(b: Builder, i: Value, n: int) -> None:
         store(b, constant(dtype, 0, n), at(b, target, times(b, i, size)), dtype)
 
     in_chunks(b, out.size, lanes, clear)
-    parts = indices_of(node.settings["index"], out)
+    parts = indices_of(node.settings["index"])
     rest = int(np.prod(out.shape[len(parts) :], dtype=int))
 
     def act(element: Value, e: Value) -> None:
@@ -94,18 +92,9 @@ def offsets(x: np.ndarray) -> np.ndarray:
     return total
 
 
-def indices_of(given: Any, x: np.ndarray) -> list[Any]:
-    """The indices along the first axes.
-
-    Raises:
-        NotLowered: there are slices or masks among them, or what is read is not contiguous.
-    """
-    parts = list(given) if isinstance(given, tuple) else [given]
-    if not all(is_index(part) for part in parts):
-        raise NotLowered("an index of slices and arrays")
-    if not x.flags.c_contiguous:
-        raise NotLowered("x[indices] of a view")
-    return parts
+def indices_of(given: Any) -> list[Any]:
+    """The indices along the first axes."""
+    return list(given) if isinstance(given, tuple) else [given]
 
 
 def each(

@@ -17,7 +17,6 @@ from ...graph import Node
 from ..dtypes import dtype_of, is_scalar, ufunc_of
 from ..program import reduced_by
 from .elementary import ELEMENTARY
-from .elementwise import is_nan
 from .fusion import Step
 from .ir import BYTE, INDEX, Array, Builder, Value
 from .lanes import (
@@ -39,7 +38,7 @@ from .lanes import (
     store,
     times,
 )  # fmt: skip
-from .operation import combine, emit, identity
+from .lowering import combine, emit, identity, is_nan
 
 APART = 4
 """Sums that go on at the same time, as each has to wait for its last addition."""

@@ -1,5 +1,6 @@
-"""Larger programs, in memory: loops, products of matrices and moves, one after the other."""
+"""Programs in memory: loops, products of matrices and moves, one after the other."""
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,6 @@ from .fusion import Step
 from .ir import NOTHING, POINTER, Builder, Function, Signature, Value
 from .kernels import Kernel
 from .lanes import at, called, leave_if, load, memcpy
-from .operation import NotLowered
 
 
 class Loops:
@@ -21,18 +21,19 @@ class Loops:
 
     Attributes:
         blocks: the buffers of the places, in their order, then all others and the constants.
-        said: of each step, what it became.
+        said: what each step became.
     """
 
     def __init__(self, program: Program, places: dict[Place, np.ndarray], width: int) -> None:
         self.program = program
         self.width = width
         self.schedule = fusion.schedule(program)
-        self.step_of = {node.order: s for s in self.schedule.steps for node in s.nodes}
+        self.steps = self.schedule.steps
+        self.step_of = {node.order: k for k, step in enumerate(self.steps) for node in step.nodes}
         self.plan: Plan = Planner(
             program,
             places,
-            [step.nodes for step in self.schedule.steps],
+            [step.nodes for step in self.steps],
             self.schedule.hidden,
             self.in_place,
             safe=self.schedule.safe,
@@ -45,11 +46,19 @@ class Loops:
             self.add_block(block)
         self.constants: dict[int, tuple[Any, np.ndarray]] = {}
         self.spare: int | None = None
-        self.said: list[str] = []
+        self.said = {id(step): "by NumPy" for step in self.steps if not step.is_native}
 
     def in_place(self, node: Node, x: Node) -> bool:
         """Whether a node reads an input only where it writes its result."""
-        return fusion.in_place(self.step_of[node.order], node, x)
+        return fusion.in_place(self.steps[self.step_of[node.order]], node, x)
+
+    @property
+    def is_native(self) -> bool:
+        """Whether there is native code for all of it."""
+        return all(step.is_native for step in self.steps) and all(
+            np.asarray(getattr(x, "array", x)).dtype == buffer.dtype
+            for buffer, x in self.plan.copies
+        )
 
     # --- where things are ---
 
@@ -63,7 +72,7 @@ class Loops:
         return self.constants[id(x)][1]
 
     def block_of(self, array: np.ndarray) -> tuple[int, int]:
-        """The block that an array stands in, and how many bytes behind its beginning."""
+        """The block that an array is in, and how many bytes after its beginning."""
         if id(array) not in self.found:
             address = array.ctypes.data
             inside = [s for s in self.starts if s[0] <= address < s[0] + s[1]]
@@ -93,38 +102,38 @@ class Loops:
 
     # --- instructions ---
 
-    def emit(self, b: Builder, blocks: "Blocks", i: Value) -> None:
-        """Emits one step of the program.
+    def emit(
+        self, b: Builder, blocks: "Blocks", steps: Iterable[Step], leave: Callable[[], object]
+    ) -> None:
+        """Emits some steps of the program.
 
         Args:
             blocks: gives a pointer to each block.
-            i: the number of the step, which is returned if a check fails.
+            leave: leaves the function, as a check fails.
         """
-        for step in self.schedule.steps:
-            if step.condition is not None:
-                array = self.array_of(step.condition)
-                fails = load(b, self.pointer(b, blocks, array), array.dtype, 1)
-                leave_if(b, fails, lambda: b.ret(i))
-                self.said.append("check")
-            else:
-                self.said.append(self.emit_step(b, step, blocks))
-        for target, source in self.plan.copies:
-            self.copy(b, blocks, target, source)
+        for step in steps:
+            self.said[id(step)] = self.emit_step(b, step, blocks, leave)
 
-    def emit_step(self, b: Builder, step: Step, blocks: "Blocks") -> str:
+    def emit_step(
+        self, b: Builder, step: Step, blocks: "Blocks", leave: Callable[[], object]
+    ) -> str:
+        """Returns what the step became."""
+
         def pointer_of(array: np.ndarray) -> Value:
             return self.pointer(b, blocks, array)
 
-        lanes = self.width // 8
-        node = step.nodes[0]
+        if step.asked is not None:
+            leave_if(b, load(b, pointer_of(self.array_of(step.asked[0])), np.dtype(bool), 1), leave)
+            return "a check"
         if step.kind == "loop":
             self.emit_loop(b, step, blocks)
             return f"a loop over {step.shape}"
         if step.kind == "product":
-            return f"a product, {self.emit_product(b, node, blocks)}"
+            self.emit_product(b, step.nodes[0], blocks)
+            return "a product in tiles"
         emit = indexing.emit_gather if step.kind == "gather" else indexing.emit_scatter
-        emit(b, node, self.array_of, pointer_of, lanes)
-        return step.kind
+        emit(b, step.nodes[0], self.array_of, pointer_of, self.width // 8)
+        return f"a {step.kind}"
 
     def emit_loop(self, b: Builder, step: Step, blocks: "Blocks") -> None:
         """Emits a loop as a function of its own, so that its pointers are known not to overlap."""
@@ -154,12 +163,10 @@ class Loops:
         inner.ret_void()
         b.call(function, [blocks(b, k) for k in used])
 
-    def emit_product(self, b: Builder, node: Node, blocks: "Blocks") -> str:
+    def emit_product(self, b: Builder, node: Node, blocks: "Blocks") -> None:
         """Emits a product as a function of its own, as LLVM takes longer over one that is long."""
-        how = ""
 
         def emit(b: Builder, table: Value, *moved: Value) -> None:
-            nonlocal how
             inside = Blocks(table, dict(zip(blocks.moved, moved, strict=True)))
 
             def pointer_of(array: np.ndarray) -> Value:
@@ -168,22 +175,37 @@ class Loops:
             def scratch(size: int) -> Value:
                 return inside(b, self.scratch(size))
 
-            how = products.emit_product(b, node, self.array_of, pointer_of, scratch, self.width)
+            products.emit_product(b, node, self.array_of, pointer_of, scratch, self.width)
 
         name = f"product_{len(b.module.functions)}"
         called(b, name, [blocks.table, *blocks.moved.values()], emit)
-        return how
 
     def pointer(self, b: Builder, blocks: "Blocks", array: np.ndarray) -> Value:
         k, offset = self.block_of(array)
         return at(b, blocks(b, k), offset)
 
-    def copy(self, b: Builder, blocks: "Blocks", target: np.ndarray, source: Any) -> None:
-        source = self.array_of(source)
-        if source.dtype != target.dtype or not source.flags.c_contiguous:
-            raise NotLowered(f"keeping {source.dtype} as {target.dtype}")
-        to, of = self.pointer(b, blocks, target), self.pointer(b, blocks, source)
-        memcpy(b, to, of, target.nbytes)
+    def emit_copies(self, b: Builder, blocks: "Blocks") -> None:
+        """Leaves in places what was computed elsewhere."""
+        for target, source in self.plan.copies:
+            to, of = (self.pointer(b, blocks, x) for x in (target, self.array_of(source)))
+            memcpy(b, to, of, target.nbytes)
+
+    # --- what it is ---
+
+    def summary(self) -> str:
+        native = [step for step in self.steps if step.is_native]
+        loops = sum(step.kind == "loop" for step in native)
+        return (
+            f"native code by LLVM, {loops} loops and {len(native) - loops} other steps, "
+            f"in {self.bytes:,} bytes"
+        )
+
+    def remark(self, node: Node) -> str:
+        """What became of a node."""
+        if node.order in self.plan.views:
+            return "a view"
+        k = self.step_of.get(node.order)
+        return "" if k is None else f"step {k + 1}, {self.said[id(self.steps[k])]}"
 
 
 class Blocks:

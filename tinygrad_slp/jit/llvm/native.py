@@ -16,62 +16,85 @@ import numpy as np
 
 from ...checks import Between
 from ...graph import Node
-from ..dtypes import dtype_of, loop_dtypes
-from ..program import Program, Unmet, computed, fingerprint, operations, replaced
+from ..dtypes import dtype_of, loop_dtypes, shape_of
+from ..program import Program, Unmet, computed, fingerprint, known_as, operations, replaced
 from ..trace import Place
 from . import registers
 from .engine import Code, register_bytes
+from .fusion import is_elementwise
 from .ir import INDEX, POINTER, Builder, Function, Module, Signature, Value
 from .kernels import counting
 from .lanes import at, is_lowered, memcpy, times
 from .loops import Blocks, Loops
-from .operation import NotLowered, is_elementwise
+from .parts import Parts
 from .rewriting import rewritten
-
-__all__ = ["Native", "NotLowered"]
 
 RUN = ctypes.PYFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 2, ctypes.c_int64, ctypes.c_void_p)
 
 
-class Native:
-    """A program as machine code, bound to the buffers of its places.
+class NotLowered(NotImplementedError):
+    """There is no native code for anything in a program."""
+
+
+def native(
+    program: Program, places: dict[Place, np.ndarray], arguments: Sequence[Place]
+) -> "Native | Parts":
+    """A program as native code, bound to the buffers of its places.
 
     Args:
         places: the buffer of every place.
         arguments: the places of the arguments that are read, in order.
 
     Raises:
-        NotLowered: the program has an operation that there is no native code for.
+        NotLowered: there is no native code for anything in it.
+    """
+    program = with_checks_computed(with_constants_cast(program))
+    places = {p: places[p] for p in dict.fromkeys([*program.inputs, *program.stores])}
+    if registers.fits(program):
+        return Native(program, places, arguments)
+    program = rewritten(program)
+    loops = Loops(program, places, register_bytes())
+    if loops.is_native:
+        return Native(program, places, arguments, loops)
+    if not any(step.is_native for step in loops.steps):
+        raise NotLowered(", ".join(dict.fromkeys(known_as(x) for x in program.nodes)))
+    return Parts(loops, places, arguments)
+
+
+class Native:
+    """A program as machine code, bound to the buffers of its places.
+
+    Args:
+        loops: its steps in memory; None, if it is small enough for registers.
     """
 
     def __init__(
-        self, program: Program, places: dict[Place, np.ndarray], arguments: Sequence[Place]
+        self,
+        program: Program,
+        places: dict[Place, np.ndarray],
+        arguments: Sequence[Place],
+        loops: Loops | None = None,
     ) -> None:
-        program = with_checks_computed(with_constants_cast(program))
-        refuse_what_has_no_type(program)
-        small = registers.fits(program)
-        self.program = program = program if small else rewritten(program)
-        self.order = list(dict.fromkeys([*program.inputs, *program.stores]))
-        self.loops: Loops | None = None
+        self.program, self.loops = program, loops
+        self.order = list(places)
         self.arguments = [self.order.index(place) for place in arguments]
-        places = {p: places[p] for p in self.order}
-        self.code = self.code_in_registers(program) if small else None
-        if self.code is None:
-            text = str(self.in_memory(places))
+        if loops is None:
+            self.code = Code(fingerprint(program), lambda: str(self.in_registers()))
+        else:
+            text = str(self.in_memory(loops))
             self.code = Code(text, lambda: text)
         self.functions = [RUN(self.code.address(name)) for name in ("loop", "scan")]
-        self.results = [np.empty(*kind_of(x)) for x in program.outputs]
+        self.results = [np.empty(shape_of(x), dtype_of(x)) for x in program.outputs]
+        self.places = list(places.values())
+        blocks = loops.blocks if loops else self.places
+        self.table = np.array([x.ctypes.data for x in (*blocks, *self.results)], dtype=np.int64)
+        self.strides = np.zeros(len(self.table), dtype=np.int64)
+        self.zero = np.zeros(1, dtype=np.int64)
+        self.pointers = self.table.ctypes.data, self.strides.ctypes.data, 1, self.zero.ctypes.data
+        self.given: list[Any] = []
         self.piece, self.done = 1, 0
-        self.bind(places)
 
     # --- what is compiled ---
-
-    def code_in_registers(self, program: Program) -> Code | None:
-        """The code of a small program; None if it has an operation that only memory allows."""
-        try:
-            return Code(fingerprint(program), lambda: str(self.in_registers()))
-        except NotLowered:
-            return None
 
     def in_registers(self) -> Any:
         """The module of a program that is small enough for registers."""
@@ -86,21 +109,20 @@ class Native:
             registers.emit_loop(self.program, b, pointers.__getitem__, results, n, given)
         return module
 
-    def in_memory(self, places: dict[Place, np.ndarray]) -> Any:
+    def in_memory(self, loops: Loops) -> Any:
         """The module of a larger program: one function does for both, as `loop` has no strides."""
         module = Module()
-        loops = self.loops = Loops(self.program, places, register_bytes())
         b, table, argument, n = self.begin(module, "scan")
         with counting(b, n) as i:
             moved = {k: argument(k, i) for k, p in enumerate(self.order) if p.kind == "argument"}
             blocks = Blocks(table, moved)
-            loops.emit(b, blocks, i)
+            loops.emit(b, blocks, loops.steps, lambda: b.ret(i))
+            loops.emit_copies(b, blocks)
             sources = [loops.array_of(x) for x in self.program.outputs]
             pointers = [loops.pointer(b, blocks, source) for source in sources]
             for k, (source, pointer) in enumerate(zip(sources, pointers, strict=True)):
                 start = self.entry(b, table, len(loops.blocks) + k)
-                target = at(b, start, times(b, i, source.nbytes))
-                memcpy(b, target, pointer, source.nbytes)
+                memcpy(b, at(b, start, times(b, i, source.nbytes)), pointer, source.nbytes)
         b.ret(n)
         alias(module, "loop", "scan")
         return module
@@ -124,19 +146,8 @@ class Native:
 
     # --- and run ---
 
-    def bind(self, places: dict[Place, np.ndarray]) -> None:
-        """Takes other buffers for the places."""
-        self.places = [places[p] for p in self.order]
-        rest = self.loops.blocks[len(self.places) :] if self.loops else []
-        blocks = [*self.places, *rest]
-        self.table = np.array([x.ctypes.data for x in (*blocks, *self.results)], dtype=np.int64)
-        self.strides = np.zeros(len(self.table), dtype=np.int64)
-        self.zero = np.zeros(1, dtype=np.int64)
-        self.pointers = self.table.ctypes.data, self.strides.ctypes.data, 1, self.zero.ctypes.data
-        self.given: list[Any] = []
-
     def give(self, arguments: Sequence[Any], lent: Sequence[Any] = ()) -> None:
-        """Takes what the arguments are in the next steps: where they stand, if that will do.
+        """Takes what the arguments are in the next steps: where they are, if that will do.
 
         Args:
             lent: arrays that do not change, of the last of the arguments.
@@ -144,17 +155,17 @@ class Native:
         arguments = [*arguments, *lent]
         if len(arguments) == len(self.given) and all(map(is_, arguments, self.given)):
             return
-        standing = True
+        read_there = True
         for k, x in zip(self.arguments, arguments, strict=True):
             buffer = self.places[k]
-            if not self.stands_right(x, buffer):
+            if not self.can_read(x, buffer):
                 np.copyto(buffer, x)
-                x, standing = buffer, False
+                x, read_there = buffer, False
             self.table[k] = x.ctypes.data
-        self.given = arguments if standing else []
+        self.given = arguments if read_there else []
 
-    def stands_right(self, x: Any, buffer: np.ndarray) -> bool:
-        """Whether the code can read an argument right where it stands."""
+    def can_read(self, x: Any, buffer: np.ndarray) -> bool:
+        """Whether the code can read an argument right where it is."""
         return (
             isinstance(x, np.ndarray)
             and x.dtype == buffer.dtype
@@ -164,7 +175,7 @@ class Native:
         )
 
     def run(self) -> None:
-        """One step, of the arguments given and what stands in the buffers of other places.
+        """One step, of the arguments given and what is in the buffers of other places.
 
         Raises:
             Unmet: something that the step checks is not true.
@@ -179,7 +190,10 @@ class Native:
         order: np.ndarray,
         results: list[np.ndarray],
     ) -> None:
-        """n steps: see `Replay.repeat`."""
+        """n steps, in pieces of about a tenth of a second, between which Ctrl-C is heard.
+
+        See `Replay.repeat`.
+        """
         table, strides = self.table.copy(), self.strides.copy()
         arrays = []
         for k, x in zip(self.arguments, scanned or (), strict=False):
@@ -189,9 +203,7 @@ class Native:
         first = len(table) - len(results)
         order = np.ascontiguousarray(order, dtype=np.int64)
         call = self.functions[scanned is not None]
-        while (
-            done := self.done
-        ) < n:  # in pieces of about a tenth of a second, between which Ctrl-C is heard
+        while (done := self.done) < n:
             piece = min(self.piece, n - done)
             table[first:] = [x[done:].ctypes.data for x in results]
             start = perf_counter()
@@ -205,28 +217,21 @@ class Native:
     # --- what it is ---
 
     def summary(self) -> str:
-        if self.loops is None:
-            return "native code by LLVM, all in registers"
-        loops = sum(step.kind == "loop" for step in self.loops.schedule.steps)
-        return (
-            f"native code by LLVM, {loops} loops and {len(self.loops.said) - loops} other steps, "
-            f"in {self.loops.bytes:,} bytes"
-        )
+        return self.loops.summary() if self.loops else "native code by LLVM, all in registers"
 
     def remark(self, node: Node) -> str:
-        if self.loops is None:
-            return ""
-        if node.order in self.loops.plan.views:
-            return "a view"
-        for k, step in enumerate(self.loops.schedule.steps):
-            if any(n is node for n in step.nodes):
-                return f"step {k + 1}, {self.loops.said[k]}"
-        return ""
+        return self.loops.remark(node) if self.loops else ""
 
 
-def kind_of(x: Any) -> tuple[tuple[int, ...], Any]:
-    value = np.asarray(x.array if isinstance(x, Node) else x)
-    return value.shape, value.dtype
+def alias(module: Any, name: str, original: str) -> None:
+    """Another name for a function."""
+    function = module.functions[original]
+    other = Function(module, function.signature, name)
+    b = other.begin()
+    b.ret(b.call(function, other.args))
+
+
+# --- programs made ready ---
 
 
 def with_constants_cast(program: Program) -> Program:
@@ -239,21 +244,31 @@ def with_constants_cast(program: Program) -> Program:
     return program.with_nodes(new)
 
 
-def with_checks_computed(program: Program) -> Program:
-    """The program with a node for each check, which is true if the check fails.
+def constants_cast(node: Node, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    wanted = loop_dtypes(node)[0] if is_elementwise(node) else [None] * len(inputs)
+    return tuple(
+        x.astype(dtype or x.dtype.newbyteorder("=")) if isinstance(x, np.ndarray) else x
+        for x, dtype in zip(inputs, wanted, strict=False)
+    )
 
-    Raises:
-        NotLowered: there is a check by a function of Python's.
+
+def with_checks_computed(program: Program) -> Program:
+    """The program with a node for each check of bounds, which is true if the check fails.
+
+    Other checks, by functions of Python's, stay as they are.
     """
-    checks = [(bad, c) for x, c in program.checks for bad in outside(x, c)]
+    checks: list[Any] = []
+    for x, condition in program.checks:
+        if isinstance(condition, Between) and is_lowered(dtype_of(x)) and 0 not in shape_of(x):
+            checks += [(y, None) for y in outside(x, condition)]
+        else:
+            checks.append((x, condition))
     ends = program.inputs, program.outputs, program.stores, checks
     return Program(ends[0], operations(*ends[1:]), *ends[1:], program.notes)
 
 
-def outside(x: Node, condition: Any) -> list[Node]:
+def outside(x: Node, condition: Between) -> list[Node]:
     """Whether a number of x is out of bounds; nothing, if none of this dtype can be."""
-    if not isinstance(condition, Between):
-        raise NotLowered("a check by a function")
     dtype, array = dtype_of(x), np.asarray(x.array)
     if dtype.kind == "b":
         return []
@@ -269,34 +284,3 @@ def outside(x: Node, condition: Any) -> list[Node]:
         return parts
     axes = tuple(range(array.ndim))
     return [computed(np.logical_or.reduce, (x,), np.False_, axis=axes) for x in parts]
-
-
-def constants_cast(node: Node, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-    wanted = loop_dtypes(node)[0] if is_elementwise(node) else [None] * len(inputs)
-    return tuple(
-        x.astype(dtype or x.dtype.newbyteorder("=")) if isinstance(x, np.ndarray) else x
-        for x, dtype in zip(inputs, wanted, strict=False)
-    )
-
-
-def refuse_what_has_no_type(program: Program) -> None:
-    """
-    Raises:
-        NotLowered: a value has a dtype that LLVM does not know, or no elements.
-    """
-    ends = (*program.outputs, *program.stores.values())
-    constants = [x for node in program.nodes for x in node.inputs if isinstance(x, np.ndarray)]
-    for x in (*program.inputs.values(), *program.nodes, *ends, *constants):
-        shape, dtype = kind_of(x)
-        if not is_lowered(dtype):
-            raise NotLowered(f"{dtype} of byte order {dtype.byteorder}")
-        if 0 in shape and not any(x is constant for constant in constants):
-            raise NotLowered("arrays without elements")
-
-
-def alias(module: Any, name: str, original: str) -> None:
-    """Another name for a function."""
-    function = module.functions[original]
-    other = Function(module, function.signature, name)
-    b = other.begin()
-    b.ret(b.call(function, other.args))

@@ -5,6 +5,7 @@ matrices that is scaled and added to something takes both upon itself: α·a·b 
 it (Dongarra et al., A set of level 3 basic linear algebra subprograms, 1990).
 """
 
+import os
 from collections import Counter
 from typing import Any
 
@@ -13,6 +14,13 @@ import numpy as np
 from ...graph import Node
 from ..dtypes import dtype_of, is_scalar, shape_of
 from ..program import Program, computed, is_number, replaced
+from .lanes import FLOATS
+
+LARGE = 2**22
+"""Bytes of a matrix from which NumPy's BLAS multiplies it, which thinks of all caches."""
+MANY = 2**21
+"""Multiplications from which it does so if it may use several threads."""
+THREADS = "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "OMP_NUM_THREADS"
 
 
 def gemm(c: Any, a: Any, b: Any, alpha: Any = 1.0, beta: Any = 1.0) -> Any:
@@ -94,6 +102,7 @@ class Rewriter:
             isinstance(x, Node)
             and x.function in (np.dot, np.matmul)
             and self.single(x)
+            and is_in_tiles(x)
             and all(len(shape_of(y)) == 2 for y in x.inputs)
             and shape_of(x) == shape_of(node)
             and dtype_of(x) == dtype_of(node)
@@ -105,6 +114,34 @@ class Rewriter:
         if place is None or self.inputs.get(place) is not x:
             return False
         return (shape_of(x), dtype_of(x)) == (shape_of(node), dtype_of(node))
+
+
+def is_in_tiles(node: Node) -> bool:
+    """Whether a product is of matrices and vectors of floats, none of them very large."""
+    factors, dtype = node.inputs[-2:], dtype_of(node)
+    return (
+        {len(shape_of(x)) for x in factors} <= {1, 2}
+        and dtype in FLOATS
+        and {dtype_of(x) for x in factors} == {dtype}
+        and not is_large(node)
+    )
+
+
+def is_large(node: Node) -> bool:
+    """Whether a product is better left to a BLAS."""
+    x, y = (shape_of(z) for z in node.inputs[-2:])
+    size = max(int(np.prod(shape, dtype=int)) for shape in (x, y, shape_of(node)))
+    many = int(np.prod(x, dtype=int)) * (y[1] if len(y) == 2 else 1) > MANY
+    return size * dtype_of(node).itemsize >= LARGE or (many and threads() > 1)
+
+
+def threads() -> int:
+    """How many threads a BLAS uses, as far as its environment tells."""
+    told = [os.environ.get(name, "") for name in THREADS]
+    processors = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        processors = len(os.sched_getaffinity(0))
+    return next((int(n) for n in told if n.isdigit()), processors)
 
 
 def value(x: Any) -> Any:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from itertools import cycle
 from typing import Any
 
-from .elementwise import fma
 from .ir import Builder, Value
 from .kernels import counting, in_chunks
 from .lanes import at, constant, count, index, load, splat, store
+from .lowering import fma
 from .matrices import LINE, Matrix, called_on, copied, in_c_order, parts
 
 WAIT = 4
