@@ -1,10 +1,11 @@
 """Trees: nested tuples, lists, dicts and Modules, as flat lists of leaves or as one vector.
 
-Tuples (named ones too), lists, dicts and other mappings, which are rebuilt as dicts, and None are
+Tuples (named ones too), lists, dicts, other mappings, which are rebuilt as dicts, and None are
 structure; the leaves of a Module are its parameters; everything else is a leaf.
 """
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,10 @@ def like(tree: Any, parts: list[Any]) -> Any:
     """A tree like another that is no leaf, with other parts directly in it."""
     if tree is None:
         return None
+    if isinstance(tree, dict):
+        new = copy(tree)  # of the same class
+        new.update(zip(tree, parts, strict=True))
+        return new
     if isinstance(tree, Mapping):
         return dict(zip(tree, parts, strict=True))
     return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)

@@ -14,6 +14,7 @@ import numpy as np
 from ..checks import Condition
 from ..graph import Node, made
 from ..rule import name
+from ..walk import ancestors
 from .trace import Place
 from .traced import mapped, nodes_in
 
@@ -82,11 +83,10 @@ def operations(
     outputs: Iterable[Any], stores: Mapping[Place, Any], checks: Iterable[tuple[Node, Condition]]
 ) -> list[Node]:
     """All that has to be computed for these, what is checked first of all."""
-    checked: list[Node] = []
-    for x, _ in checks:
-        checked += ancestors([x])
-    found = dict.fromkeys([*checked, *ancestors([*outputs, *stores.values()])])
-    return [x for x in found if x.function is not None]
+    found: dict[int, Node] = {}
+    for ends in [x for x, _ in checks], [*outputs, *stores.values()]:
+        found |= sorted(ancestors(x for x in ends if isinstance(x, Node)).items())
+    return [x for x in found.values() if x.function is not None]
 
 
 def repeated_zero(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -104,18 +104,6 @@ def kept_apart(x: Any) -> Any:
 def is_of_a_place(x: Node) -> bool:
     """Whether this may be what stands at a place, or a view of that."""
     return x.function is None or is_move(x)
-
-
-def ancestors(ends: Iterable[Any]) -> list[Node]:
-    """All nodes that these were made of, and these themselves, in the order of their making."""
-    found: dict[int, Node] = {}
-    stack = [x for x in ends if isinstance(x, Node)]
-    while stack:
-        node = stack.pop()
-        if node.order not in found:
-            found[node.order] = node
-            stack += node.parents
-    return [found[order] for order in sorted(found)]
 
 
 # What may give a view of its first input: the same elements, or some of them, seen otherwise.

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from ..graph import Node
+from ..walk import ancestors
 from .calls import Calls, Entry, is_plain, may_fail
 from .memory import Plan, Planner
-from .program import Program, ancestors
+from .program import Program
 from .trace import Place
 
 NEVER, WITH_ARGUMENTS, ALWAYS = 0, 1, 2
@@ -120,7 +121,7 @@ class Replay(Tape):
     ) -> None:
         moving = when_moving(program)
         may_end = {x for x, _ in program.checks} | {x for x in program.nodes if may_fail(x)}
-        early = {x.order for x in ancestors(may_end)}  # so that places can be updated right there
+        early = ancestors(may_end)  # so that places can be updated right there
         nodes = sorted(program.nodes, key=lambda x: (moving[x.order], x.order not in early))
         kept = [x.order for n in nodes for x in n.parents if moving[x.order] < moving[n.order]]
         checks = {x.order: [c for y, c in program.checks if y is x] for x, _ in program.checks}

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..graph import Node, leaf
 from ..tensor import Tensor
+from ..tree import flatten, leaves_like
 from .trace import Recording
 from .traced import Traced
 
@@ -109,18 +110,12 @@ def reshaped(results: Any, epochs: int | None, n: int) -> Any:
 
 
 def zipped(f: Callable[[list[Any]], Any], *trees: Any) -> Any:
-    """f of the leaves that stand at the same place in all trees."""
-    first = trees[0]
-    if isinstance(first, Tensor):
-        return leaf(Tensor, f([x.array for x in trees]))
-    if first is None:
-        return None
-    if isinstance(first, dict):
-        return {k: zipped(f, *(x[k] for x in trees)) for k in first}
-    if isinstance(first, tuple | list):
-        parts = [zipped(f, *part) for part in zip(*trees, strict=True)]
-        return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
-    if hasattr(first, "with_parameters"):
-        columns = zip(*(x.parameters() for x in trees), strict=True)
-        return first.with_parameters([zipped(f, *column) for column in columns])
-    return f([np.asarray(x) for x in trees])
+    """f of the leaves that are at the same place in all trees."""
+
+    def of_leaves(*leaves: Any) -> Any:
+        if isinstance(leaves[0], Tensor):
+            return leaf(Tensor, f([x.array for x in leaves]))
+        return f([np.asarray(x) for x in leaves])
+
+    _, rebuild = flatten(trees[0])
+    return rebuild(list(map(of_leaves, *(leaves_like(x, trees[0]) for x in trees))))

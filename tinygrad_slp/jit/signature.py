@@ -6,13 +6,13 @@ static: a step is traced for each.
 """
 
 from collections.abc import Iterator
-from copy import copy
 from typing import Any
 
 import numpy as np
 
 from ..graph import is_recording
 from ..tensor import Tensor
+from ..tree import branches, like
 from .differences import SIMPLE
 from .environment import is_unseen
 
@@ -65,15 +65,15 @@ def sign(arguments: dict[str, Any], static_names: frozenset[str]) -> Signature:
 
 def key_of(path: str, x: Any, found: Signature) -> Any:
     """What is the same for all arguments that one trace serves; adds the leaves of this one."""
-    if isinstance(x, tuple | list):
-        if type(x) not in (tuple, list) and not hasattr(x, "_fields"):
+    if (parts := branches(x)) is not None:
+        own_class = isinstance(x, tuple | list) and type(x) not in (tuple, list)
+        if own_class and not hasattr(x, "_fields"):
             raise TypeError(
-                f"{path} is a {type(x).__name__}, which jit could not make anew of other items: "
-                "give a tuple, a list, or a NamedTuple"
+                f"{path} is a {type(x).__name__}, which jit cannot rebuild: give a tuple, a list, "
+                "or a NamedTuple"
             )
-        return type(x), tuple(key_of(f"{path}[{i}]", part, found) for i, part in enumerate(x))
-    if isinstance(x, dict):
-        return type(x), tuple((k, key_of(f"{path}[{k!r}]", v, found)) for k, v in x.items())
+        keys = [(k, key_of(f"{path}[{k!r}]", part, found)) for k, part in parts.items()]
+        return type(x), tuple(keys)
     if isinstance(x, np.ndarray) and type(x) is not np.ndarray:
         raise TypeError(
             f"jit computes with plain arrays, and {path} is a {type(x).__name__}, which may "
@@ -113,16 +113,9 @@ def filled(x: Any, leaves: Iterator[Any], static: bool = False) -> Any:
     """The same argument with other leaves."""
     if static:
         return x
-    if isinstance(x, tuple | list):
-        parts = [filled(part, leaves) for part in x]
-        return type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
-    if isinstance(x, dict):
-        new = copy(x)  # which is of the same class
-        new.update((k, filled(v, leaves)) for k, v in x.items())
-        return new
-    if isinstance(x, KINDS) or is_python_number(x):
-        return next(leaves)
-    return x
+    if (parts := branches(x)) is not None:
+        return like(x, [filled(part, leaves) for part in parts.values()])
+    return next(leaves) if isinstance(x, KINDS) or is_python_number(x) else x
 
 
 def is_python_number(x: Any) -> bool:
@@ -132,11 +125,8 @@ def is_python_number(x: Any) -> bool:
 
 def contents(x: Any) -> Any:
     """What the lists and dicts in an argument hold, by identity."""
-    if isinstance(x, dict):
-        return [(k, contents(v)) for k, v in x.items()]
-    if isinstance(x, list | tuple):
-        return [contents(part) for part in x]
-    return id(x)
+    parts = branches(x)
+    return id(x) if parts is None else [(k, contents(part)) for k, part in parts.items()]
 
 
 def difference(old: Any, new: Any) -> str:

@@ -5,18 +5,19 @@ from typing import Any
 import numpy as np
 
 from ..graph import Node
-from .program import Program, ancestors, computed, exact_text, is_of_a_place, operations, replaced
+from ..walk import ancestors
+from .program import Program, computed, exact_text, is_of_a_place, operations, replaced
 from .trace import Recording
 
 
 def read_off(seen: Recording) -> Program:
     """The program of what was seen of a step, simplified."""
-    checked = [x for x, _ in seen.checks]
-    found = {x.order for x in ancestors([*seen.outputs, *seen.stores.values(), *checked])}
-    inputs = {p: x for p, x in seen.inputs.items() if x.order in found}
     outputs = [x for x in seen.outputs if isinstance(x, Node)]
     nodes = operations(outputs, seen.stores, seen.checks)
-    return simplified(Program(inputs, nodes, outputs, seen.stores, seen.checks))
+    program = Program(seen.inputs, nodes, outputs, seen.stores, seen.checks)
+    found = ancestors(program.ends())
+    program.inputs = {p: x for p, x in seen.inputs.items() if x.order in found}
+    return simplified(program)
 
 
 REDUCTIONS = {

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from os.path import dirname, join
+from traceback import extract_stack
 from typing import Any, NoReturn
 
 import numpy as np
@@ -451,10 +452,8 @@ NUMPY = join(dirname(np.__file__), "")
 
 def users_line() -> str:
     """The innermost line of the stack that is neither ours nor NumPy's, as file:number."""
-    frame = sys._getframe(1)
-    while frame.f_back and frame.f_code.co_filename.startswith((PACKAGE, NUMPY)):
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    lines = [x for x in extract_stack() if not x.filename.startswith((PACKAGE, NUMPY))]
+    return f"{lines[-1].filename}:{lines[-1].lineno}"
 
 
 def refuse(what: str, instead: str) -> NoReturn:
