@@ -10,7 +10,6 @@ except ImportError:
         "tinygrad_slp.sklearn needs scikit-learn 1.6 or later: pip install 'tinygrad-slp[sklearn]'"
     ) from None
 
-from .estimators import MLPClassifier, MLPRegressor
-from .perceptron import PerceptronClassifier
+from .estimators import MLPClassifier, MLPRegressor, PerceptronClassifier
 
 __all__ = ["MLPClassifier", "MLPRegressor", "PerceptronClassifier"]

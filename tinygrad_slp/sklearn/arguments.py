@@ -6,16 +6,35 @@ from typing import Any
 
 import numpy as np
 
-from .. import nn
+from .. import nn, optim
 from ..jit import BACKENDS
 from ..nn.activations import ACTIVATIONS as BY_NAME
 from ..nn.containers import NORMS
-from .solvers import SOLVERS
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "identity": nn.Identity, "logistic": nn.Sigmoid, **BY_NAME,
 }  # fmt: skip
 
+
+def adaptive(kind: Callable[..., Any], **more: str) -> Callable[..., Any]:
+    """Adam, or an optimizer with its arguments, of an estimator's settings."""
+    return lambda params, s: kind(
+        params,
+        lr=s.learning_rate_init,
+        betas=(s.beta_1, s.beta_2),
+        eps=s.epsilon,
+        **{argument: getattr(s, setting) for argument, setting in more.items()},
+    )
+
+
+SOLVERS: dict[str, Callable[..., optim.Optimizer]] = {
+    "adam": adaptive(optim.Adam),
+    "adamw": adaptive(optim.AdamW, weight_decay="alpha"),
+    "nadam": adaptive(optim.NAdam),
+    "sgd": lambda params, s: optim.SGD(
+        params, s.learning_rate_init, s.momentum, nesterov=s.nesterovs_momentum and s.momentum > 0
+    ),
+}
 
 REPLAYED, NATIVE = 200, 3000
 """From how many steps on it pays to trace them, and to make machine code of them."""

@@ -8,11 +8,9 @@ from .. import nn
 from ..train import History, fit
 from .arguments import backend_for
 from .convergence import Convergence
-from .model import outputs
-from .objective import Objective
-from .result import Result
+from .model import Objective, outputs
 from .rows import Rows, batch_size, held_out
-from .settings import Task
+from .task import Result, Task
 
 
 def train(task: Task, rows: Rows, mean: float) -> Result:

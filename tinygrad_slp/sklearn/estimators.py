@@ -1,4 +1,4 @@
-"""MLPClassifier and MLPRegressor."""
+"""MLPClassifier, MLPRegressor and PerceptronClassifier."""
 
 from collections.abc import Callable
 from typing import Any, Self
@@ -11,9 +11,21 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from ..rules import log_softmax, softmax
+from .model import binary_log_loss, log_loss, squared_error
 from .network import Network
-from .objective import binary_log_loss, log_loss, squared_error
-from .solvers import goes_by_steps
+
+
+def goes_by_steps(e: Any) -> bool:
+    """Whether there is a partial_fit.
+
+    Raises:
+        AttributeError: there is none.
+    """
+    if e.solver == "lbfgs":
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
+        )
+    return True
 
 
 class MLPClassifier(ClassifierMixin, Network):  # type: ignore[misc]
@@ -181,3 +193,39 @@ class MLPRegressor(RegressorMixin, Network):  # type: ignore[misc]
     def _score_of(self, z: np.ndarray, y: np.ndarray, w: np.ndarray | None = None) -> float:
         """R²."""
         return float(r2_score(y, z, sample_weight=w))
+
+
+class PerceptronClassifier(MLPClassifier):
+    """The perceptron of the tutorial: σ(X·w + b), without hidden layers; softmax for more classes.
+
+    With the log-loss this is logistic regression. Its arguments, which start elsewhere for some,
+    and its attributes are those of `MLPClassifier`.
+    """
+
+    def __init__(
+        self,
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.01,
+        max_iter: int = 1000,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        backend: str = "auto",
+    ) -> None:
+        given = {name: value for name, value in locals().items() if name != "self"}
+        MLPClassifier.__init__(self, (), **given)

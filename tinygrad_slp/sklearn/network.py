@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, Self
 
 import numpy as np
@@ -12,12 +13,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..optim import Optimizer
 from . import epochs, search
-from .arguments import check_arguments
+from .arguments import SOLVERS, check_arguments
 from .model import linear_layers, new_model, outputs
-from .result import Result
 from .rows import Rows, weighted
-from .settings import Settings, Task
-from .solvers import SOLVERS
+from .task import Result, Task
 
 
 class Network(BaseEstimator):  # type: ignore[misc]
@@ -54,31 +53,8 @@ class Network(BaseEstimator):  # type: ignore[misc]
         norm: str | None = None,
         backend: str = "auto",
     ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.dropout = dropout
-        self.norm = norm
-        self.backend = backend
+        # Each argument becomes the field of its name, as scikit-learn wants it.
+        self.__dict__.update({k: x for k, x in locals().items() if k != "self"})
 
     # --- what a kind of estimator says of its targets ---
 
@@ -160,7 +136,7 @@ class Network(BaseEstimator):  # type: ignore[misc]
 
         L-BFGS, which takes all rows at once, makes its own.
         """
-        settings = Settings.of(self)
+        settings = SimpleNamespace(**vars(self))
         if self._optimizer is None and self.solver in SOLVERS:
             self._optimizer = SOLVERS[self.solver](self.model_.parameters(), settings)
         classes = getattr(self, "classes_", None)
@@ -171,7 +147,8 @@ class Network(BaseEstimator):  # type: ignore[misc]
         """Another model, and random numbers, from `random_state`."""
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         self._rng = np.random.default_rng(seed)
-        self.model_ = new_model(Settings.of(self), X.shape[1], self.n_outputs_, X.dtype, self._rng)
+        settings = SimpleNamespace(**vars(self))
+        self.model_ = new_model(settings, X.shape[1], self.n_outputs_, X.dtype, self._rng)
         self.loss_curve_: list[float] = []
         self.best_loss_: float | None = None
 

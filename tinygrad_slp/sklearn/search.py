@@ -11,10 +11,9 @@ from ..train import History, NonFiniteError
 from ..train.diagnosis import finite, in_backward, in_forward
 from ..train.progress import reporting
 from .arguments import backend_for
-from .objective import Objective
-from .result import Result
+from .model import Objective
 from .rows import Rows
-from .settings import Settings, Task
+from .task import Result, Task
 
 REMEMBERED, FLAT = 10, 1e7 * float(np.finfo(float).eps)
 """SciPy's own history_size and tolerance_change, which scikit-learn leaves as they are."""
@@ -69,7 +68,7 @@ def cause(loss: Any, model: nn.MLP) -> str:
     )
 
 
-def unfinished(s: Settings, found: Any) -> str:
+def unfinished(s: Any, found: Any) -> str:
     """Why a search ended before it had converged, in words."""
     return (
         f"lbfgs failed to converge after {found.nit} iteration(s) (status={found.status}): "
