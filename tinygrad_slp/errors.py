@@ -44,6 +44,14 @@ def is_node(x: Any) -> bool:
     return hasattr(x, "parents") and hasattr(x, "tracked")
 
 
+def quiet_generator(function: Function) -> TypeError:
+    """A generator decorated with @no_grad()."""
+    return TypeError(
+        f"@no_grad() on the generator {function.__name__} would end before its first yield: write "
+        "with no_grad(): inside it, around parts without a yield"
+    )
+
+
 def crossed(rule: Rule, column: Any, row: Any) -> str:
     """A column (n, 1) beside a row (n,), whose elements all meet each other."""
     return (
@@ -110,6 +118,63 @@ def filled(function: Function) -> TypeError:
         f"{name(function)}, by which NumPy fills arrays, would write past the graph of a Tensor: "
         "write np.where(mask, t, array), np.stack([t, u]), np.broadcast_to(t, shape) for "
         "np.full(shape, t), or give t.data"
+    )
+
+
+def copy_of_tracked() -> TypeError:
+    return TypeError(
+        "this Tensor requires grad, and a new Tensor of its value would silently drop its "
+        "gradient: use the Tensor itself, or t.detach()"
+    )
+
+
+def no_numbers(dtype: Any, data: Any) -> TypeError:
+    return TypeError(
+        f"a Tensor is made of numbers, got {dtype} from {type(data).__name__}; "
+        "to join Tensors write np.stack or np.concatenate"
+    )
+
+
+def no_leaf(function: Function) -> RuntimeError:
+    """New data for a computed Tensor."""
+    return RuntimeError(
+        f"this Tensor was made by {name(function)}; only a leaf can be given new data. Use "
+        "t.detach() to start afresh from its value"
+    )
+
+
+def no_floats(dtype: Any) -> TypeError:
+    return TypeError(
+        f"only floating-point Tensors can require grad, and this one is {dtype}: "
+        "write Tensor(data, requires_grad=True, dtype=np.float64)"
+    )
+
+
+def without_leaf() -> RuntimeError:
+    return RuntimeError(
+        "backward() of a Tensor that does not depend on any leaf with requires_grad=True"
+    )
+
+
+def no_number(shape: tuple[int, ...]) -> RuntimeError:
+    """backward() of many numbers, without a gradient."""
+    return RuntimeError(
+        f"backward() of a Tensor of shape {shape}: give gradient= of that shape, or reduce it to "
+        "one number first, with .sum() or .mean()"
+    )
+
+
+def ufunc_method(ufunc: np.ufunc, how: str) -> TypeError:
+    return TypeError(
+        f"{name(ufunc)}.{how} does not take a Tensor; "
+        "write np.sum, np.prod, np.max or np.cumsum, or t[index]"
+    )
+
+
+def set_item() -> TypeError:
+    return TypeError(
+        "a Tensor is not changed in place, a graph may need it: write np.where(mask, value, t), "
+        "or set all of it with t.data = new_array"
     )
 
 

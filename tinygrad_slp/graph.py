@@ -72,10 +72,7 @@ class no_grad(recorded):
 
     def __call__(self, function: F) -> F:
         if isgeneratorfunction(function) or isasyncgenfunction(function):
-            raise TypeError(
-                f"@no_grad() on the generator {function.__name__} would end before its first "
-                "yield: write with no_grad(): inside it, around parts without a yield"
-            )
+            raise errors.quiet_generator(function)
 
         @wraps(function)
         def quiet(*args: Any, **kwargs: Any) -> Any:
@@ -93,19 +90,6 @@ class no_grad(recorded):
 
 began: ContextVar[float] = ContextVar("began", default=math.inf)
 """The clock when the function that is being differentiated began; infinite outside of one."""
-
-
-def refuse_plain_number(x: "Node") -> None:
-    """Says that a plain number is taken from a node that requires grad: a warning, once per line.
-
-    Raises:
-        TypeError: a function is being differentiated, whose gradient would be wrong.
-    """
-    if x.tracked and is_recording():
-        message = errors.plain_number()
-        if began.get() < math.inf:
-            raise TypeError(message)
-        errors.warn(message)
 
 
 class Node:
@@ -167,27 +151,6 @@ def leaf(cls: type[N], array: Any, tracked: bool = False) -> N:
     return node
 
 
-def made(
-    cls: type[N],
-    array: Any,
-    function: Function,
-    inputs: tuple[Any, ...],
-    parents: tuple[Any, ...],
-    settings: dict[str, Any] = NOTHING,
-) -> N:
-    """A node that `function` made of `inputs`, through which gradients flow to `parents`."""
-    node = new(cls)
-    node.array = array
-    node.grad = None
-    node.tracked = True
-    node.function = function
-    node.inputs = inputs
-    node.parents = parents
-    node.settings = settings
-    node.order = clock()
-    return node
-
-
 def apply(function: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """Calls a function that has a rule, on nodes and arrays; a node if any argument was one.
 
@@ -212,7 +175,7 @@ def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any
     Raises:
         TypeError: a setting is a Tensor that requires grad, and its gradient would be lost.
     """
-    # Loops, here and in pull: in Python 3.11 a list comprehension costs a function call.
+    # A loop, here and in pull: in Python 3.11 a list comprehension costs a function call.
     node: Node | None = None
     tracked = False
     changeable: list[int] = []  # the constants that somebody may change later
@@ -225,8 +188,7 @@ def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any
             if x.tracked:
                 tracked = True
                 parents.append(x)
-            else:
-                parents.append(None)
+                continue
         else:
             kind = type(x)
             if kind is not float and kind is not int:
@@ -234,13 +196,13 @@ def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any
                 if kind is list or kind is tuple:
                     x = np.array(x)
             arrays.append(x)
-            parents.append(None)
+        parents.append(None)
     if (active := recorder.get()) is not None:
         arrays = active.operands(arrays, settings)
     if settings:
         for key, value in settings.items():
-            if is_tracked(value):
-                refuse_tracked(value, f"{rule.name}({key}=)")
+            if is_tracked(value) and is_recording():
+                raise errors.tracked_setting(f"{rule.name}({key}=)")
         settings = {key: frozen(value) for key, value in settings.items()}
         y = rule.run(*arrays, **settings)
     else:
@@ -249,26 +211,25 @@ def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any
         return y
     if not tracked or not is_recording():
         return leaf(type(node), y)
-    if rule.broadcasts and y.ndim > 1 and y.size > node.array.size:
+    if rule.broadcasts and y.size > node.array.size and y.ndim > 1:
         warn_if_crossed(rule, arrays)
     for k in changeable:
         arrays[k] = frozen(arrays[k])
-    return made(type(node), y, rule.function, tuple(arrays), tuple(parents), settings)
-
-
-def refuse_tracked(value: Any, what: str) -> None:
-    """Refuses what gradients flow through in the place of a setting.
-
-    Raises:
-        TypeError: the value is, or holds, such a node, and operations are recorded.
-    """
-    if is_recording() and is_tracked(value):
-        raise errors.tracked_setting(what)
+    node = new(type(node))
+    node.array = y
+    node.grad = None
+    node.tracked = True
+    node.function = rule.function
+    node.inputs = tuple(arrays)
+    node.parents = tuple(parents)
+    node.settings = settings
+    node.order = clock()
+    return node
 
 
 def is_tracked(value: Any) -> bool:
     """Whether a value is, or a tuple or list holds, a node that gradients flow through."""
-    if isinstance(value, tuple | list):
+    if isinstance(value, (tuple, list)):
         return any(map(is_tracked, value))
     return isinstance(value, Node) and value.tracked
 

@@ -1,7 +1,9 @@
 """Tensor: an array that remembers how it was made, and on which NumPy can be called."""
 
+import math
 import operator
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,6 @@ from .graph import (
     is_tracked,
     leaf,
     recorded,
-    refuse_plain_number,
 )
 from .rule import RULES, name
 from .walk import accumulate, pull
@@ -134,10 +135,7 @@ def owned(data: Any, dtype: Any = None) -> Any:
     """
     if isinstance(data, Node):
         if data.tracked:
-            raise TypeError(
-                "this Tensor requires grad, and a new Tensor of its value would silently drop its "
-                "gradient: use the Tensor itself, or t.detach()"
-            )
+            raise errors.copy_of_tracked()
         data = data.array
     if hasattr(data, "__array_function__") and not isinstance(data, np.ndarray):
         # Another library's array stays what it is.
@@ -154,10 +152,7 @@ def owned(data: Any, dtype: Any = None) -> Any:
     except ValueError as error:
         raise TypeError(f"a Tensor is made of numbers in a regular shape: {error}") from None
     if array.dtype.kind not in "biufc":
-        raise TypeError(
-            f"a Tensor is made of numbers, got {array.dtype} from {type(data).__name__}; "
-            "to join Tensors write np.stack or np.concatenate"
-        )
+        raise errors.no_numbers(array.dtype, data)
     return array
 
 
@@ -213,10 +208,7 @@ class Tensor(Node):
     @data.setter
     def data(self, value: Any) -> None:
         if self.function is not None:
-            raise RuntimeError(
-                f"this Tensor was made by {name(self.function)}; only a leaf can be given new "
-                "data. Use t.detach() to start afresh from its value"
-            )
+            raise errors.no_leaf(self.function)
         array = owned(value, self.dtype)
         if array.shape != self.shape:
             raise ValueError(f"new data of shape {array.shape} for a Tensor of shape {self.shape}")
@@ -237,38 +229,16 @@ class Tensor(Node):
         if self.function is not None and not value:
             raise RuntimeError("only a leaf can stop requiring grad; write t.detach()")
         if value and self.array.dtype.kind != "f":
-            raise TypeError(
-                f"only floating-point Tensors can require grad, and this one is {self.dtype}: "
-                f"write Tensor(data, requires_grad=True, dtype=np.float64)"
-            )
+            raise errors.no_floats(self.dtype)
         self.tracked = bool(value)
         if value:
             self.trainable = True
 
     # Written in C, these cost half of what they would as Python functions.
-    shape = property(
-        operator.attrgetter("array.shape"),
-        doc="As of an array: the number of elements along each axis.",
-    )
-    ndim = property(
-        operator.attrgetter("array.ndim"), doc="As of an array: how many axes there are."
-    )
-    size = property(
-        operator.attrgetter("array.size"), doc="As of an array: how many elements there are."
-    )
-    dtype = property(
-        operator.attrgetter("array.dtype"), doc="As of an array: the type of the elements."
-    )
-
-    @property
-    def T(self) -> "Tensor":
-        """The transpose: all axes in reverse order."""
-        return apply(np.transpose, (self,), NOTHING)  # type: ignore[no-any-return]
-
-    @property
-    def mT(self) -> "Tensor":
-        """The matrix transpose: the last two axes exchanged."""
-        return apply(np.matrix_transpose, (self,), NOTHING)  # type: ignore[no-any-return]
+    shape = property(attrgetter("array.shape"), doc="The number of elements along each axis.")
+    ndim = property(attrgetter("array.ndim"), doc="How many axes there are.")
+    size = property(attrgetter("array.size"), doc="How many elements there are.")
+    dtype = property(attrgetter("array.dtype"), doc="The type of the elements.")
 
     # --- back to plain Python and NumPy ---
 
@@ -298,7 +268,11 @@ class Tensor(Node):
         Raises:
             TypeError: the same, in a function that `grad` or its like differentiates.
         """
-        refuse_plain_number(self)
+        if self.tracked and is_recording():
+            message = errors.plain_number()
+            if began.get() < math.inf:
+                raise TypeError(message)
+            errors.warn(message)
         return float(self.item())
 
     def __int__(self) -> int:
@@ -364,16 +338,11 @@ class Tensor(Node):
             ValueError: the gradient given has another shape than this.
         """
         if not self.tracked:
-            raise RuntimeError(
-                "backward() of a Tensor that does not depend on any leaf with requires_grad=True"
-            )
+            raise errors.without_leaf()
         if gradient is None:
             array = self.array
             if array.size != 1:
-                raise RuntimeError(
-                    f"backward() of a Tensor of shape {self.shape}: give gradient= of that shape, "
-                    "or reduce it to one number first, with .sum() or .mean()"
-                )
+                raise errors.no_number(array.shape)
             gradient = type(array)(1) if isinstance(array, np.generic) else np.ones_like(array)
         else:
             if not isinstance(gradient, Node):
@@ -401,10 +370,7 @@ class Tensor(Node):
             a, b = inputs
             a = np.reshape(a, (*np.shape(a), *[1] * np.ndim(b)))
             return ufunc(a, np.reshape(b, (*[1] * (np.ndim(a) - np.ndim(b)), *np.shape(b))))
-        raise TypeError(
-            f"{name(ufunc)}.{how} does not take a Tensor; "
-            "write np.sum, np.prod, np.max or np.cumsum, or t[index]"
-        )
+        raise errors.ufunc_method(ufunc, how)
 
     def __array_function__(
         self, function: Callable[..., Any], types: Any, args: Any, kwargs: dict[str, Any]
@@ -472,12 +438,12 @@ class Tensor(Node):
         return apply(operator.getitem, (self, index), NOTHING)  # type: ignore[no-any-return]
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        raise TypeError(
-            "a Tensor is not changed in place, a graph may need it: write "
-            "np.where(mask, value, t), or set all of it with t.data = new_array"
-        )
+        raise errors.set_item()
 
     # --- NumPy's methods ---
+
+    T = property(method(np.transpose), doc="The transpose: all axes in reverse order.")
+    mT = property(method(np.matrix_transpose), doc="The last two axes exchanged.")
 
     sum = method(np.sum)
     prod = method(np.prod)

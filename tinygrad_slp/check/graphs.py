@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import autodiff
-from ..graph import Node, made, recorded
+from ..graph import Node, evaluate, recorded
 from ..nn import Module
 from ..nn.module import named_parts
 from ..rule import RULES, name
@@ -163,7 +163,7 @@ def first_wrong(run: Callable[[], Any], model: Module | None = None) -> str:
     places: dict[int, str] = {}
 
     def watch(frame: Any, event: str, result: Any) -> None:
-        if event == "return" and frame.f_code is made.__code__:
+        if event == "return" and frame.f_code is evaluate.__code__ and isinstance(result, Node):
             places[result.order] = place_of(frame, model)
 
     before = sys.getprofile()

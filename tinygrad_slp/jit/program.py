@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from ..checks import Condition
-from ..graph import Node, made
+from ..graph import Node
 from ..rule import name
 from ..walk import ancestors
 from .trace import Place
-from .traced import mapped, nodes_in
+from .traced import made, mapped, nodes_in
 
 
 class Unmet(Exception):
@@ -145,7 +145,7 @@ def reduced_by(node: Node) -> Any:
 
 def computed(function: Any, inputs: tuple[Any, ...], array: Any, /, **settings: Any) -> Node:
     """A node that a pass adds to a program; of the array only shape and dtype count."""
-    return made(Node, array, function, inputs, tuple(nodes_in([inputs, settings])), settings)
+    return made(array, function, inputs, tuple(nodes_in([inputs, settings])), settings)
 
 
 def join(*parts: np.ndarray) -> np.ndarray:

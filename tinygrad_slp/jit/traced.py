@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..checks import Between
-from ..graph import Node, leaf, made
+from ..graph import Node, leaf
 from ..recorder import recorder
 from ..rule import RULES, name
 from ..rules.movement import scatter
@@ -275,12 +275,22 @@ def record(function: Function, args: tuple[Any, ...], settings: dict[str, Any]) 
         return y
     if isinstance(y, tuple | list):
         parts = [
-            Traced(made(Node, part, Part(function, i), inputs, parents, node_settings))
+            Traced(made(part, Part(function, i), inputs, parents, node_settings))
             for i, part in enumerate(y)
         ]
         return type(y)(*parts) if hasattr(y, "_fields") else type(y)(parts)
-    node = made(Node, y, function, inputs, parents, node_settings)
+    node = made(y, function, inputs, parents, node_settings)
     return Traced(node)
+
+
+def made(
+    array: Any, function: Any, inputs: tuple[Any, ...], parents: tuple[Node, ...], settings: Any
+) -> Node:
+    """The node of an operation of a program."""
+    node = leaf(Node, array, tracked=True)
+    node.function, node.inputs, node.parents = function, inputs, parents
+    node.settings = settings
+    return node
 
 
 SCATTER = RULES[scatter].run

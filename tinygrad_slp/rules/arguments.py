@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Node, refuse_tracked
+from .. import errors
+from ..graph import Node, is_recording, is_tracked
 
 
 def shaped(x: Any, like: Any = None) -> Any:
@@ -67,5 +68,6 @@ def setting(value: Any) -> Any:
     Raises:
         TypeError: it is a Tensor that requires grad.
     """
-    refuse_tracked(value, "a setting")
+    if is_tracked(value) and is_recording():
+        raise errors.tracked_setting("a setting")
     return value.array if isinstance(value, Node) else value
