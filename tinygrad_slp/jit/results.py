@@ -22,6 +22,7 @@ class Results:
     def __init__(self, seen: Recording) -> None:
         self.rebuild = seen.rebuild
         self.computed = [isinstance(output, Node) for output in seen.outputs]
+        self.tensors = [isinstance(x, Tensor) for x in seen.leaves]
         self.kinds: list[Any] = [
             finisher(x) if computed else constant(x)
             for x, computed in zip(seen.leaves, self.computed, strict=True)
@@ -44,9 +45,8 @@ class Results:
             next(given) if computed else repeated(n, x())
             for x, computed in zip(self.kinds, self.computed, strict=True)
         ]
-        tensors = [f in (tensor_of_array, tensor_of_scalar) for f in self.kinds]
         return self.rebuild(
-            [leaf(Tensor, x) if t else x for x, t in zip(leaves, tensors, strict=True)]
+            [leaf(Tensor, x) if t else x for x, t in zip(leaves, self.tensors, strict=True)]
         )
 
 
