@@ -1,6 +1,6 @@
 """What is no argument of a step is seen as one would be: each input of each rule, in every layout.
 
-The whole product of ways, layouts and sizes is in `benchmarks/inputs.py`; here a sample is drawn.
+The product of rules, ways, layouts and sizes is large: a sample of it is drawn.
 """
 
 import random

@@ -36,6 +36,13 @@ def test_loops_of_a_few_steps(n, backend):
     same(compiled.state, eager.state, backend)
 
 
+@each_backend
+def test_a_constant_tensor_is_one_in_loops_too(backend):
+    step = jit(lambda x: (x * 2, Tensor([1.0, 2.0])), backend=backend)
+    for found in (step.loop(3, 1.0), step.scan(np.ones(3)), step.loop(2, 1.0)):
+        same(found[1], Tensor([[1.0, 2.0]] * len(found[0])), backend)
+
+
 def test_a_loop_of_fewer_than_no_steps_is_refused():
     with pytest.raises(ValueError, match="-1"):
         jit(lambda x: x, backend="numpy").loop(-1, np.ones(2))

@@ -183,6 +183,15 @@ def test_constants_too_large_to_be_shown_are_told_apart(backend):
 
 
 @each_backend
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint64, np.int64, np.float32])
+def test_where_takes_a_number_in_the_dtype_of_the_array_it_meets(dtype, backend):
+    f, x = lambda x, n: np.where(x > 1, x, n), np.arange(4, dtype=dtype)
+    step = jit(f, backend=backend)
+    for n in (3, 3, 200, 300, -1, 3):
+        same(step(x, n), f(x, n), backend)
+
+
+@each_backend
 def test_where_with_a_condition_that_is_no_boolean(backend):
     step = jit(lambda x: np.where(x, x + 1, 7.0), backend=backend)
     x = np.array([0.0, 2.0, np.nan])

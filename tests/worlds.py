@@ -42,7 +42,7 @@ def drawn(seed, shape, dtype, layout="C", low=-2.5, high=3.0):
     if dtype.kind in "iu":
         return laid_out(rng.integers(int(low), int(high), shape).astype(dtype), layout)
     x = rng.uniform(low, high, shape)
-    return laid_out(np.asarray(x > 0 if dtype == bool else x).astype(dtype), layout)
+    return laid_out(np.asarray(x > 0 if dtype.kind == "b" else x).astype(dtype), layout)
 
 
 def fit(x, shape, low=-np.inf, high=np.inf):
@@ -154,13 +154,16 @@ def shaker(seed):
     return shake
 
 
-def difference(program, backend):
+def difference(program, backend, compiled=None):
     """Where a compiled program differs from the program as it is: a text, empty for nowhere.
 
     A replay is held to the last bit, native code to what rounding can do: as far as the program
     moves when each of its values is moved by a few units in the last place.
+
+    Args:
+        compiled: another compiler than `jit`.
     """
-    found = outcomes(program, lambda step: jit(step, backend=backend))
+    found = outcomes(program, compiled or (lambda step: jit(step, backend=backend)))
     shaken = None
     for k, (a, b) in enumerate(zip(found, outcomes(program, Eager), strict=False)):
         where = f"{program.after[k]}: "
@@ -182,7 +185,7 @@ def difference(program, backend):
                 list(outcomes(program, Eager, shaker(seed))) for seed in range(SHAKES)
             ]
             others = [run[k][j][1] for run in shaken if len(run) > k and isinstance(run[k], list)]
-            if program.is_exact and backend == "numpy" or not near(x, y, others, program.eps):
+            if (program.is_exact and backend == "numpy") or not near(x, y, others, program.eps):
                 return where + f"leaf {j}:\n{x.ravel()[:6]}, expected\n{y.ravel()[:6]}"
     return ""
 
@@ -208,7 +211,7 @@ def near(x, y, shaken, eps):
     if not np.all(np.isfinite(x[there])) or np.any(np.isfinite(x) & ~np.isfinite(y) & ~unsettled):
         return False
     wide = np.longdouble
-    moved = max((np.max(np.abs(z.astype(wide) - y), where=there, initial=0) for z in shaken))
+    moved = max(np.max(np.abs(z.astype(wide) - y), where=there, initial=0) for z in shaken)
     scale = np.max(np.abs(y.astype(wide)), where=there, initial=0)
     most = 20 * moved + 16 * eps * scale
     return bool(np.max(np.abs(x.astype(wide) - y), where=there, initial=0) <= most)

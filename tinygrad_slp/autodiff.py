@@ -133,8 +133,9 @@ def lift(x: Any) -> Tensor:
         array = owned(x)
     if array.dtype.kind != "f":
         raise TypeError(
-            f"cannot differentiate with respect to {array.dtype} {x!r}: give floating-point "
-            "numbers, such as 1.0 or x.astype(float), or leave the argument out of argnums"
+            f"cannot differentiate with respect to {array.dtype} of shape {array.shape}: "
+            "give floating-point numbers, such as 1.0 or x.astype(float), or leave the argument "
+            "out of argnums"
         )
     return leaf(Tensor, array, tracked=True)
 

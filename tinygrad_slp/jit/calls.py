@@ -78,7 +78,8 @@ class Calls:
             if is_scalar(inputs[2]) and not b.any() and a.dtype == out.dtype in BITS:
                 bits = BITS[out.dtype]  # as in `only`, whose speed this has
                 return [(np.multiply, (a.view(bits), condition, out.view(bits)))]
-            return [(np.copyto, (out, b)), (np.copyto, (out, a, "same_kind", condition))]
+            # An int of Python wraps around in a dtype that is too small, as in np.where.
+            return [(np.copyto, (out, b, "unsafe")), (np.copyto, (out, a, "unsafe", condition))]
         if function in COPIES:
             return [(np.copyto, (out, arrays[0], "unsafe"))]
         given = [self.held(x) if is_number_node(x) else self.array_of(x) for x in inputs]

@@ -21,7 +21,7 @@ from ..checks import Between
 from ..graph import Node, leaf
 from ..recorder import recorder
 from ..rule import RULES, name
-from ..rules.movement import scatter
+from ..rules.movement import scatter, take, take_along_axis
 from ..tree import flatten
 from . import TraceError
 
@@ -56,6 +56,9 @@ PYTHON: dict[Function, Function] = {
     np.equal: operator.eq, np.not_equal: operator.ne,
 }  # fmt: skip
 
+
+# What is indexed in other words: `x[i]` is checked, and has native code.
+GATHERS: dict[Function, Function] = {np.take: take, np.take_along_axis: take_along_axis}
 
 SHORTER: dict[float, Function] = {
     -1: np.reciprocal, 0.5: np.sqrt, 1: np.positive, 2: np.square,
@@ -131,6 +134,8 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     def __array_function__(self, function: Function, types: Any, args: Any, settings: Any) -> Any:
         if any(issubclass(t, Node) for t in types):
             return NotImplemented
+        if function in GATHERS and settings.keys() <= {"axis"}:
+            return GATHERS[function](*active().operands(args, settings), **settings)
         return record(function, args, settings)
 
     def __pow__(self, exponent: Any) -> Any:
@@ -236,8 +241,9 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         refuse(
             "a value is turned into a plain array, by np.asarray, np.array or by writing into one",
-            "NumPy functions of the value itself, such as np.stack([a, b]) for np.array([a, b]) "
-            "and np.where(mask, a, b) for b[mask] = a; and give arrays, not lists of numbers",
+            "NumPy functions of the value itself, such as np.stack([a, b]) for np.array([a, b]), "
+            "np.where(mask, a, b) for b[mask] = a, and Tensor(table)[i] for table[i] of a plain "
+            "table; and give arrays, not lists of numbers",
         )
 
     def item(self) -> Any:
