@@ -69,7 +69,9 @@ MODELS = (
     "nn.Sequential(nn.Linear(4, 3, rng=1), nn.LayerNorm(3), nn.GELU(), nn.Linear(3, 1, rng=2))",
 )
 KINDS = "value", "gradient", "second derivative", "train", "accumulate"
-REORDERS = re.compile(r"\.T\b|transpose|moveaxis|swapaxes|'F'|reversed|structured|strided")
+REORDERS = re.compile(
+    r"\.T\b|transpose|moveaxis|swapaxes|'F'|reversed|structured|strided|\.\.\., i"
+)
 """Words in programs of which something may not be in C order, or is summed along another axis."""
 
 

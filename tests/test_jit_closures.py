@@ -1,6 +1,7 @@
 """What a step closes over may change: a compiled step sees it, or refuses; it is never stale."""
 
 import threading
+import time
 import types
 from collections import Counter, OrderedDict, UserList, defaultdict, deque
 
@@ -344,3 +345,41 @@ def test_retrace_sees_what_no_name_leads_to(backend):
     rates["a"] = 3.0
     step.retrace()
     assert [float(step(np.float64(2.0))) for _ in range(3)] == [6.0] * 3
+
+
+@each_backend
+def test_a_tensor_that_a_thread_of_the_step_reads_is_refused(backend):
+    w, u = Tensor(2.0), Tensor(3.0)
+
+    def step(x):
+        found = []
+        thread = threading.Thread(target=lambda: found.append(float(w.data)))
+        thread.start()
+        thread.join()
+        return x * found[0] * u
+
+    with pytest.raises(TraceError, match=r"thread that reads .*w,"):
+        jit(step, backend=backend)(2.0)
+
+
+@each_backend
+def test_what_other_threads_read_meanwhile_is_no_matter(backend):
+    w, began, ends = Tensor(2.0), threading.Event(), threading.Event()
+
+    def read():
+        while not ends.is_set():
+            began.set()
+            float(w.data)
+
+    def step(x):
+        time.sleep(1e-3)
+        return x * w
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    began.wait()
+    try:
+        assert float(jit(step, backend=backend)(2.0)) == 4.0
+    finally:
+        ends.set()
+        thread.join()

@@ -3,8 +3,11 @@
 import random
 import subprocess
 import sys
+import threading
+import time
 import types
 from collections import deque
+from contextlib import contextmanager
 from textwrap import dedent
 
 import numpy as np
@@ -240,6 +243,52 @@ def test_a_step_may_be_the_first_to_import_what_it_does_not_draw_from(module):
         [sys.executable, "-c", dedent(lines)], capture_output=True, text=True, check=False
     )
     assert done.stdout.split() == ["2.0", "2.0"], done.stderr
+
+
+@contextmanager
+def another_thread_draws():
+    ends = threading.Event()
+
+    def draw():
+        while not ends.wait(1e-4):
+            random.random(), np.random.random()
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    try:
+        yield
+    finally:
+        ends.set()
+        thread.join()
+
+
+def test_what_another_thread_draws_is_not_the_steps():
+    def step(x, seed=0):
+        for _ in range(3):
+            time.sleep(1e-3)  # the other thread draws
+        is_generator = isinstance(seed, np.random.Generator | random.Random)
+        return x * 3 if is_generator else x * 2
+
+    compiled = jit(step, backend="numpy")
+    with another_thread_draws():
+        for _ in range(20):
+            compiled.retrace()
+            np.testing.assert_array_equal(compiled(X), step(X))
+
+
+def numpys_own(x):
+    generator = np.random
+    return x * generator.random()
+
+
+@pytest.mark.parametrize(
+    "step",
+    [lambda x: x * random.random(), lambda x: x * np.random.normal(), numpys_own],
+    ids=["random", "np.random", "by another name"],
+)
+def test_a_step_that_draws_is_refused_beside_other_threads(step):
+    with another_thread_draws(), pytest.raises(TraceError, match="draws random numbers"):
+        jit(step, backend="numpy")(X)
 
 
 # --- graphs across the border ---

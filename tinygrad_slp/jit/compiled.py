@@ -227,6 +227,7 @@ class Compiled:
             self.latest = None
             self.variants.clear()
             self.eager.clear()
+            self.kinds = self.again = 0
 
     @property
     def program(self) -> Any:
@@ -355,7 +356,7 @@ class Compiled:
 
         Raises:
             TraceError: an array went through NumPy before it met a Tensor, or a Tensor comes
-                from where a replay would not look.
+                from where a replay would not look, or is read in a thread that the step starts.
         """
         known = set(map(id, environment.tensors.values()))
         for place in seen.inputs:
@@ -364,6 +365,13 @@ class Compiled:
                     f"{self.name} reads a Tensor of shape {place.holder.shape} that no name leads "
                     "to, so a replay would not see it replaced: hold it in a variable, a field "
                     "that the step names, a list, a dict or a Module, or give it as an argument"
+                )
+        for path, x in environment.tensors.items():
+            if x in seen.elsewhere:
+                raise TraceError(
+                    f"{self.name} starts a thread that reads {path}, which a replay would not do: "
+                    "read it in the step itself, or compute outside of the step what the thread "
+                    "computes, and give it as an argument"
                 )
         used = {id(p.holder) for p in seen.inputs if p.kind == "array"}
         for path, x in environment.arrays.items():

@@ -59,6 +59,8 @@ INSIDE: dict[type, tuple[str, ...]] = {
     UserList: ("data",),
 }
 """What is inside of objects of the standard library that wrap others."""
+NUMPY_RANDOM = {"np.random", "numpy.random"}
+"""What code names that draws nothing by it, though np.random.random does."""
 VARIABLES = {"LOAD_GLOBAL", "LOAD_NAME"}
 ATTRIBUTES = {"LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "IMPORT_FROM"}
 Part = tuple[str, Any]
@@ -304,13 +306,14 @@ class Environment:
     def random_states(self) -> dict[str, str]:
         """The states of the generators that the step can find.
 
-        The global ones are among them if its code names them; or, as code of a library may draw
-        from them, if no other thread could have drawn.
+        The global ones are among them if its code names a function that draws from them; or, as
+        code of a library may draw too, if no other thread could have drawn.
         """
         random = import_module("random")  # only now, as np.random: our own import needs neither
         found = {**self.of_type(random.Random, np.random.Generator, np.random.RandomState)}
         for name, x in {"random": random, "np.random": np.random}.items():
-            if x in self.of_type(ModuleType).values() or active_count() == 1:
+            names_it = x in self.of_type(ModuleType).values() and self.names_a_draw(x)
+            if names_it or active_count() == 1:
                 found[name] = x
         states: dict[str, str] = {}
         for path, x in found.items():
@@ -323,6 +326,12 @@ class Environment:
             else:
                 states[path] = exact_text(x.get_state())
         return states
+
+    def names_a_draw(self, module: ModuleType) -> bool:
+        """Whether the code names a function of a module that draws from its global generator."""
+        attributes = {name.rpartition(".")[2] for name in self.names - NUMPY_RANDOM if "." in name}
+        found = (getattr(vars(module).get(name), "__self__", None) for name in attributes)
+        return any(hasattr(x, "getstate") or hasattr(x, "get_state") for x in found)
 
     def labels(self) -> dict[Place, str]:
         """What the step calls the places in it: the shortest of their paths."""
@@ -344,14 +353,17 @@ class Environment:
 def names_in(code: CodeType) -> tuple[frozenset[str], frozenset[str]]:
     """The global variables and the attributes that a piece of code names.
 
-    A text may be a name too, as in getattr(model, "weight").
+    A text may be a name too, as in getattr(model, "weight"). An attribute is there with what is
+    named before it too, as in random.random.
     """
     found: tuple[set[str], set[str]] = set(), set()
+    before = ""
     for x in dis.get_instructions(code):
         if x.opname in VARIABLES:
             found[0].add(x.argval)
         elif x.opname in ATTRIBUTES:
-            found[1].add(x.argval)
+            found[1].update((x.argval, f"{before}.{x.argval}"))
+        before = x.argval
     found[1].update(x for x in code.co_consts if isinstance(x, str) and x.isidentifier())
     inner = [names_in(x) for x in code.co_consts if isinstance(x, CodeType)]
     variables, attributes = map(frozenset.union, map(frozenset, found), *inner)

@@ -7,7 +7,8 @@ holds the plain array all the time: after the trace, everything is as if nobody 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from threading import RLock
+from threading import RLock, current_thread
+from threading import enumerate as threads
 from types import SimpleNamespace
 from typing import Any
 
@@ -76,6 +77,7 @@ class Recording(SimpleNamespace):
         empty: Tensors whose `grad` the step looked at first, and whether it was None.
         required: places, each with what must be true of it for the step not to fail.
         checks: nodes, each with what must be true of it.
+        elsewhere: the Tensors that were read in threads younger than the step.
     """
 
     leaves: list[Any]
@@ -88,6 +90,7 @@ class Recording(SimpleNamespace):
     empty: dict[Tensor, bool]
     required: list[tuple[Place, Condition]]
     checks: list[tuple[Node, Condition]]
+    elsewhere: set[Node]
 
 
 class Trace:
@@ -113,6 +116,8 @@ class Trace:
         self.renewed: set[Node] = set()
         self.checks: dict[tuple[int, str], tuple[Node, Condition]] = {}
         self.asks_arguments = False
+        self.threads = set(threads())
+        self.elsewhere: set[Node] = set()
 
     def is_older(self, tensor: Node) -> bool:
         """Whether a Tensor was there before the step, even if it was given new data since."""
@@ -145,6 +150,11 @@ class Trace:
                 raise TraceError(f"jit computes with NumPy arrays, got {type(array).__name__}")
             self.values[tensor] = self.input(Place("value", tensor), array) if older else array
         return self.values[tensor]
+
+    def read_elsewhere(self, tensor: Node) -> None:
+        """Called in another thread: of one that began after the step, the step may want results."""
+        if current_thread() not in self.threads:
+            self.elsewhere.add(tensor)
 
     def write(self, tensor: Node, array: Any) -> Any:
         if tensor in self.arguments:
@@ -259,6 +269,7 @@ class Trace:
             empty=self.empty,
             required=[(given[node.order], condition) for node, condition in before],
             checks=[pair for pair in self.checks.values() if pair not in before],
+            elsewhere=self.elsewhere,
         )
 
     def leaf_value(self, x: Any) -> Any:
@@ -295,9 +306,15 @@ def node_of(value: Any) -> Any:
 class WatchedArray:
     """Stands before the slot `array` of Tensors while some thread traces."""
 
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+
     def __get__(self, node: Any, cls: type) -> Any:
         array, trace = array_of(node), active()
-        return array if trace is None else trace.read(node, array)
+        if trace is None:
+            self.trace.read_elsewhere(node)
+            return array
+        return trace.read(node, array)
 
     def __set__(self, node: Any, array: Any) -> None:
         trace = active()
@@ -345,7 +362,7 @@ def watching(trace: Trace) -> Any:
     with one_at_a_time:
         try:  # at once, as Ctrl-C may come anywhere
             recorder.set(trace)
-            watched.array, watched.grad = WatchedArray(), WatchedGrad()
+            watched.array, watched.grad = WatchedArray(trace), WatchedGrad()
             yield
         finally:
             recorder.set(None)
