@@ -1,7 +1,6 @@
 """Numbers of every kind, and more of NumPy, give under jit what they give without."""
 
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -364,17 +363,6 @@ QUESTIONS = {
     "of the data of a Tensor": lambda x, n: x * isinstance(Tensor(x).data, np.ndarray),
     "np.isscalar": lambda x, n: x * np.isscalar(n),
 }
-
-
-@each_backend
-def test_code_in_a_folder_that_begins_like_ours_is_the_users(backend):
-    folder = str(Path(tg.__file__).parent)
-    given: dict = {"np": np}
-    text = "f = lambda x: x * isinstance(x, np.ndarray)"
-    exec(compile(text, f"{folder}_of_mine/f.py", "exec"), given)
-    step, x = jit(given["f"], backend=backend), np.array([1.0, 2.0])
-    for _ in range(2):
-        np.testing.assert_array_equal(step(x), x)
 
 
 @each_backend

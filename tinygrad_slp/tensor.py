@@ -137,7 +137,7 @@ def owned(data: Any, dtype: Any = None) -> Any:
         if data.tracked:
             raise errors.copy_of_tracked()
         data = data.array
-    if hasattr(data, "__array_function__") and not isinstance(data, np.ndarray):
+    if hasattr(data, "__array_function__") and not issubclass(type(data), np.ndarray):
         # Another library's array stays what it is.
         # A dtype is compared by ==, and to None by is: np.dtype("float64") == None is True.
         return data.copy() if dtype is None or data.dtype == dtype else data.astype(dtype)
@@ -199,8 +199,9 @@ class Tensor(Node):
     @property
     def data(self) -> np.ndarray:
         """The value, as a read-only array. Set it, on a leaf, to a new array of the same shape."""
-        array = np.asarray(self.array) if isinstance(self.array, np.generic) else self.array
-        if isinstance(array, np.ndarray):
+        array = self.array
+        array = np.asarray(array) if issubclass(type(array), np.generic) else array
+        if issubclass(type(array), np.ndarray):
             array = array.view()  # the array itself stays as it is: jit writes into its own
             array.flags.writeable = False
         return array
@@ -343,7 +344,8 @@ class Tensor(Node):
             array = self.array
             if array.size != 1:
                 raise errors.no_number(array.shape)
-            gradient = type(array)(1) if isinstance(array, np.generic) else np.ones_like(array)
+            one = isinstance(array, np.generic)
+            gradient = array.dtype.type(1) if one else np.ones_like(array)
         else:
             if not isinstance(gradient, Node):
                 gradient = owned(gradient, self.dtype)

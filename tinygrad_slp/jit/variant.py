@@ -152,6 +152,8 @@ class Variant:
         Raises:
             Unmet: something that the step checks is not true; nothing is stored.
         """
+        if not self.accepts(leaves):
+            raise Unmet
         if self.arguments or not self.settled:
             self.prepare(leaves)
         self.engine.run()

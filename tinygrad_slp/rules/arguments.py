@@ -36,7 +36,7 @@ def only(condition: Any, g: Any) -> Any:
 
 def times(k: Any, g: Any) -> Any:
     """k·g, and 0 if k is the number 0, also where g is infinite."""
-    return 0 if isinstance(k, int | float) and k == 0 else k * g
+    return 0 if issubclass(type(k), int | float) and k == 0 else k * g
 
 
 def axis_of(axis: Any, ndim: int) -> int:

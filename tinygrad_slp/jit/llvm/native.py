@@ -29,7 +29,8 @@ from .loops import Blocks, Loops
 from .parts import Parts
 from .rewriting import rewritten
 
-RUN = ctypes.PYFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 2, ctypes.c_int64, ctypes.c_void_p)
+ARGUMENTS = ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p
+RUN = ctypes.PYFUNCTYPE(ctypes.c_int64, *ARGUMENTS)
 
 
 class NotLowered(NotImplementedError):
@@ -90,7 +91,8 @@ class Native:
         self.table = np.array([x.ctypes.data for x in (*blocks, *self.results)], dtype=np.int64)
         self.strides = np.zeros(len(self.table), dtype=np.int64)
         self.zero = np.zeros(1, dtype=np.int64)
-        self.pointers = self.table.ctypes.data, self.strides.ctypes.data, 1, self.zero.ctypes.data
+        given = self.table.ctypes.data, self.strides.ctypes.data, 1, self.zero.ctypes.data
+        self.pointers = [kind(x) for kind, x in zip(ARGUMENTS, given, strict=True)]
         self.given: list[Any] = []
         self.piece, self.done = 1, 0
 
