@@ -203,13 +203,21 @@ def declare(function: F, formula: str, *vjps: Function | Each | None, **facts: A
     return function
 
 
-elementwise = partial(declare, form="elementwise")
-linear = partial(declare, form="linear")
+elementwise = partial(declare, form="elementwise", domain=REAL)
+linear = partial(declare, form="linear", domain=REAL)
 
 
-def composite(function: F, formula: str, definition: Function, **facts: Any) -> F:
-    """Adds a function that is defined by others: its derivative follows from theirs."""
-    return declare(function, formula, definition=definition, **facts)
+def composite(
+    function: Function, formula: str, definition: Function | None = None, **facts: Any
+) -> Any:
+    """Adds a function that is defined by others: its derivative follows from theirs.
+
+    Without a definition it decorates one: `@composite(np.trace, "Σ x[i, i]", examples=...)`.
+    """
+    if definition is None:
+        return partial(composite, function, formula, **facts)
+    declare(function, formula, definition=definition, **{"domain": REAL, **facts})
+    return definition
 
 
 def aliases(original: Function, *others: Function) -> None:

@@ -23,17 +23,17 @@ def zero(g, y, x):
 
 # --- arithmetic ---
 
-elementwise(np.add, "a + b", lambda g, y, a, b: g, lambda g, y, a, b: g, domain=REAL)
-elementwise(np.subtract, "a − b", lambda g, y, a, b: g, lambda g, y, a, b: -g, domain=REAL)
-elementwise(np.multiply, "a·b", lambda g, y, a, b: g * b, lambda g, y, a, b: g * a, domain=REAL)
+elementwise(np.add, "a + b", lambda g, y, a, b: g, lambda g, y, a, b: g)
+elementwise(np.subtract, "a − b", lambda g, y, a, b: g, lambda g, y, a, b: -g)
+elementwise(np.multiply, "a·b", lambda g, y, a, b: g * b, lambda g, y, a, b: g * a)
 elementwise(
     np.true_divide, "a / b",
     lambda g, y, a, b: g / b,
     lambda g, y, a, b: -g * y / b,
     domain=POSITIVE,
 )  # fmt: skip
-elementwise(np.negative, "−x", lambda g, y, x: -g, domain=REAL)
-elementwise(np.positive, "x", lambda g, y, x: g, domain=REAL)
+elementwise(np.negative, "−x", lambda g, y, x: -g)
+elementwise(np.positive, "x", lambda g, y, x: g)
 
 
 def through_base(g, y, a, b):
@@ -78,15 +78,15 @@ composite(
     domain=(1.1, 1.9), examples=lambda f, x: [f(x(2, 3), x(3))[1]],
 )  # fmt: skip
 elementwise(np.reciprocal, "1/x", lambda g, y, x: -g * y * y, domain=POSITIVE)
-elementwise(np.square, "x²", lambda g, y, x: g * 2 * x, domain=REAL)
+elementwise(np.square, "x²", lambda g, y, x: g * 2 * x)
 elementwise(np.sqrt, "√x", lambda g, y, x: g / (2 * y), domain=POSITIVE)
 elementwise(np.cbrt, "∛x", lambda g, y, x: g / (3 * y * y), domain=POSITIVE)
 
 # --- exponentials and logarithms ---
 
-elementwise(np.exp, "eˣ", lambda g, y, x: g * y, domain=REAL)
-elementwise(np.exp2, "2ˣ", lambda g, y, x: g * y * LN2, domain=REAL)
-elementwise(np.expm1, "eˣ − 1", lambda g, y, x: g * (y + 1), domain=REAL)
+elementwise(np.exp, "eˣ", lambda g, y, x: g * y)
+elementwise(np.exp2, "2ˣ", lambda g, y, x: g * y * LN2)
+elementwise(np.expm1, "eˣ − 1", lambda g, y, x: g * (y + 1))
 elementwise(np.log, "log x", lambda g, y, x: g / x, domain=POSITIVE)
 elementwise(np.log2, "log₂ x", lambda g, y, x: g / (x * LN2), domain=POSITIVE)
 elementwise(np.log10, "log₁₀ x", lambda g, y, x: g / (x * LN10), domain=POSITIVE)
@@ -103,17 +103,16 @@ elementwise(
     np.logaddexp, "log(eᵃ + eᵇ)",
     lambda g, y, a, b: g * weight(y, a, b),
     lambda g, y, a, b: g * weight(y, b, a),
-    domain=REAL,
 )  # fmt: skip
 
 # --- trigonometry ---
 
-elementwise(np.sin, "sin x", lambda g, y, x: g * np.cos(x), domain=REAL)
-elementwise(np.cos, "cos x", lambda g, y, x: -g * np.sin(x), domain=REAL)
+elementwise(np.sin, "sin x", lambda g, y, x: g * np.cos(x))
+elementwise(np.cos, "cos x", lambda g, y, x: -g * np.sin(x))
 elementwise(np.tan, "tan x", lambda g, y, x: g * (1 + y * y), domain=UNIT)
 elementwise(np.arcsin, "arcsin x", lambda g, y, x: g / np.sqrt((1 - x) * (1 + x)), domain=UNIT)
 elementwise(np.arccos, "arccos x", lambda g, y, x: -g / np.sqrt((1 - x) * (1 + x)), domain=UNIT)
-elementwise(np.arctan, "arctan x", lambda g, y, x: g / (1 + x * x), domain=REAL)
+elementwise(np.arctan, "arctan x", lambda g, y, x: g / (1 + x * x))
 
 
 @differentiable(
@@ -139,10 +138,10 @@ elementwise(
     lambda g, y, a, b: -around(g, a, a, b),
     domain=POSITIVE,
 )  # fmt: skip
-elementwise(np.sinh, "sinh x", lambda g, y, x: g * np.cosh(x), domain=REAL)
-elementwise(np.cosh, "cosh x", lambda g, y, x: g * np.sinh(x), domain=REAL)
-elementwise(np.tanh, "tanh x", lambda g, y, x: g * (1 - y * y), domain=REAL)
-elementwise(np.arcsinh, "arcsinh x", lambda g, y, x: g / np.sqrt(x * x + 1), domain=REAL)
+elementwise(np.sinh, "sinh x", lambda g, y, x: g * np.cosh(x))
+elementwise(np.cosh, "cosh x", lambda g, y, x: g * np.sinh(x))
+elementwise(np.tanh, "tanh x", lambda g, y, x: g * (1 - y * y))
+elementwise(np.arcsinh, "arcsinh x", lambda g, y, x: g / np.sqrt(x * x + 1))
 elementwise(
     np.arccosh, "arccosh x", lambda g, y, x: g / np.sqrt((x - 1) * (x + 1)), domain=ABOVE_ONE
 )
@@ -154,8 +153,8 @@ elementwise(
     lambda g, y, a, b: only(np.not_equal(y, 0), g) * over(b, y),
     domain=POSITIVE,
 )  # fmt: skip
-elementwise(np.deg2rad, "x·π/180", lambda g, y, x: g * (math.pi / 180), domain=REAL)
-elementwise(np.rad2deg, "x·180/π", lambda g, y, x: g * (180 / math.pi), domain=REAL)
+elementwise(np.deg2rad, "x·π/180", lambda g, y, x: g * (math.pi / 180))
+elementwise(np.rad2deg, "x·180/π", lambda g, y, x: g * (180 / math.pi))
 aliases(np.deg2rad, np.radians)
 aliases(np.rad2deg, np.degrees)
 
@@ -173,16 +172,16 @@ def side(x):
 
 for modulus in np.absolute, np.fabs:
     elementwise(
-        modulus, "|x|", lambda g, y, x: only(np.not_equal(x, 0), g) * side(x), domain=REAL
+        modulus, "|x|", lambda g, y, x: only(np.not_equal(x, 0), g) * side(x)
     )  # fmt: skip
-elementwise(np.sign, "sign x", zero, domain=REAL)
-elementwise(np.floor, "⌊x⌋", zero, domain=REAL)
-elementwise(np.ceil, "⌈x⌉", zero, domain=REAL)
-elementwise(np.trunc, "x towards 0", zero, domain=REAL)
-elementwise(np.rint, "the nearest integer", zero, domain=REAL)
+elementwise(np.sign, "sign x", zero)
+elementwise(np.floor, "⌊x⌋", zero)
+elementwise(np.ceil, "⌈x⌉", zero)
+elementwise(np.trunc, "x towards 0", zero)
+elementwise(np.rint, "the nearest integer", zero)
 elementwise(
     np.round, "x to some decimals", lambda g, y, x, decimals=0: np.zeros_like(x),
-    domain=REAL, examples=lambda f, x: [f(x(2, 3)), f(x(2, 3), decimals=0), f(x(3), 0)],
+    examples=lambda f, x: [f(x(2, 3)), f(x(2, 3), decimals=0), f(x(3), 0)],
 )  # fmt: skip
 aliases(np.round, np.around)
 
@@ -208,14 +207,13 @@ for extremum, formula in (
     (np.fmax, "max(a, b), NaN ignored"),
     (np.fmin, "min(a, b), NaN ignored"),
 ):
-    elementwise(extremum, formula, to_first, to_second, domain=REAL)
+    elementwise(extremum, formula, to_first, to_second)
 
 elementwise(
     np.where, "a where c, else b",
     None,
     lambda g, y, c, a, b: only(c, g),
     lambda g, y, c, a, b: np.where(c, 0, g),
-    domain=REAL,
     examples=lambda f, x: [
         f(x(2, 3) > 0, x(2, 3), x(3)),
         f(np.array([True, False, True]), x(2, 3), x(2, 1)),
@@ -238,6 +236,11 @@ def clamp(x, low, high):
     return np.minimum(np.maximum(x, low), high)
 
 
+@composite(
+    np.clip,
+    "min(max(x, low), high)",
+    examples=lambda f, x: [f(x(2, 3), -1, 1), f(x(2, 3), None, 0.5), f(x(2, 3), -0.25, None)],
+)
 def clip(a, a_min=None, a_max=None, *, min=None, max=None):
     if (a_min is not None or a_max is not None) and (min is not None or max is not None):
         raise ValueError("np.clip takes its bounds as a_min and a_max, or as min and max, not both")
@@ -253,9 +256,3 @@ def limits(x):
     if kind == "b":
         return False, True
     return (np.iinfo(x.dtype).min, np.iinfo(x.dtype).max) if kind in "iu" else (-np.inf, np.inf)
-
-
-composite(
-    np.clip, "min(max(x, low), high)", clip, domain=REAL,
-    examples=lambda f, x: [f(x(2, 3), -1, 1), f(x(2, 3), None, 0.5), f(x(2, 3), -0.25, None)],
-)  # fmt: skip

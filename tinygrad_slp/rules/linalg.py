@@ -7,7 +7,7 @@ from string import ascii_letters, ascii_lowercase, ascii_uppercase
 import numpy as np
 
 from ..errors import NOT_COMPLEX
-from ..rule import REAL, Each, composite, linear
+from ..rule import Each, composite, linear
 from .arguments import axis_of, shaped
 from .movement import scatter
 
@@ -31,7 +31,7 @@ def matmul_right(g, y, a, b):
 
 
 linear(
-    np.matmul, "a @ b", matmul_left, matmul_right, domain=REAL,
+    np.matmul, "a @ b", matmul_left, matmul_right,
     examples=lambda f, x: [
         f(x(2, 3), x(3, 4)), f(x(3), x(3)), f(x(2, 3), x(3)), f(x(3), x(3, 2)),
         f(x(2, 2, 3), x(3, 2)), f(x(2, 1, 2, 3), x(3, 3, 2)), f(x(3), x(2, 3, 2)),
@@ -40,6 +40,14 @@ linear(
 )  # fmt: skip
 
 
+@composite(
+    np.tensordot,
+    "Σ a[…k…]·b[…k…]",
+    examples=lambda f, x: [
+        *(f(x(2, 3, 2), x(3, 2, 4)), f(x(2, 3), x(3, 2), axes=1), f(x(2), x(3), 0)),
+        f(x(2, 3, 4), x(4, 5, 2), axes=([0, 2], [2, 0])),
+    ],
+)
 def tensordot(a, b, axes=2):
     """Transpose, reshape to matrices, multiply: as NumPy does it."""
     a, b = shaped(a), shaped(b)
@@ -59,50 +67,34 @@ def tensordot(a, b, axes=2):
     return (left @ right).reshape(shape)
 
 
+@composite(
+    np.dot,
+    "Σ a[…k]·b[k…]",
+    examples=lambda f, x: [
+        *(f(x(3), x(3)), f(x(2, 3), x(3, 2)), f(x(2, 3), x(2, 3, 2)), f(x(2, 3), 2.0)),
+    ],
+)
 def dot(a, b):
     if not np.ndim(a) or not np.ndim(b):
         return a * b
     return a @ b if np.ndim(b) <= 2 else tensordot(a, b, (-1, -2))
 
 
+@composite(np.inner, "Σ a[…k]·b[…k]", examples=lambda f, x: [f(x(3), x(3)), f(x(2, 3), x(4, 3))])
 def inner(a, b):
     return a * b if not np.ndim(a) or not np.ndim(b) else tensordot(a, b, (-1, -1))
 
 
+@composite(np.outer, "a·bᵀ", examples=lambda f, x: [f(x(3), x(2)), f(x(2, 2), x(3))])
 def outer(a, b):
     return np.reshape(a, (-1, 1)) * np.reshape(b, (1, -1))
 
 
+@composite(np.vdot, "Σ a·b", examples=lambda f, x: [f(x(3), x(3)), f(x(2, 3), x(2, 3))])
 def vdot(a, b):
     if np.iscomplexobj(a):
         raise TypeError(f"np.vdot conjugates the first of its inputs, and {NOT_COMPLEX}")
     return np.reshape(a, -1) @ np.reshape(b, -1)
-
-
-composite(
-    np.tensordot, "Σ a[…k…]·b[…k…]", tensordot, domain=REAL,
-    examples=lambda f, x: [
-        f(x(2, 3, 2), x(3, 2, 4)), f(x(2, 3), x(3, 2), axes=1), f(x(2), x(3), 0),
-        f(x(2, 3, 4), x(4, 5, 2), axes=([0, 2], [2, 0])),
-    ],
-)  # fmt: skip
-composite(
-    np.dot, "Σ a[…k]·b[k…]", dot, domain=REAL,
-    examples=lambda f, x: [
-        f(x(3), x(3)), f(x(2, 3), x(3, 2)), f(x(2, 3), x(2, 3, 2)), f(x(2, 3), 2.0),
-    ],
-)  # fmt: skip
-composite(
-    np.inner, "Σ a[…k]·b[…k]", inner, domain=REAL,
-    examples=lambda f, x: [f(x(3), x(3)), f(x(2, 3), x(4, 3))],
-)  # fmt: skip
-composite(
-    np.outer, "a·bᵀ", outer, domain=REAL,
-    examples=lambda f, x: [f(x(3), x(2)), f(x(2, 2), x(3))],
-)  # fmt: skip
-composite(
-    np.vdot, "Σ a·b", vdot, domain=REAL, examples=lambda f, x: [f(x(3), x(3)), f(x(2, 3), x(2, 3))]
-)
 
 
 def lettered(sublist):
@@ -180,7 +172,7 @@ def einsum_vjp(k, g, y, *xs, subscripts):
 
 
 linear(
-    np.einsum, "Σ Π x, by letters", Each(einsum_vjp), domain=REAL,
+    np.einsum, "Σ Π x, by letters", Each(einsum_vjp),
     bind=bind_einsum,
     run=lambda *xs, subscripts: np.einsum(subscripts, *xs),
     examples=lambda f, x: [

@@ -45,19 +45,24 @@ def scatter(x, index=(), shape=()):
 
 
 linear(
-    operator.getitem, "x[index]",
+    operator.getitem,
+    "x[index]",
     lambda g, y, x, index=(): scatter(g, index=index, shape=x.shape),
-    domain=REAL,
     run=lambda x, index=(): x[index],
     examples=lambda f, x: [
-        f(x(3, 2), 1), f(x(3, 2), (slice(None, None, -1), 0)), f(x(3), ([0, 2, 0],)),
-        f(x(4), [1, 1]),
-        f(x(2, 3), (..., np.newaxis, 1)), f(x(2, 2), np.array([[True, False], [True, True]])),
+        *(f(x(3, 2), 1), f(x(3, 2), (slice(None, None, -1), 0)), f(x(2, 3), (..., None, 1))),
+        *(f(x(3), ([0, 2, 0],)), f(x(4), [1, 1])),
+        f(x(2, 2), np.array([[True, False], [True, True]])),
         f(x(3, 3), (np.array([0, 1, 0]), np.array([2, 1, 2]))),
     ],
-)  # fmt: skip
+)
 
 
+@composite(
+    np.take,
+    "x[…indices…]",
+    examples=lambda f, x: [f(x(2, 3), [0, 5, 0]), f(x(2, 3), np.array([[2, 2]]), axis=1)],
+)
 def take(x, indices, axis=None):
     indices = shaped(indices)
     if axis is None:
@@ -65,6 +70,17 @@ def take(x, indices, axis=None):
     return x[(slice(None),) * axis_of(axis, x.ndim) + (indices,)]
 
 
+@composite(
+    np.take_along_axis,
+    "x[indices] along an axis",
+    examples=lambda f, x: [
+        *(
+            f(x(2, 3), np.array([[0, 0], [2, 1]]), axis=1),
+            f(x(2, 3), np.array([[1, 0, 1]]), axis=0),
+        ),
+        *(f(x(2, 2), np.array([3, 3]), axis=None), f(x(3), np.array([2, 0]), axis=-1)),
+    ],
+)
 def take_along_axis(x, indices, axis=-1):
     indices = shaped(indices)
     if axis is None:
@@ -73,102 +89,121 @@ def take_along_axis(x, indices, axis=-1):
         raise ValueError(
             f"np.take_along_axis: indices of {indices.ndim} axes for an array of {x.ndim}"
         )
-    grid = [
-        np.arange(n).reshape([-1 if a == b else 1 for b in range(x.ndim)])
-        for a, n in enumerate(x.shape)
-    ]
+    grid = list(np.ix_(*map(np.arange, x.shape)))
     grid[axis_of(axis, x.ndim)] = indices
     return x[tuple(grid)]
 
 
-composite(
-    np.take, "x[…indices…]", take, domain=REAL,
-    examples=lambda f, x: [f(x(2, 3), [0, 5, 0]), f(x(2, 3), np.array([[2, 2]]), axis=1)],
-)  # fmt: skip
-composite(
-    np.take_along_axis, "x[indices] along an axis", take_along_axis, domain=REAL,
-    examples=lambda f, x: [
-        f(x(2, 3), np.array([[0, 0], [2, 1]]), axis=1), f(x(2, 3), np.array([[1, 0, 1]]), axis=0),
-        f(x(2, 2), np.array([3, 3]), axis=None), f(x(3), np.array([2, 0]), axis=-1),
-    ],
-)  # fmt: skip
-
-# --- the same elements in another shape ---
+# --- the same elements in another shape, or with axes in another order ---
 
 linear(
-    np.reshape, "x in another shape", lambda g, y, x, shape=None: g.reshape(x.shape),
-    domain=REAL, examples=lambda f, x: [f(x(2, 3), (3, 2)), f(x(2, 3), -1), f(x(1), ())],
+    np.reshape,
+    "x in another shape",
+    lambda g, y, x, shape=None: g.reshape(x.shape),
     run=lambda x, shape=None: x.reshape(shape),
-)  # fmt: skip
+    examples=lambda f, x: [f(x(2, 3), (3, 2)), f(x(2, 3), -1), f(x(1), ())],
+)
 linear(
-    np.transpose, "x with its axes in another order",
+    np.transpose,
+    "x with its axes in another order",
     lambda g, y, x, axes=None: np.transpose(
         g, None if axes is None else np.argsort([a % x.ndim for a in np.atleast_1d(axes)])
     ),
-    domain=REAL,
-    examples=lambda f, x: [f(x(2, 3)), f(x(2, 3, 4), (1, 2, 0)), f(x(2, 3, 4), axes=(-1, 0, 1))],
     run=lambda x, axes=None: x.transpose(axes),
-)  # fmt: skip
+    examples=lambda f, x: [f(x(2, 3)), f(x(2, 3, 4), (1, 2, 0)), f(x(2, 3, 4), axes=(-1, 0, 1))],
+)
 linear(
-    np.matrix_transpose, "xᵀ", lambda g, y, x: g.mT,
-    domain=REAL, examples=lambda f, x: [f(x(2, 3)), f(x(2, 3, 4))],
-)  # fmt: skip
+    np.broadcast_to,
+    "x repeated to a shape",
+    lambda g, y, x, shape=None: g,
+    examples=lambda f, x: [f(x(3), (2, 3)), f(x(2, 1), (3, 2, 3)), f(x(), (2,))],
+)
 linear(
-    np.broadcast_to, "x repeated to a shape", lambda g, y, x, shape=None: g,
-    domain=REAL, examples=lambda f, x: [f(x(3), (2, 3)), f(x(2, 1), (3, 2, 3)), f(x(), (2,))],
-)  # fmt: skip
-linear(
-    cast, "x in another dtype", lambda g, y, x, dtype=None: g,
-    domain=REAL, examples=lambda f, x: [f(x(2, 3), x(1).dtype)],
-)  # fmt: skip
+    cast,
+    "x in another dtype",
+    lambda g, y, x, dtype=None: g,
+    examples=lambda f, x: [f(x(2, 3), x(1).dtype)],
+)
 
 
-def ravel(x):
-    return np.reshape(x, -1)
+def plain(args, settings):
+    """What a function takes beside x, without Tensors."""
+    return tuple(map(setting, args)), {name: setting(value) for name, value in settings.items()}
 
 
-def squeeze(x, axis=None):
-    if axis is None:
-        return np.reshape(x, tuple(n for n in x.shape if n != 1))
-    return np.reshape(x, np.squeeze(np.broadcast_to(0, x.shape), axis).shape)
+def reshapes(function, formula, examples):
+    """A function that only gives x another shape, the one that it gives to zeros."""
+
+    def definition(x, *args, **settings):
+        args, settings = plain(args, settings)
+        return np.reshape(x, function(np.broadcast_to(0, x.shape), *args, **settings).shape)
+
+    composite(function, formula, definition, examples=examples)
 
 
-def expand_dims(x, axis):
-    return np.reshape(x, np.expand_dims(np.broadcast_to(0, x.shape), axis).shape)
+def permutes(function, formula, examples):
+    """A function that only orders axes: as it orders 0, 1, 2, ..., the lengths of their axes."""
+
+    def definition(x, *args, **settings):
+        args, settings = plain(args, settings)
+        return np.transpose(x, function(np.empty(range(x.ndim)), *args, **settings).shape)
+
+    composite(function, formula, definition, examples=examples)
 
 
-def moveaxis(x, source, destination):
-    order = np.moveaxis(np.empty(range(x.ndim)), source, destination).shape
-    return np.transpose(x, order)
+def moves(function, formula, examples):
+    """A function that only moves: y = x[where the function moves the positions of x]."""
+
+    def definition(x, *args, **settings):
+        args, settings = plain(args, settings)
+        positions = np.arange(x.size).reshape(x.shape)
+        return np.reshape(x, -1)[function(positions, *args, **settings)]
+
+    composite(function, formula, definition, examples=examples)
 
 
-def swapaxes(x, axis1, axis2):
-    axis1, axis2 = axis_of(axis1, x.ndim), axis_of(axis2, x.ndim)
-    order = list(range(x.ndim))
-    order[axis1], order[axis2] = order[axis2], order[axis1]
-    return np.transpose(x, order)
-
-
-for function, formula, definition, examples in (
-    (np.ravel, "x in one row", ravel, lambda f, x: [f(x(2, 3))]),
-    (
-        np.squeeze, "x without axes of length 1", squeeze,
-        lambda f, x: [f(x(2, 1, 3)), f(x(1, 2, 1), axis=-1)],
-    ),
-    (
-        np.expand_dims, "x with new axes of length 1", expand_dims,
-        lambda f, x: [f(x(2), 0), f(x(2, 3), axis=(0, -1))],
-    ),
-    (
-        np.moveaxis, "x with axes moved", moveaxis,
-        lambda f, x: [f(x(2, 3, 4), 0, -1), f(x(2, 3, 4), (0, 1), (1, 2))],
-    ),
-    (
-        np.swapaxes, "x with two axes exchanged", swapaxes,
-        lambda f, x: [f(x(2, 3, 4), 0, -1), f(x(2, 3), 0, 0)],
-    ),
-):  # fmt: skip
-    composite(function, formula, definition, domain=REAL, examples=examples)
+reshapes(np.ravel, "x in one row", lambda f, x: [f(x(2, 3))])
+reshapes(
+    np.squeeze,
+    "x without axes of length 1",
+    lambda f, x: [f(x(2, 1, 3)), f(x(1, 2, 1), axis=-1)],
+)
+reshapes(
+    np.expand_dims,
+    "x with new axes of length 1",
+    lambda f, x: [f(x(2), 0), f(x(2, 3), axis=(0, -1))],
+)
+permutes(np.matrix_transpose, "xᵀ", lambda f, x: [f(x(2, 3)), f(x(2, 3, 4))])
+permutes(
+    np.moveaxis,
+    "x with axes moved",
+    lambda f, x: [f(x(2, 3, 4), 0, -1), f(x(2, 3, 4), (0, 1), (1, 2))],
+)
+permutes(
+    np.swapaxes,
+    "x with two axes exchanged",
+    lambda f, x: [f(x(2, 3, 4), 0, -1), f(x(2, 3), 0, 0)],
+)
+moves(np.flip, "x backwards", lambda f, x: [f(x(2, 3)), f(x(2, 3), 1), f(x(2, 3), axis=(0, 1))])
+moves(np.fliplr, "x, left to right", lambda f, x: [f(x(2, 3))])
+moves(np.flipud, "x, upside down", lambda f, x: [f(x(2, 3))])
+moves(np.rot90, "x turned by 90°", lambda f, x: [f(x(2, 3)), f(x(2, 3), k=2)])
+moves(
+    np.roll,
+    "x turned round",
+    lambda f, x: [f(x(4), 1), f(x(2, 3), -1, axis=1), f(x(2, 3), (1, 2), axis=(0, 1))],
+)
+moves(np.tile, "x side by side with itself", lambda f, x: [f(x(2), 2), f(x(2, 3), (2, 1, 2))])
+moves(
+    np.repeat,
+    "each element several times",
+    lambda f, x: [f(x(3), 2), f(x(2, 3), 2, axis=1), f(x(2, 2), [1, 3], axis=0)],
+)
+moves(
+    np.diagonal,
+    "x[i, i+offset]",
+    lambda f, x: [f(x(3, 3)), f(x(2, 3), offset=1), f(x(2, 3, 2), 0, 0, 2)],
+)
 
 # --- several into one, one into several ---
 
@@ -183,15 +218,23 @@ def concatenate_vjp(k, g, y, *xs, axis=0):
 
 
 declare(
-    np.concatenate, "the xs one after the other", Each(concatenate_vjp), domain=REAL,
+    np.concatenate,
+    "the xs one after the other",
+    Each(concatenate_vjp),
+    domain=REAL,
     bind=lambda xs, axis=0: (tuple(xs), {"axis": axis}),
     run=lambda *xs, axis=0: np.concatenate(xs, axis=axis),
     examples=lambda f, x: [
-        f([x(2, 3), x(1, 3)]), f((x(2, 1), x(2, 3)), axis=-1), f([x(2), x(2, 2)], axis=None),
+        *(f([x(2, 3), x(1, 3)]), f((x(2, 1), x(2, 3)), axis=-1), f([x(2), x(2, 2)], axis=None)),
     ],
-)  # fmt: skip
+)
 
 
+@composite(
+    np.stack,
+    "the xs along a new axis",
+    examples=lambda f, x: [f([x(2, 3), x(2, 3)]), f((x(2), x(2), x(2)), axis=-1)],
+)
 def stack(xs, axis=0):
     return np.concatenate([np.expand_dims(x, axis) for x in xs], axis=axis)
 
@@ -200,89 +243,55 @@ def at_least(x, ndim):
     return np.reshape(x, (1,) * (ndim - np.ndim(x)) + np.shape(x))
 
 
+@composite(
+    np.hstack,
+    "the xs side by side",
+    examples=lambda f, x: [f([x(2), x(3)]), f([x(2, 1), x(2, 2)]), f([x(), x(2)])],
+)
 def hstack(xs):
     xs = [at_least(x, 1) for x in xs]
     return np.concatenate(xs, axis=min(1, xs[0].ndim - 1))
 
 
+@composite(
+    np.vstack,
+    "the xs below each other",
+    examples=lambda f, x: [f([x(2), x(2)]), f([x(1, 2), x(2, 2)])],
+)
 def vstack(xs):
     return np.concatenate([at_least(x, 2) for x in xs], axis=0)
 
 
-def split(x, indices_or_sections, axis=0):
-    return parts(np.split, x, indices_or_sections, axis)
+def splits(function, formula, examples):
+    """A function that cuts x into slices along an axis, found by cutting the positions there."""
+
+    def definition(x, indices_or_sections, axis=0):
+        before = (slice(None),) * axis_of(axis, x.ndim)
+        groups = function(np.arange(x.shape[axis]), setting(indices_or_sections))
+        starts = [int(group[0]) if len(group) else 0 for group in groups]
+        return [
+            x[(*before, slice(start, start + len(group)))]
+            for group, start in zip(groups, starts, strict=True)
+        ]
+
+    composite(function, formula, definition, examples=examples)
 
 
-def array_split(x, indices_or_sections, axis=0):
-    return parts(np.array_split, x, indices_or_sections, axis)
+splits(
+    np.split,
+    "x in equal parts",
+    lambda f, x: [f(x(4, 2), 2)[1], f(x(2, 4), [1, 3], axis=1)[1], f(x(4), 2)[0]],
+)
+splits(np.array_split, "x in parts", lambda f, x: [f(x(5), 2)[1], f(x(2, 5), 3, axis=1)[0]])
+
+# --- diagonals, triangles, margins ---
 
 
-def parts(function, x, indices_or_sections, axis):
-    """The slices that np.split makes, found by splitting the positions along the axis."""
-    before = (slice(None),) * axis_of(axis, x.ndim)
-    groups = function(np.arange(x.shape[axis]), setting(indices_or_sections))
-    starts = [int(group[0]) if len(group) else 0 for group in groups]
-    return [
-        x[(*before, slice(start, start + len(group)))]
-        for group, start in zip(groups, starts, strict=True)
-    ]
-
-
-composite(
-    np.stack, "the xs along a new axis", stack, domain=REAL,
-    examples=lambda f, x: [f([x(2, 3), x(2, 3)]), f((x(2), x(2), x(2)), axis=-1)],
-)  # fmt: skip
-composite(
-    np.hstack, "the xs side by side", hstack, domain=REAL,
-    examples=lambda f, x: [f([x(2), x(3)]), f([x(2, 1), x(2, 2)]), f([x(), x(2)])],
-)  # fmt: skip
-composite(
-    np.vstack, "the xs below each other", vstack, domain=REAL,
-    examples=lambda f, x: [f([x(2), x(2)]), f([x(1, 2), x(2, 2)])],
-)  # fmt: skip
-composite(
-    np.split, "x in equal parts", split, domain=REAL,
-    examples=lambda f, x: [f(x(4, 2), 2)[1], f(x(2, 4), [1, 3], axis=1)[1], f(x(4), 2)[0]],
-)  # fmt: skip
-composite(
-    np.array_split, "x in parts", array_split, domain=REAL,
-    examples=lambda f, x: [f(x(5), 2)[1], f(x(2, 5), 3, axis=1)[0]],
-)  # fmt: skip
-
-# --- every element somewhere else, perhaps more than once ---
-
-
-def moves(function, formula, examples):
-    """A function that only moves: y = x[where the function moves the positions of x]."""
-
-    def definition(x, *args, **settings):
-        positions = np.arange(x.size).reshape(x.shape)
-        args = tuple(map(setting, args))
-        settings = {name: setting(value) for name, value in settings.items()}
-        return np.reshape(x, -1)[function(positions, *args, **settings)]
-
-    composite(function, formula, definition, domain=REAL, examples=examples)
-
-
-moves(np.flip, "x backwards", lambda f, x: [f(x(2, 3)), f(x(2, 3), 1), f(x(2, 3), axis=(0, 1))])
-moves(np.fliplr, "x, left to right", lambda f, x: [f(x(2, 3))])
-moves(np.flipud, "x, upside down", lambda f, x: [f(x(2, 3))])
-moves(np.rot90, "x turned by 90°", lambda f, x: [f(x(2, 3)), f(x(2, 3), k=2)])
-moves(
-    np.roll, "x turned round",
-    lambda f, x: [f(x(4), 1), f(x(2, 3), -1, axis=1), f(x(2, 3), (1, 2), axis=(0, 1))],
-)  # fmt: skip
-moves(np.tile, "x side by side with itself", lambda f, x: [f(x(2), 2), f(x(2, 3), (2, 1, 2))])
-moves(
-    np.repeat, "each element several times",
-    lambda f, x: [f(x(3), 2), f(x(2, 3), 2, axis=1), f(x(2, 2), [1, 3], axis=0)],
-)  # fmt: skip
-moves(
-    np.diagonal, "x[i, i+offset]",
-    lambda f, x: [f(x(3, 3)), f(x(2, 3), offset=1), f(x(2, 3, 2), 0, 0, 2)],
-)  # fmt: skip
-
-
+@composite(
+    np.trace,
+    "Σ x[i, i]",
+    examples=lambda f, x: [f(x(3, 3)), f(x(2, 3), 1), f(x(2, 3, 2), axis1=0, axis2=2)],
+)
 def trace(x, offset=0, axis1=0, axis2=1):
     return np.sum(np.diagonal(x, offset, axis1, axis2), axis=-1)
 
@@ -291,14 +300,21 @@ def lower(x, k):
     return np.tril(np.ones_like(x, dtype=bool, shape=x.shape[-2:]), k)
 
 
+@composite(np.tril, "the lower triangle", examples=lambda f, x: [f(x(3, 3)), f(x(2, 3), -1)])
 def tril(x, k=0):
     return np.where(lower(x, k), x, np.zeros_like(x, shape=()))
 
 
+@composite(np.triu, "the upper triangle", examples=lambda f, x: [f(x(3, 3)), f(x(2, 2, 3), k=1)])
 def triu(x, k=0):
     return np.where(lower(x, k - 1), np.zeros_like(x, shape=()), x)
 
 
+@composite(
+    np.diag,
+    "the diagonal, or a matrix of it",
+    examples=lambda f, x: [f(x(3)), f(x(2), 1), f(x(2), -2), f(x(2, 3)), f(x(3, 3), k=-1)],
+)
 def diag(x, k=0):
     if x.ndim not in (1, 2):
         raise ValueError(f"np.diag takes a vector or a matrix, got an array of {x.ndim} axes")
@@ -309,6 +325,14 @@ def diag(x, k=0):
     return scatter(x, index=(i + max(-k, 0), i + max(k, 0)), shape=(n, n))
 
 
+@composite(
+    np.pad,
+    "x with a margin",
+    examples=lambda f, x: [
+        *(f(x(2), 1), f(x(2, 3), ((1, 0), (0, 2))), f(x(2, 2), 1, constant_values=7.0)),
+        *(f(x(3), 2, "reflect"), f(x(3), 1, mode="wrap"), f(x(2), (0, 2), mode="edge")),
+    ],
+)
 def pad(x, pad_width, mode="constant", *, constant_values=0):
     if mode not in ("constant", "edge", "reflect", "symmetric", "wrap"):
         raise TypeError(
@@ -323,28 +347,3 @@ def pad(x, pad_width, mode="constant", *, constant_values=0):
     index = tuple(slice(int(a), int(a) + n) for a, n in zip(start, x.shape, strict=True))
     filler = np.pad(np.zeros_like(x), pad_width, constant_values=constant_values)
     return np.where(inside, scatter(x, index=index, shape=inside.shape), filler)
-
-
-composite(
-    np.trace, "Σ x[i, i]", trace, domain=REAL,
-    examples=lambda f, x: [f(x(3, 3)), f(x(2, 3), 1), f(x(2, 3, 2), axis1=0, axis2=2)],
-)  # fmt: skip
-composite(
-    np.tril, "the lower triangle", tril, domain=REAL,
-    examples=lambda f, x: [f(x(3, 3)), f(x(2, 3), -1)],
-)  # fmt: skip
-composite(
-    np.triu, "the upper triangle", triu, domain=REAL,
-    examples=lambda f, x: [f(x(3, 3)), f(x(2, 2, 3), k=1)],
-)  # fmt: skip
-composite(
-    np.diag, "the diagonal, or a matrix of it", diag, domain=REAL,
-    examples=lambda f, x: [f(x(3)), f(x(2), 1), f(x(2), -2), f(x(2, 3)), f(x(3, 3), k=-1)],
-)  # fmt: skip
-composite(
-    np.pad, "x with a margin", pad, domain=REAL,
-    examples=lambda f, x: [
-        f(x(2), 1), f(x(2, 3), ((1, 0), (0, 2))), f(x(3), 2, "reflect"), f(x(3), 1, mode="wrap"),
-        f(x(2, 2), 1, constant_values=7.0), f(x(2), (0, 2), mode="edge"),
-    ],
-)  # fmt: skip

@@ -69,7 +69,7 @@ def add_up(x, axis=None, *, keepdims=False):
 linear(
     np.sum, "Σ x",
     lambda g, y, x, axis=None, *, keepdims=False: spread(g, x, axis, keepdims),
-    domain=REAL, examples=calls, run=add_up,
+    examples=calls, run=add_up,
 )  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def mean(x, axis=None, *, keepdims=False):
 linear(
     np.mean, "Σ x / n",
     lambda g, y, x, axis=None, *, keepdims=False: spread(g / count(x, axis), x, axis, keepdims),
-    domain=REAL, examples=calls, run=mean,
+    examples=calls, run=mean,
 )  # fmt: skip
 
 
@@ -109,6 +109,7 @@ def first(x, axis):
     return np.transpose(x, [*axes, *rest]).reshape([count(x, axis), *(x.shape[a] for a in rest)])
 
 
+@composite(np.prod, "Π x", examples=calls)
 def prod(x, axis=None, *, keepdims=False):
     """Halves multiplied together, so that all derivatives are right also where factors are 0."""
     if x.dtype.kind in "biu":  # NumPy's choice: small integers are multiplied as large ones
@@ -121,9 +122,6 @@ def prod(x, axis=None, *, keepdims=False):
         product = y[:half] * y[half : 2 * half]
         y = np.concatenate([product, y[2 * half :]]) if len(y) % 2 else product
     return kept(y[0], x, axis) if keepdims else y[0]
-
-
-composite(np.prod, "Π x", prod, domain=REAL, examples=calls)
 
 
 def modulus(x):
@@ -140,24 +138,27 @@ def freedom(x, axis, ddof, correction):
     return max(count(x, axis) - (ddof if correction is None else correction), 0)
 
 
+def with_ddof(f, x):
+    return [*calls(f, x), f(x(2, 3), axis=1, ddof=1)]
+
+
+@composite(np.var, "Σ (x − mean x)² / n", examples=with_ddof)
 def var(x, axis=None, *, ddof=0, correction=None, keepdims=False):
     squares = np.square(modulus(deviation(x, axis)))
     return np.sum(squares, axis=axis, keepdims=keepdims) / freedom(x, axis, ddof, correction)
 
 
+@composite(np.std, "√(var x)", examples=with_ddof)
 def std(x, axis=None, *, ddof=0, correction=None, keepdims=False):
     y = euclidean(modulus(deviation(x, axis)), axis=axis, keepdims=keepdims)
     return y / math.sqrt(freedom(x, axis, ddof, correction))
 
 
-def with_ddof(f, x):
-    return [*calls(f, x), f(x(2, 3), axis=1, ddof=1)]
-
-
-composite(np.var, "Σ (x − mean x)² / n", var, domain=REAL, examples=with_ddof)
-composite(np.std, "√(var x)", std, domain=REAL, examples=with_ddof)
-
-
+@composite(
+    np.sort,
+    "x in order",
+    examples=lambda f, x: [f(x(2, 3)), f(x(3, 2), axis=0), f(x(2, 2), axis=None)],
+)
 def sort(x, axis=-1, kind=None, *, stable=None):
     if axis is None:
         x, axis = x.reshape(-1), -1
@@ -165,12 +166,7 @@ def sort(x, axis=-1, kind=None, *, stable=None):
     return np.take_along_axis(x, np.argsort(x, axis=axis, **given), axis)
 
 
-composite(
-    np.sort, "x in order", sort, domain=REAL,
-    examples=lambda f, x: [f(x(2, 3)), f(x(3, 2), axis=0), f(x(2, 2), axis=None)],
-)  # fmt: skip
-
-
+@composite(np.median, "the middle of x in order", examples=calls)
 def median(x, axis=None, *, keepdims=False):
     ordered = np.sort(first(x, axis), axis=0)
     n = len(ordered)
@@ -179,9 +175,6 @@ def median(x, axis=None, *, keepdims=False):
     y = ordered[(n - 1) // 2] / 2 + ordered[n // 2] / 2
     y = np.where(np.isnan(ordered[-1]), ordered[-1], y)
     return kept(y, x, axis) if keepdims else y
-
-
-composite(np.median, "the middle of x in order", median, domain=REAL, examples=calls)
 
 
 def reversed_cumsum(g, x, axis):
@@ -193,7 +186,7 @@ def reversed_cumsum(g, x, axis):
 linear(
     np.cumsum, "the sums of the first x",
     lambda g, y, x, axis=None: reversed_cumsum(g, x, axis),
-    domain=REAL, examples=lambda f, x: [f(x(4)), f(x(2, 3)), f(x(2, 3), axis=1)],
+    examples=lambda f, x: [f(x(4)), f(x(2, 3)), f(x(2, 3), axis=1)],
 )  # fmt: skip
 
 
@@ -229,6 +222,15 @@ def power_norm(x, p=3, axis=None, keepdims=False):
     return add_up(np.absolute(x) ** p, axis, keepdims=keepdims) ** (1 / p)
 
 
+@composite(
+    np.linalg.norm,
+    "(Σ |x|ᵖ)^(1/p)",
+    domain=POSITIVE,
+    examples=lambda f, x: [
+        *(f(x(3)), f(x(2, 3)), f(x(2, 3), axis=1, keepdims=True), f(x(3), 3), f(x(3), 1)),
+        *(f(x(3), np.inf), f(x(2, 3), 1), f(x(2, 3), -np.inf, keepdims=True), f(x(2, 3), "fro")),
+    ],
+)
 def norm(x, ord=None, axis=None, keepdims=False):
     """Vector norms of every order; of matrices, Frobenius, 1 and ∞."""
     if x.dtype.kind in "biu":
@@ -258,12 +260,3 @@ def norm(x, ord=None, axis=None, keepdims=False):
     if ord == 0:  # how many are not 0
         return np.sum(np.where(x == 0, np.sign(x), 1), axis=axis, keepdims=keepdims)
     return power_norm(x, p=ord, axis=axis, keepdims=keepdims)
-
-
-composite(
-    np.linalg.norm, "(Σ |x|ᵖ)^(1/p)", norm, domain=POSITIVE,
-    examples=lambda f, x: [
-        f(x(3)), f(x(2, 3)), f(x(2, 3), axis=1, keepdims=True), f(x(3), 3), f(x(3), 1),
-        f(x(3), np.inf), f(x(2, 3), 1), f(x(2, 3), -np.inf, keepdims=True), f(x(2, 3), "fro"),
-    ],
-)  # fmt: skip
