@@ -50,8 +50,8 @@ linear(
     lambda g, y, x, index=(): scatter(g, index=index, shape=x.shape),
     run=lambda x, index=(): x[index],
     examples=lambda f, x: [
-        *(f(x(3, 2), 1), f(x(3, 2), (slice(None, None, -1), 0)), f(x(2, 3), (..., None, 1))),
-        *(f(x(3), ([0, 2, 0],)), f(x(4), [1, 1])),
+        *(f(x(3, 2), 1), f(x(3, 2), (slice(None, None, -1), 0)), f(x(3), ([0, 2, 0],))),
+        *(f(x(4), [1, 1]), f(x(2, 3), (..., np.newaxis, 1))),
         f(x(2, 2), np.array([[True, False], [True, True]])),
         f(x(3, 3), (np.array([0, 1, 0]), np.array([2, 1, 2]))),
     ],
@@ -329,8 +329,9 @@ def diag(x, k=0):
     np.pad,
     "x with a margin",
     examples=lambda f, x: [
-        *(f(x(2), 1), f(x(2, 3), ((1, 0), (0, 2))), f(x(2, 2), 1, constant_values=7.0)),
-        *(f(x(3), 2, "reflect"), f(x(3), 1, mode="wrap"), f(x(2), (0, 2), mode="edge")),
+        *(f(x(2), 1), f(x(2, 3), ((1, 0), (0, 2))), f(x(3), 2, "reflect")),
+        *(f(x(3), 1, mode="wrap"), f(x(2, 2), 1, constant_values=7.0)),
+        f(x(2), (0, 2), mode="edge"),
     ],
 )
 def pad(x, pad_width, mode="constant", *, constant_values=0):
