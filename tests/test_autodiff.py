@@ -154,7 +154,7 @@ def test_dicts_are_matched_by_name_and_structures_compared():
     _, pullback = vjp(lambda a: {"a": 2 * a, "b": (3 * a, None)}, 1.0)
     assert pullback({"b": (1.0, None), "a": 0.0}) == (3,)
     for wrong in ({"a": 0.0}, {"a": 0.0, "c": (1.0, None)}, {"a": 0.0, "b": [1.0, None]}, 1.0):
-        with pytest.raises(ValueError, match=r"cotangents: got .*, expected {'a': ·, 'b': \(·, None\)}"):  # fmt: skip  # noqa: E501
+        with pytest.raises(ValueError, match=r"cotangents: .*{'a': ·, 'b': \(·, None\)}"):  # fmt: skip  # noqa: E501
             pullback(wrong)
     product = lambda d: d["x"] * d["y"]
     assert jvp(product, ({"x": 2.0, "y": 5.0},), ({"y": 1.0, "x": 0.0},))[1] == 2
@@ -202,7 +202,7 @@ def test_what_does_not_fit_is_refused():
         jvp(np.sin, (x,), (np.ones(3),))
     with pytest.raises(TypeError, match=r"jvp\(f, \(x,\), \(t,\)\)"):
         jvp(np.sin, x, x)
-    with pytest.raises(ValueError, match=r"tangents: got the structure \(·, ·\), expected \(·\)"):
+    with pytest.raises(ValueError, match=r"tangents: .*\(·, ·\).*\(·\)"):
         jvp(np.sin, (x,), (x, x))
     with pytest.raises(TypeError, match="twice"):
         grad(lambda a, b: a * b, (0, -2))(1.0, 2.0)

@@ -124,7 +124,7 @@ class TestTorch:
 
     def test_what_cannot_be_checked_says_so(self):
         x = self.torch.ones(3, dtype=self.torch.float64)
-        with pytest.raises(TypeError, match="returns a float"):
+        with pytest.raises(TypeError, match="float"):
             check_gradient(lambda x: x.sum().item(), x)
         with pytest.raises(TypeError, match="bfloat16"):
             check_gradient(lambda x: x.sum(), x.bfloat16())

@@ -68,7 +68,7 @@ def test_a_complex_claim_is_refused():
 
 @pytest.mark.parametrize("x", [W + 0j, W > 0, "abc"])
 def test_x_has_floating_point_numbers(x):
-    with pytest.raises(TypeError, match="no floating-point numbers"):
+    with pytest.raises(TypeError, match="floating-point"):
         check_gradient(lambda x: 1.0, x, lambda x: x)
 
 
@@ -119,9 +119,9 @@ def test_names_and_intervals_are_checked():
     f = {"w": np.ones_like}
     with pytest.raises(ValueError, match="'Y'"):
         check_formula(np.sum, f, "w: d", values={"Y": (0, 1)})
-    with pytest.raises(ValueError, match="none between"):
+    with pytest.raises(ValueError, match="between"):
         check_formula(np.sum, f, "w: d", values={"w": (1, 1)})
-    with pytest.raises(ValueError, match="y is twice"):
+    with pytest.raises(ValueError, match="y is "):
         check_formula(np.sum, f, "w: d; y: n; y: n n")
 
 

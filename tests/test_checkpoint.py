@@ -190,7 +190,7 @@ def test_a_file_that_is_not_whole_is_refused(tmp_path, written):
     lengths = [0, 1, 100, len(written) - 1, *(draw.randrange(len(written)) for _ in range(20))]
     for length in lengths:
         path.write_bytes(written[:length])
-        with pytest.raises(ValueError, match="is not a checkpoint, or is damaged"):
+        with pytest.raises(ValueError, match="damaged"):
             resumed(path)
 
 
@@ -214,10 +214,10 @@ def test_a_file_with_a_wrong_bit_is_refused_or_the_same(tmp_path, written):
 def test_foreign_files_are_refused(tmp_path):
     path = tmp_path / "a.npz"
     path.write_text("epoch,loss\n")
-    with pytest.raises(ValueError, match=r"not an \.npz file"):
+    with pytest.raises(ValueError, match=r"\.npz"):
         resumed(path)
     np.savez(path, weight=np.ones(3))
-    with pytest.raises(ValueError, match="has weight"):
+    with pytest.raises(ValueError, match="weight"):
         resumed(path)
     np.savez(path, tree=np.array([{}], dtype=object), digest=np.ones(3))
     with pytest.raises(ValueError, match="allow_pickle"):
@@ -225,7 +225,7 @@ def test_foreign_files_are_refused(tmp_path):
     with open(path, "wb") as file, pytest.MonkeyPatch.context() as patch:
         patch.setattr(checkpoint, "VERSION", 99)
         checkpoint.save(file, {})
-    with pytest.raises(ValueError, match=r"training of version 99, expected .* of version 1"):
+    with pytest.raises(ValueError, match=r"version 99.*version 1"):
         resumed(path)
     with pytest.raises(FileNotFoundError):
         resumed(tmp_path / "none.npz")
@@ -237,17 +237,15 @@ def test_checkpoints_of_others_are_refused(tmp_path, written):
     path = tmp_path / "run.npz"
     path.write_bytes(written)
     assert len(resumed(path)) == 2
-    with pytest.raises(
-        ValueError, match=r"run.npz does not fit this training: .*\n.*0.weight: sha"
-    ):
+    with pytest.raises(ValueError, match=r"run\.npz(.|\n)*0\.weight: sha"):
         resumed(path, network(width=9))
     with pytest.raises(ValueError, match=r"callbacks \['Cosine.*\[\]"):
         resumed(path, callbacks=[])
-    with pytest.raises(ValueError, match=r"rows shuffled, .* in order"):
+    with pytest.raises(ValueError, match=r"shuffled"):
         resumed(path, shuffle=None)
     with pytest.raises(ValueError, match="MT19937"):
         resumed(path, shuffle=np.random.Generator(np.random.MT19937(0)))
-    with pytest.raises(ValueError, match=r"2 random layers, .* has 0"):
+    with pytest.raises(ValueError, match=r"2 .*0"):
         resumed(path, nn.Linear(3, 1))
 
 

@@ -108,7 +108,7 @@ def test_sizes_are_those_of_scikit_learn(n, share, seed):
     try:
         expected = [len(p) for p in selection.train_test_split(range(n), test_size=share)]
     except ValueError:
-        with pytest.raises(ValueError, match="leaves one part empty"):
+        with pytest.raises(ValueError, match="empty"):
             parts(n, test_size=share)
         return
     assert [len(p) for p in parts(n, test_size=share, rng=seed)] == expected
@@ -153,7 +153,7 @@ def test_tables_are_split_and_stay_tables():
         assert part["name"].tolist() == f_part["name"].tolist() == [f"n{k}" for k in rows]
         assert list(part) == list(f_part.columns) == ["x", "name"]
     for wrong in ({"x": y, "z": y[:3]}, {}):
-        with pytest.raises(ValueError, match=r"of one length|with rows, got none"):
+        with pytest.raises(ValueError, match=r"length|rows"):
             train_test_split(wrong)
 
 

@@ -105,16 +105,16 @@ def test_what_was_not_recorded_is_one_box():
 def test_what_cannot_be_drawn_is_refused(tmp_path):
     x = scalar()
     z = x * x
-    with pytest.raises(ValueError, match=r"saved as .svg, .dot, .gv, .mmd"):
+    with pytest.raises(ValueError, match=r"\.svg, \.dot, \.gv, \.mmd"):
         draw(z).save(tmp_path / "z.png")
     z.backward()
     with pytest.raises(RuntimeError, match=r"retain_graph=True"):
         draw(z)
-    with pytest.raises(TypeError, match="takes a Tensor, got float"):
+    with pytest.raises(TypeError, match=r"Tensor.*float"):
         draw(1.0)
     for _ in range(401):
         x = x + 1
-    with pytest.raises(ValueError, match=r"402 nodes, more than the 400"):
+    with pytest.raises(ValueError, match=r"402.*400"):
         draw(x)
 
 

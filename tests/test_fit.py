@@ -367,7 +367,7 @@ def test_early_stopping_by_a_metric_that_should_grow():
 
 
 def test_early_stopping_asks_which_way_a_metric_goes():
-    with pytest.raises(ValueError, match=r"'max' if more val_accuracy is better.* got None"):
+    with pytest.raises(ValueError, match=r"'max'.*val_accuracy.*None"):
         EarlyStopping(monitor="val_accuracy")
     assert EarlyStopping(monitor="loss").best == np.inf
 
@@ -469,10 +469,10 @@ def test_a_history_is_read_by_column_and_survives_json():
     assert len(repr(history).splitlines()) == 10
     assert list(history) == history.epochs
     assert "val_loss" in history and "acc" not in history and "loss" not in History()
-    with pytest.raises(KeyError, match=r"no column 'acc'; there are epoch, loss, val_loss"):
+    with pytest.raises(KeyError, match=r"'acc'.*epoch, loss, val_loss"):
         history["acc"]
     assert repr(History()) == "History: no epochs" and not len(History()) and not History()["loss"]
-    with pytest.raises(ValueError, match="no epochs yet"):
+    with pytest.raises(ValueError, match="epochs"):
         _ = History().best
 
 
@@ -586,10 +586,10 @@ def test_not_a_number_is_explained_and_undone(jit, kind):
 def test_not_a_number_in_the_data_is_found():
     X, y = table()
     X[37, 1] = np.nan
-    with pytest.raises(NonFiniteError, match=r"NaN .* in its inputs; .* row of the data is row 37"):
+    with pytest.raises(NonFiniteError, match=r"NaN .*inputs.*row 37"):
         run(simple(), (X, y))
     y[41] = np.inf
-    with pytest.raises(NonFiniteError, match=r"batch 3: the batch has infinity .* in its targets"):
+    with pytest.raises(NonFiniteError, match=r"batch 3: .*infinity.*targets"):
         run(simple(), [(X[:20], y[:20]), (X[20:30], y[20:30]), (X[38:], y[38:])])
 
 
@@ -597,7 +597,7 @@ def test_parameters_that_were_not_finite_are_named():
     model = simple()
     name, p = next(iter(model.named_parameters()))
     p.data = np.full(p.shape, np.nan)
-    with pytest.raises(NonFiniteError, match=f"{name} had NaN .* before the step"):
+    with pytest.raises(NonFiniteError, match=f"{name} .*NaN"):
         run(model, table())
 
 
@@ -730,19 +730,19 @@ def test_a_resumed_training_that_fails_keeps_the_history(tmp_path):
 def test_a_loss_that_is_no_function_is_refused():
     model, (X, y) = simple(), table()
     sgd = optim.SGD(model.parameters(), lr=0.1)
-    with pytest.raises(TypeError, match=r"prediction and targets, .* nn\.mse_loss; got 'mse'"):
+    with pytest.raises(TypeError, match=r"nn\.mse_loss.*'mse'"):
         fit(model, (X, y), "mse", sgd, 1)
-    with pytest.raises(TypeError, match=r"got ndarray; data is one pair: fit\(model, \(X, y\),"):
+    with pytest.raises(TypeError, match=r"ndarray.*fit\(model, \(X, y\),"):
         fit(model, X, y, nn.mse_loss, sgd)
 
 
 def test_a_class_in_the_place_of_a_loss_or_a_model_is_refused():
     model = simple()
     sgd = optim.SGD(model.parameters(), lr=0.1)
-    with pytest.raises(TypeError, match=r"loss is the class MSELoss: write MSELoss\(\)"):
+    with pytest.raises(TypeError, match=r"MSELoss\(\)"):
         fit(model, table(), nn.MSELoss, sgd, 1)
     for wrong, got in ((lambda x: x, "function: <function"), (nn.Linear, "type: <class")):
-        with pytest.raises(TypeError, match=f"model should be a Module, .* got {got}"):
+        with pytest.raises(TypeError, match=rf"Module.*{got}"):
             fit(wrong, table(), nn.mse_loss, sgd, 1)
 
 
@@ -758,7 +758,7 @@ def test_a_class_in_the_place_of_a_loss_or_a_model_is_refused():
 def test_a_loss_that_returns_no_tensor_is_refused(jit, loss, got):
     model = simple()
     before = model.state_dict()
-    with pytest.raises(TypeError, match=rf"as a Tensor, .*\.item\(\).* it returned {got}"):
+    with pytest.raises(TypeError, match=rf"Tensor.*\.item\(\).*{got}"):
         fit(model, table(), loss, optim.SGD(model.parameters()), 1, jit=jit)
     assert same(model.state_dict(), before)
 
@@ -798,14 +798,14 @@ def test_a_column_of_predictions_beside_a_row_of_targets_is_not_silent(jit):
 
 def test_callbacks_refuse():
     sgd = optim.SGD(simple().parameters())
-    with pytest.raises(ValueError, match=r"StepLR .*another optimizer"):
+    with pytest.raises(ValueError, match=r"StepLR .*optimizer"):
         run(simple(), table(), callbacks=[optim.StepLR(sgd, 1)])
     for wrong in ({"patience": 0}, {"min_delta": -1}, {"mode": "up"}):
         with pytest.raises(ValueError, match=r"should be"):
             EarlyStopping(**wrong)
-    with pytest.raises(ValueError, match="every should be a whole number, 1 or more"):
+    with pytest.raises(ValueError, match=r"every .*whole number, 1"):
         Checkpoint("a.npz", every=0)
-    with pytest.raises(ValueError, match="cannot be written"):
+    with pytest.raises(ValueError, match="writ"):
         Checkpoint("/no/such/directory/a.npz")
 
 
@@ -813,7 +813,7 @@ def test_a_cycle_of_batches_is_no_cycle_of_epochs():
     model = simple()
     sgd = optim.SGD(model.parameters())
     cycle = optim.OneCycleLR(sgd, 0.1, total_steps=120)
-    with pytest.raises(ValueError, match=r"each epoch, 3 in all, .* has 120: write total_steps=3"):
+    with pytest.raises(ValueError, match=r"120.*total_steps=3"):
         run(model, table(), epochs=3, optimizer=sgd, callbacks=[cycle])
 
 
@@ -826,7 +826,7 @@ def test_no_epochs_change_nothing():
 
 def test_an_optimizer_of_another_model_is_refused():
     X, y = table()
-    with pytest.raises(ValueError, match="no parameter of this model"):
+    with pytest.raises(ValueError, match="parameter"):
         fit(network(), (X, y), nn.mse_loss, optim.SGD(network().parameters(), lr=0.1), 1)
 
 

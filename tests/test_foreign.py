@@ -105,7 +105,7 @@ def test_functional_derivatives_stay_there(library):
 
 
 def test_a_graph_that_mixes_libraries_says_so():
-    with pytest.raises(TypeError, match=r"unsupported type: numpy\.ndarray"):
+    with pytest.raises(TypeError, match=r"numpy\.ndarray"):
         Tensor(Foreign(X), requires_grad=True) * X
 
 

@@ -248,7 +248,7 @@ def test_two_parameters_of_one_name_are_refused():
         def __init__(self):
             self.parts = {"a.0": nn.Linear(1, 1), "a": [nn.Linear(1, 1)]}
 
-    with pytest.raises(ValueError, match=r"two parameters are called parts\.a\.0\.weight"):
+    with pytest.raises(ValueError, match=r"parts\.a\.0\.weight"):
         Net().state_dict()
 
 
@@ -354,12 +354,12 @@ def test_wrong_indices_and_variances():
     for i in ([4], [-1], [[0, 7]]):
         with pytest.raises(ValueError, match=r"Embedding\(4, 2\).*rows 0 to 3"):
             layer(i)
-    with pytest.raises(TypeError, match=r"Embedding\(4, 2\) takes integers, got float64"):
+    with pytest.raises(TypeError, match=r"Embedding\(4, 2\) .*integers.*float64"):
         layer([1.0])
     p = np.ones((2, 3))
-    with pytest.raises(ValueError, match=r"\(2, 3\), or each sample, \(2, 1\); got \(3,\)"):
+    with pytest.raises(ValueError, match=r"\(2, 3\).*\(2, 1\).*\(3,\)"):
         nn.gaussian_nll_loss(p, p, np.ones(3))
-    with pytest.raises(ValueError, match=r"negative variance, -1"):
+    with pytest.raises(ValueError, match=r"variance.*-1"):
         nn.gaussian_nll_loss(p, p, -p)
     with pytest.raises(ValueError, match="same shape"):
         nn.gaussian_nll_loss(p, p[0], p)
@@ -447,7 +447,7 @@ def test_a_repr_shows_every_layer_with_its_settings():
 def test_without_averages_no_eval_mode_is_advised():
     for mode in (True, False):
         layer = nn.BatchNorm1d(3, track_running_stats=False).train(mode)
-        with pytest.raises(ValueError, match=r"batch of 1.*two or more$"):
+        with pytest.raises(ValueError, match=r"batch of 1\b(?!.*eval)"):
             layer(np.ones((1, 3)))
 
 
@@ -503,14 +503,14 @@ PLACES = {
 @pytest.mark.parametrize("kind", [nn.ReLU, nn.Linear, nn.Module, dict])
 @pytest.mark.parametrize("place", PLACES)
 def test_a_class_is_refused_where_a_layer_is_meant(place, kind):
-    with pytest.raises(TypeError, match=f"{re.escape(place)} is the class {kind.__name__}"):
+    with pytest.raises(TypeError, match=rf"{re.escape(place)} .*{kind.__name__}\("):
         PLACES[place](kind)
 
 
 @pytest.mark.parametrize("x", [3, None, [nn.Tanh()], {"a": nn.Tanh()}, Tensor(1.0)])
 def test_what_cannot_be_called_is_no_layer(x):
     for make in (nn.Sequential, nn.Residual, nn.Sequential(nn.Tanh()).append):
-        with pytest.raises(TypeError, match=r"should be a module or a function.*\*layers"):
+        with pytest.raises(TypeError, match=r"function.*\*layers"):
             make(x)
 
 
@@ -580,7 +580,7 @@ def test_a_setting_of_another_kind_is_named(make, said):
 
 @pytest.mark.parametrize("make", [lambda: nn.GELU("erf"), lambda: nn.Softplus(0.0)])
 def test_a_setting_out_of_range_is_named(make):
-    with pytest.raises(ValueError, match=r"approximate should be|beta should be a number above 0"):
+    with pytest.raises(ValueError, match=r"approximate .*none|beta .*above 0"):
         make()
 
 

@@ -168,9 +168,9 @@ def test_targets_that_do_not_fit(loss, z, t, settings, said):
 
 @pytest.mark.parametrize("smoothing", [-0.1, 1.1])
 def test_a_smoothing_is_a_share(smoothing):
-    with pytest.raises(ValueError, match="label_smoothing should be a number from 0 to 1"):
+    with pytest.raises(ValueError, match=r"label_smoothing .*0 to 1"):
         nn.CrossEntropyLoss(label_smoothing=smoothing)
-    with pytest.raises(ValueError, match="label_smoothing should be a number from 0 to 1"):
+    with pytest.raises(ValueError, match=r"label_smoothing .*0 to 1"):
         nn.cross_entropy(np.ones((1, 2)), [0], label_smoothing=smoothing)
 
 

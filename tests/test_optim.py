@@ -326,9 +326,9 @@ def test_settings_are_read_and_set_by_name():
     optimizer.lr = 0.1
     assert group["lr"] == 0.1
     assert dict(group)["eps"] == 1e-8
-    with pytest.raises(KeyError, match=r"momentum.*there are params, lr, betas"):
+    with pytest.raises(KeyError, match=r"momentum.*params, lr, betas"):
         group["momentum"] = 1
-    with pytest.raises(ValueError, match="lr should be a number, 0 or more, got -1"):
+    with pytest.raises(ValueError, match=r"lr .*0 or more.*-1"):
         group["lr"] = -1
     with pytest.raises(TypeError, match="add_param_group"):
         group["params"] = []
@@ -392,7 +392,7 @@ def test_what_cannot_be_optimized_is_refused():
     for clip in (optim.clip_grad_norm_, optim.clip_grad_value_):
         with pytest.raises(TypeError, match=r"\[w\]"):
             clip(w, 1)
-        with pytest.raises(ValueError, match="0 or more, got -1"):
+        with pytest.raises(ValueError, match=r"0 or more.*-1"):
             clip([w], -1)
     with pytest.raises(ValueError, match="norm_type"):
         optim.clip_grad_norm_([w], 1, 0)
@@ -429,7 +429,7 @@ def test_what_is_no_list_of_parameters_says_what_to_write(use):
         (model, "Linear"), (model.parameters, "method"), (0.1, r"float: 0\.1"), (None, "NoneType"),
         (nn.Sequential(model), "Linear"), (model.state_dict(), "str: 'weight'"),
     ):  # fmt: skip
-        with pytest.raises(TypeError, match=rf"such as model\.parameters\(\); got {got}"):
+        with pytest.raises(TypeError, match=rf"model\.parameters\(\).*{got}"):
             use(wrong)
 
 
@@ -513,7 +513,7 @@ def test_the_state_of_another_optimizer_is_right_or_refused(make, options, other
     kin = {make, other} <= {optim.Adam, optim.AdamW}
     if make is not other and not kin:
         before = repr(target.state_dict())
-        with pytest.raises(ValueError, match=r"a group has .*, expected "):
+        with pytest.raises(ValueError, match=r"group"):
             target.load_state_dict(source.state_dict())
         assert repr(target.state_dict()) == before
         return
@@ -531,11 +531,11 @@ def test_adamw_stays_adamw():
     target.load_state_dict(source.state_dict())
     group = target.param_groups[0]
     assert (group["decoupled_weight_decay"], group["weight_decay"]) == (True, 0.1)
-    with pytest.raises(ValueError, match="decoupled_weight_decay of AdamW is True, got False"):
+    with pytest.raises(ValueError, match=r"decoupled_weight_decay of AdamW .*True.*False"):
         group["decoupled_weight_decay"] = False
-    with pytest.raises(ValueError, match="decoupled_weight_decay of AdamW is True, got False"):
+    with pytest.raises(ValueError, match=r"decoupled_weight_decay of AdamW .*True.*False"):
         optim.AdamW([{"params": [parameter(1.0)], "decoupled_weight_decay": False}])
-    with pytest.raises(TypeError, match=r"AdamW .*'decoupled_weight_decay'; it takes params, lr"):
+    with pytest.raises(TypeError, match=r"AdamW .*'decoupled_weight_decay'.* params, lr"):
         optim.AdamW([parameter(1.0)], decoupled_weight_decay=False)
 
 
@@ -675,7 +675,7 @@ def test_a_closure_that_returns_no_loss_is_refused():
     pytest.importorskip("scipy", reason="SciPy is not installed: pip install scipy")
     w = parameter(1.0)
     for wrong, got in ((lambda: (w * w).sum().backward(), "NoneType: None"), (lambda: 1, "int: 1")):
-        with pytest.raises(TypeError, match=f"end it with return loss; it returned {got}"):
+        with pytest.raises(TypeError, match=rf"return loss.*{got}"):
             optim.LBFGS([w]).step(wrong)
 
 

@@ -147,7 +147,7 @@ def test_history_of_wide_losses_is_logarithmic_and_of_negative_ones_is_not():
 
 def test_history_of_one_epoch_is_seen_and_of_none_refused():
     assert plot.plot_history(history(loss=[1.0])).axes[0].lines[0].get_marker() == "o"
-    with pytest.raises(ValueError, match="no epochs to plot"):
+    with pytest.raises(ValueError, match="epochs"):
         plot.plot_history(History())
 
 
@@ -254,7 +254,7 @@ def test_histograms_of_equal_or_broken_values_are_drawn():
     model.weight.data = np.full((2, 2), 3.0)
     model.bias.data = [np.nan, np.inf]
     plot.histograms(model)._repr_png_()
-    with pytest.raises(ValueError, match="ReLU has no parameters"):
+    with pytest.raises(ValueError, match="ReLU"):
         plot.histograms(nn.ReLU())
 
 

@@ -126,7 +126,7 @@ def test_functional_is_what_the_layers_are(name):
     if more:
         np.testing.assert_array_equal(getattr(F, name)(X, dim=0), layer(X))
         np.testing.assert_array_equal(getattr(F, name)(X, axis=0), layer(X))
-        with pytest.raises(TypeError, match="two names of one axis"):
+        with pytest.raises(TypeError, match=r"dim.*axis"):
             getattr(F, name)(X, dim=0, axis=0)
 
 
@@ -205,9 +205,9 @@ def test_a_module_of_the_users_may_have_such_names():
 
 
 def test_other_names_are_missed_as_ever():
-    with pytest.raises(AttributeError, match="'Tensor' object has no attribute 'sinh'"):
+    with pytest.raises(AttributeError, match=r"'Tensor' .*'sinh'"):
         T.sinh  # noqa: B018
-    with pytest.raises(AttributeError, match=r"module 'tinygrad_slp.nn' has no attribute 'x'"):
+    with pytest.raises(AttributeError, match=r"'tinygrad_slp\.nn' .*'x'"):
         nn.x  # noqa: B018
     with pytest.raises(ImportError):
         from tinygrad_slp import functional  # noqa: F401

@@ -116,9 +116,9 @@ def test_what_cannot_be_saved_is_named(tmp_path):
         save(model, tmp_path / "m")
     model = nn.Sequential(nn.Tanh())
     model.whole = [model]
-    with pytest.raises(ValueError, match="holds itself"):
+    with pytest.raises(ValueError, match="self"):
         save(model, tmp_path / "m")
-    with pytest.raises(TypeError, match="takes a Module, got dict"):
+    with pytest.raises(TypeError, match=r"Module.*dict"):
         save({}, tmp_path / "m")
     assert os.listdir(tmp_path) == []
 
@@ -156,10 +156,10 @@ def test_bad_files_are_refused_by_name_and_leave_the_model(tmp_path):
             for name, array in model.state_dict().items():
                 np.testing.assert_array_equal(array, before[name])
     path.write_bytes(numpy_side.save(arrays))
-    with pytest.raises(ValueError, match=r"not written by tinygrad_slp.*into=model"):
+    with pytest.raises(ValueError, match=r"into=model"):
         load(path)
     same(load(path, into=model), net())
-    with pytest.raises(TypeError, match="takes a Module, got str"):
+    with pytest.raises(TypeError, match=r"Module.*str"):
         load(path, into="model")
 
 
@@ -208,7 +208,7 @@ def test_descriptions_that_were_made_up_are_refused(old, new, message, tmp_path)
 def test_arrays_that_the_model_lacks_are_named(tmp_path):
     save(net(), tmp_path / "m")
     edit(tmp_path / "m", str, lambda state: dict(state, extra=np.ones(2)))
-    with pytest.raises(ValueError, match="not those of the model it describes: extra"):
+    with pytest.raises(ValueError, match="extra"):
         load(tmp_path / "m")
 
 
@@ -221,7 +221,7 @@ def test_a_file_of_two_parameters_with_one_name_is_refused(tmp_path):
         lambda state: {name: x for name, x in state.items() if name[0] == "a"},
     )
     for into in (None, nn.ModuleDict({"a.0": nn.Linear(1, 1), "a": [nn.Linear(1, 1)]})):
-        with pytest.raises(ValueError, match=r"m: two parameters are called a\.0\.weight"):
+        with pytest.raises(ValueError, match=r"m: .*a\.0\.weight"):
             load(tmp_path / "m", into=into)
 
 

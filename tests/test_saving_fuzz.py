@@ -55,7 +55,7 @@ def check(path):
 def test_a_file_cut_off_is_refused(path, whole, at):
     path.write_bytes(whole[: int(at * (len(whole) - 1))])
     check(path)
-    with pytest.raises(ValueError, match="not a whole safetensors file"):
+    with pytest.raises(ValueError, match="safetensors"):
         load(path)
 
 
