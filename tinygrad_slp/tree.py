@@ -93,15 +93,13 @@ def branches(tree: Any) -> dict[Any, Any] | None:
 
 def like(tree: Any, parts: list[Any]) -> Any:
     """A tree like another that is no leaf, with other parts directly in it."""
+    if isinstance(tree, (tuple, list)):
+        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
     if tree is None:
         return None
-    if isinstance(tree, dict):
-        new = copy(tree)  # of the same class
-        new.update(zip(tree, parts, strict=True))
-        return new
-    if isinstance(tree, Mapping):
-        return dict(zip(tree, parts, strict=True))
-    return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
+    new = copy(tree) if isinstance(tree, dict) and type(tree) is not dict else {}
+    new.update(zip(tree, parts, strict=True))
+    return new
 
 
 def is_module(tree: Any) -> bool:

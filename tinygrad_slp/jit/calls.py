@@ -18,7 +18,7 @@ from ..rules.arguments import BITS
 from . import TraceError
 from .dtypes import COPIES, UFUNCS, dtype_of, is_scalar, loop_dtypes
 from .horizontal import MOST
-from .program import Unmet, is_move, is_number, join, reduced_by
+from .program import Unmet, is_move, is_number, join, reduced_by, replaced
 from .traced import SCATTER
 
 EXTREMES = {np.maximum, np.minimum}
@@ -112,13 +112,7 @@ class Calls:
 
     def array_of(self, x: Any) -> Any:
         """x with arrays in the place of nodes."""
-        if isinstance(x, Node):
-            return self.arrays[x.order]
-        if isinstance(x, tuple | list):
-            return type(x)([self.array_of(part) for part in x])
-        if isinstance(x, dict):
-            return {k: self.array_of(part) for k, part in x.items()}
-        return x
+        return replaced(x, self.arrays)
 
     def simplest(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
         """The same elements with the fewest axes, for a function to which the shape is all one.

@@ -15,6 +15,7 @@ from zlib import crc32
 
 import numpy as np
 
+from ..checks import whole
 from ..recorder import recorder
 from . import TraceError
 from .differences import changes
@@ -155,23 +156,12 @@ class Compiled:
             TypeError: n is no whole number.
             ValueError: n is below 0.
         """
-        if not isinstance(n, int | np.integer) or isinstance(n, bool):
-            raise TypeError(f"loop takes a whole number of steps; got {n!r}")
-        if n < 0:
-            raise ValueError(f"loop takes a number of steps, 0 or more; got {n}")
+        n = whole("n", n, 0)
         args, kwargs = self.in_order(args, kwargs)
-        with self.lock:
-            done = 0
-            parts: list[Any] = []
-            while True:
-                found = self.signed(args, kwargs)
-                if variant := self.ready(found, found.leaves):
-                    many, results = variant.loop(n - done, found.leaves)
-                    done, parts = done + many, [*parts, results]
-                if done == n:
-                    return joined(parts)
-                step = self.step if variant else self  # which says what is wrong
-                done, parts = done + 1, [*parts, stacked([step(*args, **kwargs)])]
+        leaves = self.signed(args, kwargs).leaves
+        return self.many(
+            n, leaves, lambda done: (args, kwargs), lambda v, done: v.loop(n - done, leaves)
+        )
 
     def scan(self, *args: Any, epochs: int | None = None, shuffle: Any = None) -> Any:
         """One step for each index along the first axis of all arguments, as `jax.lax.scan` does.
@@ -189,19 +179,42 @@ class Compiled:
         """
         leaves = self.signed(args, {}).leaves
         n, order = order_of(leaves, epochs, shuffle)
+        if not len(order):
+            return reshaped(np.zeros(0), epochs, n)
+
+        def batch(done: int) -> tuple[list[Any], dict[str, Any]]:
+            return self.filled(args, (x[int(order[done])] for x in leaves)), {}
+
+        run = lambda variant, done: variant.scan(order[done:], leaves)
+        return reshaped(self.many(len(order), leaves, batch, run), epochs, n)
+
+    def many(
+        self,
+        n: int,
+        leaves: Sequence[Any],
+        batch: Callable[[int], tuple[Sequence[Any], dict[str, Any]]],
+        run: Callable[[Variant, int], tuple[int, Any]],
+    ) -> Any:
+        """The results of n steps, stacked: as many at once as a variant can do.
+
+        Args:
+            batch: the arguments of a step, given how many are done.
+            run: has a variant do what is left: how many it did, and their results.
+        """
+        parts: list[Any] = []
+        done, more = 0, True
         with self.lock:
-            done = 0
-            parts: list[Any] = []
-            while done < len(order):
-                slices = self.filled(args, (x[int(order[done])] for x in leaves))
-                if variant := self.ready(self.signed(slices, {}), leaves):
-                    many, results = variant.scan(order[done:], leaves)
-                    done, parts = done + many, [*parts, results]
-                if done < len(order):
-                    slices = self.filled(args, (x[int(order[done])] for x in leaves))
+            while more:
+                args, kwargs = batch(done)
+                if variant := self.ready(self.signed(args, kwargs), leaves):
+                    count, results = run(variant, done)
+                    done, parts = done + count, [*parts, results]
+                if done < n:
+                    args, kwargs = batch(done)
                     step = self.step if variant else self  # which says what is wrong
-                    done, parts = done + 1, [*parts, stacked([step(*slices)])]
-            return reshaped(joined(parts), epochs, n)
+                    done, parts = done + 1, [*parts, stacked([step(*args, **kwargs)])]
+                more = done < n
+        return joined(parts)
 
     def find(self, found: Signature, leaves: Sequence[Any]) -> Variant | None:
         """The variant that does now what the step would do with arguments of this kind."""

@@ -16,7 +16,7 @@ from ..graph import Node
 from ..rule import name
 from ..walk import ancestors
 from .trace import Place
-from .traced import made, mapped, nodes_in
+from .traced import made, mapped, nodes_in, parts_of
 
 
 class Unmet(Exception):
@@ -172,10 +172,10 @@ def exact_text(x: Any, number: Mapping[int, int] | None = None) -> str:
     if isinstance(x, (np.ndarray, np.generic)):
         content = x.tobytes().hex() if x.size <= 64 else digest(x.tobytes())
         return f"{x.dtype.str}{np.shape(x)}{content}"
-    if isinstance(x, (tuple, list)):
-        return f"{type(x).__name__}({', '.join([exact_text(part, number) for part in x])})"
-    if isinstance(x, dict):
-        return ", ".join([f"{k}={exact_text(v, number)}" for k, v in sorted(x.items())])
+    if (parts := parts_of(x)) is not None:
+        keys = ", ".join(map(str, x)) if isinstance(x, dict) else ""
+        texts = ", ".join([exact_text(part, number) for part in parts])
+        return f"{type(x).__name__}({keys}: {texts})"
     return f"{type(x).__name__} {x!r}"
 
 

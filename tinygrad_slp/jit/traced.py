@@ -8,7 +8,7 @@ whoever asks for one as a plain Python or NumPy value is refused.
 
 import math
 import operator
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import wraps
 from os.path import dirname, join
 from traceback import extract_stack
@@ -21,7 +21,7 @@ from ..graph import Node, leaf
 from ..recorder import recorder
 from ..rule import RULES, name
 from ..rules.movement import scatter, take, take_along_axis
-from ..tree import flatten
+from ..tree import flatten, like
 from . import TraceError
 
 Function = Callable[..., Any]
@@ -423,14 +423,16 @@ def masks(index: Any) -> bool:
     return any(isinstance(i, Traced) and i.dtype == bool for i in parts)
 
 
+def parts_of(x: Any) -> Collection[Any] | None:
+    """What is in a tuple, list or dict; None for anything else, as most things are."""
+    kind = type(x)
+    return x.values() if issubclass(kind, dict) else x if issubclass(kind, (tuple, list)) else None
+
+
 def mapped(f: Function, x: Any) -> Any:
-    """f of everything in nested tuples, lists, dicts and slices."""
-    if isinstance(x, (tuple, list)):
-        parts = [mapped(f, part) for part in x]
-        return type(x)(*parts) if hasattr(x, "_fields") else type(x)(parts)
-    if isinstance(x, dict):
-        return {key: mapped(f, part) for key, part in x.items()}
-    return f(x)
+    """f of everything in nested tuples, lists and dicts; a Module is no tree here."""
+    parts = parts_of(x)
+    return f(x) if parts is None else like(x, [mapped(f, part) for part in parts])
 
 
 def known_values(x: Any) -> Any:
@@ -449,17 +451,11 @@ def as_nodes(x: Any) -> Any:
     return mapped(node, x)
 
 
-def nodes_in(parts: Iterable[Any]) -> list[Node]:
+def nodes_in(x: Any) -> list[Node]:
     """The nodes in nested tuples, lists and dicts, in order."""
-    found: list[Node] = []
-    for x in parts:
-        if isinstance(x, Node):
-            found.append(x)
-        elif isinstance(x, (tuple, list)):
-            found += nodes_in(x)
-        elif isinstance(x, dict):
-            found += nodes_in(x.values())
-    return found
+    if isinstance(x, Node):
+        return [x]
+    return [node for part in parts_of(x) or () for node in nodes_in(part)]
 
 
 PACKAGE = join(dirname(dirname(__file__)), "")  # and not another folder that begins like it
