@@ -21,7 +21,7 @@ def test_every_dtype_and_byte_order(dtype, backend):
         step = jit(f, backend=backend)
         for values in ([1, 2, 3, 100], [1, 2, 3, 100], [3, 1, 0, 7]):
             x = np.array(values, dtype)
-            assert step(x).dtype == f(x).dtype
+            assert step(x).dtype == f(x).dtype.newbyteorder("=")
             np.testing.assert_array_equal(step(x), f(x))
 
 
@@ -188,6 +188,31 @@ def test_where_takes_a_number_in_the_dtype_of_the_array_it_meets(dtype, backend)
     step = jit(f, backend=backend)
     for n in (3, 3, 200, 300, -1, 3):
         same(step(x, n), f(x, n), backend)
+
+
+BEYOND = {
+    "below": lambda x: x < 256, "above": lambda x: x > -9, "equal": lambda x: x == -1,
+    "clipped": lambda x: np.clip(x, -1, 300), "chosen": lambda x: np.where(x > 1, x, -1),
+    "Python numbers": lambda x: divmod(x.size, 2)[1] * np.float32(0.5) + x,
+}  # fmt: skip
+
+
+@each_backend
+@pytest.mark.parametrize("f", BEYOND.values(), ids=BEYOND)
+def test_numbers_that_do_not_fit_in_a_dtype_where_numpy_takes_them(f, backend):
+    step, x = jit(f, backend=backend), np.arange(4, dtype=np.uint8)
+    for _ in range(3):
+        same(step(x), f(x), backend)
+
+
+@each_backend
+def test_values_in_another_byte_order_are_computed_with_like_any(backend):
+    x = np.random.default_rng(0).normal(size=(9, 16)).astype(">f8")
+    slope = lambda x: np.sum(np.arctan(tg.grad(lambda x: np.sum(np.arctan(x @ x.T)))(x)))
+    step = jit(tg.grad(slope), backend=backend)
+    for _ in range(3):
+        np.testing.assert_allclose(step(x), tg.grad(slope)(x.astype("f8")), rtol=1e-10)
+    assert Tensor(x).dtype.isnative
 
 
 @each_backend

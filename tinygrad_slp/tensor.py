@@ -153,7 +153,7 @@ def owned(data: Any, dtype: Any = None) -> Any:
         raise TypeError(f"a Tensor is made of numbers in a regular shape: {error}") from None
     if array.dtype.kind not in "biufc":
         raise errors.no_numbers(array.dtype, data)
-    return array
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
 def cast(x: Any, dtype: Any) -> Any:

@@ -16,7 +16,7 @@ from ..graph import Node
 from ..rule import name
 from ..rules.arguments import BITS
 from . import TraceError
-from .dtypes import COPIES, UFUNCS, dtype_of, is_scalar, loop_dtypes
+from .dtypes import COPIES, UFUNCS, dtype_of, has_number_beyond, is_scalar, loop_dtypes
 from .horizontal import MOST
 from .program import Unmet, is_move, is_number, join, reduced_by, replaced
 from .traced import SCATTER
@@ -59,7 +59,8 @@ class Calls:
         inputs, settings, out = node.inputs, node.settings, self.array_of(node)
         if function in UFUNCS:
             return [(number, (out, function, *map(self.held, inputs)))]
-        if isinstance(function, np.ufunc) and is_plain(function) and not settings:
+        is_simple = isinstance(function, np.ufunc) and is_plain(function) and not settings
+        if is_simple and not has_number_beyond(node):
             operands = without_copies(inputs, self.operands(node), out.shape)
             *operands, out = self.simplest([*operands, out])
             if function in EXTREMES:  # NumPy deprecates `np.maximum(a, b, out)`, the fastest way
@@ -73,7 +74,7 @@ class Calls:
         if function in (np.dot, np.matmul) and out.flags.c_contiguous:
             return [(function, (*arrays, out))]
         if function is np.where and dtype_of(inputs[0]).kind == "b":
-            *arrays, out = self.simplest([*(as_array(x, out.dtype) for x in arrays), out])
+            *arrays, out = self.simplest([*map(np.asarray, arrays), out])
             condition, a, b = arrays
             if is_scalar(inputs[2]) and not b.any() and a.dtype == out.dtype in BITS:
                 bits = BITS[out.dtype]  # as in `only`, whose speed this has

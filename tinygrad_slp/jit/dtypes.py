@@ -39,6 +39,13 @@ def ufunc_of(node: Node) -> Any:
     return UFUNCS.get(node.function, node.function)
 
 
+def has_number_beyond(node: Node) -> bool:
+    """Whether a constant int does not fit in what it meets; NumPy compares and clips by it."""
+    pairs = zip(node.inputs, loop_dtypes(node)[0], strict=False)
+    limits = [(x, np.iinfo(d)) for x, d in pairs if type(x) is int and d.kind in "iu"]
+    return any(not info.min <= x <= info.max for x, info in limits)
+
+
 def loop_dtypes(node: Node) -> tuple[list[np.dtype], np.dtype]:
     """What the operands of an elementwise function are cast to, and what it computes."""
     function, result = ufunc_of(node), dtype_of(node)

@@ -158,4 +158,4 @@ class State:
 
 
 def is_plain(x: np.ndarray) -> bool:
-    return x.flags.c_contiguous and x.flags.aligned
+    return x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative

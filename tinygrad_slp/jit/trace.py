@@ -138,7 +138,7 @@ class Trace:
 
     def input(self, place: Place, array: Any) -> Traced:
         if place not in self.inputs:
-            self.inputs[place] = traced_input(array)
+            self.inputs[place] = traced_input(in_native_order(array))
         return Traced(self.inputs[place])
 
     # --- called by Tensors, `record`, and as a `Recorder` ---
@@ -285,6 +285,12 @@ class Trace:
                 "y.detach(), or no_grad() around the call, or backward() or grad() inside the step",
             )
         return self.read(x, array_of(x))
+
+
+def in_native_order(x: Any) -> Any:
+    """An array with bytes in the order of the machine, in which all is computed."""
+    swapped = isinstance(x, np.ndarray) and not x.dtype.isnative
+    return x.astype(x.dtype.newbyteorder("=")) if swapped else x
 
 
 def is_asked_before(node: Node, condition: Condition, given: Mapping[int, Place]) -> bool:

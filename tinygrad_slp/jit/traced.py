@@ -54,7 +54,7 @@ PYTHON: dict[Function, Function] = {
     np.less_equal: operator.le, np.greater: operator.gt, np.greater_equal: operator.ge,
     np.equal: operator.eq, np.not_equal: operator.ne, np.bitwise_and: operator.and_,
     np.bitwise_or: operator.or_, np.bitwise_xor: operator.xor, np.invert: operator.invert,
-    np.left_shift: operator.lshift, np.right_shift: operator.rshift,
+    np.left_shift: operator.lshift, np.right_shift: operator.rshift, np.divmod: divmod,
 }  # fmt: skip
 
 

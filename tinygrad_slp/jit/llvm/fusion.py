@@ -12,7 +12,7 @@ import numpy as np
 
 from ...graph import Node
 from ..calls import may_fail
-from ..dtypes import COPIES, dtype_of, loop_dtypes, shape_of, ufunc_of
+from ..dtypes import COPIES, dtype_of, has_number_beyond, loop_dtypes, shape_of, ufunc_of
 from ..memory import roots, view
 from ..program import Program, is_move, is_number, reduced_by
 from ..traced import SCATTER
@@ -172,7 +172,7 @@ def has_instructions(node: Node) -> bool:
     """Whether an elementwise node of these dtypes has native code, and cannot fail."""
     function = ufunc_of(node)
     wanted, made = loop_dtypes(node)
-    if not all(is_lowered(dtype) for dtype in (*wanted, made)):
+    if not all(is_lowered(dtype) for dtype in (*wanted, made)) or has_number_beyond(node):
         return False
     if wanted[0].kind in "iu" and any(is_number(x) for x in node.parents):
         return False  # a Python int has no limits
