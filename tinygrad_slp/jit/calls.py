@@ -17,9 +17,9 @@ from ..rule import name
 from ..rules.arguments import BITS
 from . import TraceError
 from .dtypes import COPIES, UFUNCS, dtype_of, has_number_beyond, is_scalar, loop_dtypes
-from .horizontal import MOST
+from .horizontal_fusion import MOST
 from .program import Unmet, is_move, is_number, join, reduced_by, replaced
-from .traced import SCATTER
+from .tracer import SCATTER
 
 EXTREMES = {np.maximum, np.minimum}
 

@@ -246,7 +246,7 @@ class Compiled:
         """The program of the latest call: print it, or take `.to_dot()`."""
         if self.latest is None:
             raise RuntimeError("nothing is compiled yet: call the step first")
-        return self.latest.described()
+        return self.latest.listing()
 
     def __reduce__(self) -> Any:
         """Copies are compiled anew, for the step of the copy; a global name stays one."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..graph import Node
 from ..tensor import cast
-from .traced import PYTHON, astype
+from .tracer import PYTHON, astype
 
 NUMBERS = {float: np.dtype(np.float64), int: np.dtype(np.int64)}
 """What a Python number is held as; it takes the dtype of an array that it meets."""

@@ -16,7 +16,7 @@ from ..graph import Node
 from ..rule import name
 from ..walk import ancestors
 from .trace import Place
-from .traced import made, mapped, nodes_in, parts_of
+from .tracer import made, mapped, nodes_in, parts_of
 
 
 class Unmet(Exception):

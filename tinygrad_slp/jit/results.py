@@ -9,7 +9,7 @@ from ..graph import Node, leaf
 from ..tensor import Tensor
 from ..tree import flatten, leaves_like
 from .trace import Recording
-from .traced import Traced
+from .tracer import Tracer
 
 
 class Results:
@@ -52,7 +52,7 @@ class Results:
 
 def finisher(x: Any) -> Callable[[np.ndarray], Any]:
     """What makes a result of the kind of x of an array that will be used again."""
-    value = x.now if isinstance(x, Traced) else x.array if isinstance(x, Tensor) else x
+    value = x.now if isinstance(x, Tracer) else x.array if isinstance(x, Tensor) else x
     if isinstance(x, Tensor):
         return tensor_of_scalar if isinstance(value, np.generic) else tensor_of_array
     if isinstance(value, np.ndarray):

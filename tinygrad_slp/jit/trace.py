@@ -1,6 +1,6 @@
 """The trace: runs a step as ever, and keeps which arrays went in, came out and stayed behind.
 
-While a step is traced, reading the array of a Tensor gives a `Traced` of it. The Tensor itself
+While a step is traced, reading the array of a Tensor gives a `Tracer` of it. The Tensor itself
 holds the plain array all the time: after the trace, everything is as if nobody had watched.
 """
 
@@ -21,18 +21,18 @@ from ..tensor import Tensor
 from ..tree import flatten
 from . import TraceError
 from .buffers import ARRAY, GRAD, array_of
-from .traced import (
-    Traced,
+from .tracer import (
+    Tracer,
     active,
+    constant_tracer,
+    input_node,
     kept,
     record,
     refuse,
-    traced_constant,
-    traced_input,
     without_constants,
 )
 
-RESULTS = Tensor, Traced, np.ndarray, np.generic, int, float, complex, str, bytes
+RESULTS = Tensor, Tracer, np.ndarray, np.generic, int, float, complex, str, bytes
 """What a step may return, beside None; bool is an int."""
 
 
@@ -98,7 +98,7 @@ class Trace:
 
     Attributes:
         shared: the arrays in the scope of the step, by id: what they hold is read anew each time.
-        values: for every Tensor seen, a Traced, or the array of a constant.
+        values: for every Tensor seen, a Tracer, or the array of a constant.
         arguments: what the step calls the Tensors that it is given, and those in their place.
     """
 
@@ -136,10 +136,10 @@ class Trace:
         self.arguments[x] = self.arguments[stand_in] = self.paths[k]
         return stand_in
 
-    def input(self, place: Place, array: Any) -> Traced:
+    def input(self, place: Place, array: Any) -> Tracer:
         if place not in self.inputs:
-            self.inputs[place] = traced_input(in_native_order(array))
-        return Traced(self.inputs[place])
+            self.inputs[place] = input_node(in_native_order(array))
+        return Tracer(self.inputs[place])
 
     # --- called by Tensors, `record`, and as a `Recorder` ---
 
@@ -167,7 +167,7 @@ class Trace:
             self.written[Place("value", tensor)] = array
             self.renewed.add(tensor)
         self.values[tensor] = array
-        return array.now if isinstance(array, Traced) else array
+        return array.now if isinstance(array, Tracer) else array
 
     def read_grad(self, tensor: Tensor, grad: Any) -> Any:
         if grad is not None and not isinstance(grad, Node):
@@ -189,12 +189,12 @@ class Trace:
         return self.numbers[id(cell)]
 
     def write_number(self, cell: np.ndarray, value: Any) -> Any:
-        if not isinstance(value, Traced):
+        if not isinstance(value, Tracer):
             value = float(value)
         elif type(value.now) is not float:
             value = record(float, (value,), {})
         self.numbers[id(cell)] = self.written[Place("number", cell)] = value
-        return value.now if isinstance(value, Traced) else value
+        return value.now if isinstance(value, Tracer) else value
 
     def read_array(self, x: np.ndarray) -> Any:
         """The node of an array in the scope of the step; any other is a constant."""
@@ -203,19 +203,19 @@ class Trace:
         return self.input(Place("array", x), x).node
 
     def operands(self, arrays: Sequence[Any], settings: Any) -> list[Any]:
-        """What a rule is given: arrays that know all NumPy, even where they meet a Traced."""
+        """What a rule is given: arrays that know all NumPy, even where they meet a Tracer."""
         given = [self.read_operand(x) for x in arrays]
-        if any(isinstance(x, Traced) for x in flatten([given, settings])[0]):
-            given = [traced_constant(x) if type(x) is np.ndarray else x for x in given]
+        if any(isinstance(x, Tracer) for x in flatten([given, settings])[0]):
+            given = [constant_tracer(x) if type(x) is np.ndarray else x for x in given]
         return given
 
     def read_operand(self, x: Any) -> Any:
-        """An array in the scope of the step as a Traced; anything else as it is."""
+        """An array in the scope of the step as a Tracer; anything else as it is."""
         return self.input(Place("array", x), x) if id(x) in self.shared else x
 
     def require(self, condition: Condition, x: Any) -> Any:
         x = self.read_operand(x)
-        if not isinstance(x, Traced):
+        if not isinstance(x, Tracer):
             return x
         self.check(x.node, condition)
         return x.now
@@ -261,7 +261,7 @@ class Trace:
         return Recording(
             leaves=leaves,
             outputs=[node_of(x) for x in values],
-            arrays=[np.asarray(x.now) for x in values if isinstance(x, Traced)],
+            arrays=[np.asarray(x.now) for x in values if isinstance(x, Tracer)],
             rebuild=rebuild,
             inputs=self.inputs,
             stores={place: node_of(value) for place, value in stores.items()},
@@ -273,7 +273,7 @@ class Trace:
         )
 
     def leaf_value(self, x: Any) -> Any:
-        """The Traced or constant of one leaf of what the step returned."""
+        """The Tracer or constant of one leaf of what the step returned."""
         if not isinstance(x, Tensor):
             return x
         if x.tracked and x.function is not None and x.parents:
@@ -303,7 +303,7 @@ def is_asked_before(node: Node, condition: Condition, given: Mapping[int, Place]
 
 def node_of(value: Any) -> Any:
     value = without_constants(value)
-    return value.node if isinstance(value, Traced) else value
+    return value.node if isinstance(value, Tracer) else value
 
 
 # --- the watch over Tensors ---

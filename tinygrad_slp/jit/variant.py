@@ -7,14 +7,14 @@ import numpy as np
 
 from ..graph import is_recording
 from ..tensor import Tensor
-from .described import Described
 from .environment import Environment
-from .horizontal import Horizontal
+from .horizontal_fusion import HorizontalFusion
+from .listing import Listing
 from .program import Program, Unmet
 from .replay import Replay
 from .results import Results
 from .signature import Signature
-from .simplifying import read_off
+from .simplify import read_off
 from .state import State, all_hold
 from .trace import Place, Recording
 
@@ -135,7 +135,7 @@ class Variant:
                 return state, native(program, state.buffers, [*arguments, *state.lent])
             except NotLowered as missing:
                 self.reason = f"; there is no native code for {missing}"
-        alike = Horizontal(program)
+        alike = HorizontalFusion(program)
         state = State(program, tensors, alike.groups)
         return state, Replay(alike.fused(), state.buffers, [*arguments, *state.lent])
 
@@ -196,7 +196,7 @@ class Variant:
 
     # --- what it is ---
 
-    def described(self) -> "Described":
+    def listing(self) -> Listing:
         """The program, with what its user calls things."""
         if self.engine is None:
             self.build()
@@ -206,7 +206,7 @@ class Variant:
             if place.kind == "together":
                 names[place] = ", ".join(names[part] for part in place.holder)
         how = self.engine.summary() + self.reason
-        return Described(self.engine.program, names, how, self.engine.remark)
+        return Listing(self.engine.program, names, how, self.engine.remark)
 
 
 def form_of(x: Any) -> tuple[Any, ...]:

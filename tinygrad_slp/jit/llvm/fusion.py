@@ -15,7 +15,7 @@ from ..calls import may_fail
 from ..dtypes import COPIES, dtype_of, has_number_beyond, loop_dtypes, shape_of, ufunc_of
 from ..memory import roots, view
 from ..program import Program, is_move, is_number, reduced_by
-from ..traced import SCATTER
+from ..tracer import SCATTER
 from .lanes import is_lowered
 from .lowering import ELEMENTWISE, identity, lowering
 from .rewriting import gemm, is_in_tiles

@@ -10,7 +10,7 @@ from .program import Program, kind, known_as
 from .trace import Place
 
 
-class Described:
+class Listing:
     """The program of a step, to be printed, or drawn."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Traced: stands in for an array while `jit` watches a step, and records what is done with it.
+"""Tracer: stands in for an array while `jit` watches a step, and records what is done with it.
 
 It speaks NumPy's protocols, so the ordinary code of the library runs on it unchanged, the backward
 pass and the optimizer included. Each operation computes its value as ever and leaves a node of the
@@ -86,7 +86,7 @@ def method(function: Function) -> Function:
     return lambda self, *args, **settings: record(function, (self, *args), settings)
 
 
-class Traced(np.lib.mixins.NDArrayOperatorsMixin):
+class Tracer(np.lib.mixins.NDArrayOperatorsMixin):
     """An array, NumPy scalar or Python number, as a node of the graph that is being recorded."""
 
     __slots__ = ("node",)
@@ -120,7 +120,7 @@ class Traced(np.lib.mixins.NDArrayOperatorsMixin):
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
-        return f"Traced({self.dtype}, shape {self.shape}, now {self.now})"
+        return f"Tracer({self.dtype}, shape {self.shape}, now {self.now})"
 
     # --- operations ---
 
@@ -261,7 +261,7 @@ RETURN_IT = "np functions of the value, or return it from the step and ask outsi
 
 
 def record(function: Function, args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
-    """Calls a function of Traced values: its value, with a node that says how it was made."""
+    """Calls a function of Tracers: its value, with a node that says how it was made."""
     refuse_unrepeatable(function, args, settings)
     known, known_settings = known_values(args), known_values(settings)
     if all(type(x) in (int, float) for x in known):
@@ -281,12 +281,12 @@ def record(function: Function, args: tuple[Any, ...], settings: dict[str, Any]) 
         return y
     if isinstance(y, tuple | list):
         parts = [
-            Traced(made(part, Part(function, i), inputs, parents, node_settings))
+            Tracer(made(part, Part(function, i), inputs, parents, node_settings))
             for i, part in enumerate(y)
         ]
         return type(y)(*parts) if hasattr(y, "_fields") else type(y)(parts)
     node = made(y, function, inputs, parents, node_settings)
-    return Traced(node)
+    return Tracer(node)
 
 
 def made(
@@ -304,8 +304,8 @@ SCATTER = RULES[scatter].run
 
 @wraps(SCATTER)
 def scatter_or_record(x: Any, index: Any = (), shape: tuple[int, ...] = ()) -> Any:
-    """It writes into an array of its own: of Traced values it is recorded as one operation."""
-    if any(isinstance(part, Traced) for part in flatten((x, index))[0]):
+    """It writes into an array of its own: of Tracers it is recorded as one operation."""
+    if any(isinstance(part, Tracer) for part in flatten((x, index))[0]):
         return record(SCATTER, (x,), {"index": index, "shape": shape})
     return SCATTER(x, index=index, shape=shape)
 
@@ -334,19 +334,19 @@ class Part:
         return f"{name(self.function)}[{self.k}]"
 
 
-def traced_input(array: Any) -> Node:
+def input_node(array: Any) -> Node:
     """A value that every replay is given anew."""
     return leaf(Node, array, tracked=True)
 
 
-def traced_constant(array: np.ndarray) -> Traced:
-    """An array that is the same in every replay, as something that can meet a Traced."""
-    return Traced(leaf(Node, array))
+def constant_tracer(array: np.ndarray) -> Tracer:
+    """An array that is the same in every replay, as something that can meet a Tracer."""
+    return Tracer(leaf(Node, array))
 
 
 def without_constants(x: Any) -> Any:
     """x, or the array that it is if it is the same in every replay."""
-    return x.now if isinstance(x, Traced) and not x.node.tracked else x
+    return x.now if isinstance(x, Tracer) and not x.node.tracked else x
 
 
 def kept(x: np.ndarray) -> np.ndarray:
@@ -410,9 +410,9 @@ def require_same_kind(x: Any, exponent: Any) -> None:
     """
     base, now = known_values((x, exponent))
     whole = type(base) is type(now) is int
-    if whole and isinstance(exponent, Traced) and exponent.node.function is not None:
+    if whole and isinstance(exponent, Tracer) and exponent.node.function is not None:
         refuse("a power of whole numbers is a float if the exponent is below 0", "2.0 ** n")
-    if whole or isinstance(exponent, Traced) or now % 1:
+    if whole or isinstance(exponent, Tracer) or now % 1:
         decides, below = (exponent, now < 0) if whole else (x, base < 0)
         same = (lambda value: value < 0) if below else Between(0, math.inf)
         active().require(same, decides)
@@ -420,7 +420,7 @@ def require_same_kind(x: Any, exponent: Any) -> None:
 
 def masks(index: Any) -> bool:
     parts = index if isinstance(index, tuple) else (index,)
-    return any(isinstance(i, Traced) and i.dtype == bool for i in parts)
+    return any(isinstance(i, Tracer) and i.dtype == bool for i in parts)
 
 
 def parts_of(x: Any) -> Collection[Any] | None:
@@ -436,7 +436,7 @@ def mapped(f: Function, x: Any) -> Any:
 
 
 def known_values(x: Any) -> Any:
-    return mapped(lambda part: part.now if isinstance(part, Traced) else part, x)
+    return mapped(lambda part: part.now if isinstance(part, Tracer) else part, x)
 
 
 def as_nodes(x: Any) -> Any:
@@ -444,7 +444,7 @@ def as_nodes(x: Any) -> Any:
 
     def node(part: Any) -> Any:
         part = without_constants(part)
-        if isinstance(part, Traced):
+        if isinstance(part, Tracer):
             return part.node
         return trace.read_array(part) if isinstance(part, np.ndarray) else part
 

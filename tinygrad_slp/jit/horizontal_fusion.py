@@ -30,7 +30,7 @@ Column = tuple[Node, ...]
 """Nodes that are the same for one array after the other."""
 
 
-class Horizontal:
+class HorizontalFusion:
     """What is done alike in a program, found and done once.
 
     Attributes:
