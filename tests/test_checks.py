@@ -1,11 +1,12 @@
 """Checks accept what NumPy takes for a number, and refuse the rest in a sentence with its name."""
 
+import inspect
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from tinygrad_slp import Tensor, checks, data, nn, optim
+from tinygrad_slp import Tensor, checks, data, metrics, nn, optim, train
 from tinygrad_slp.train import Checkpoint, EarlyStopping
 
 NAN, INF = float("nan"), float("inf")
@@ -83,6 +84,53 @@ def of(make, *args, **settings):
 
 
 W = [Tensor([1.0], requires_grad=True)]
+NEEDED = {
+    "params": W, "parameters": W, "in_features": 2, "out_features": 1, "features": 2, "size": 2,
+    "num_embeddings": 3, "embedding_dim": 2, "num_features": 2, "normalized_shape": 2,
+    "sizes": [2, 3, 1], "step_size": 2, "gamma": 0.5, "T_max": 3, "milestones": [2], "max_lr": 0.1,
+    "total_steps": 5, "module": nn.Tanh(), "max_norm": 1, "clip_value": 1, "path": "run.npz",
+    "input": np.array([[0.5, 0.2]]), "var": np.ones((1, 2)), "data": (np.ones((4, 2)),) * 2,
+    "y_true": [0, 1], "y_proba": [0.3, 0.7], "loss": nn.mse_loss, "epochs": 1, "name": "xor",
+    "arrays": (np.ones((4, 2)),),
+}  # fmt: skip
+CLASSES = {"cross_entropy", "nll_loss"}
+KINDS = {"bool": ["no", 1, None], "int": [2.5, "2", True], "float": ["x", True, 1j]}
+
+
+def settings_of_public_functions():
+    """(function, setting, its kind) for all that a signature says is a number or a flag."""
+    tuples = "Calibration", "PrecisionRecallF1"
+    for module in (nn, optim, data, metrics, train):
+        for name in module.__all__:
+            f = getattr(module, name)
+            results = ("Buffer", "Batches", "NonFiniteError", "Training", *tuples)
+            if name not in results and callable(f):
+                for p in inspect.signature(f).parameters.values():
+                    kind = getattr(p.annotation, "__name__", str(p.annotation)).partition(" |")[0]
+                    if p.annotation is p.empty:  # of an optimizer: its numbers may all be fractions
+                        kind = type(p.default).__name__.replace("int", "float")
+                    if kind in KINDS and "str" not in str(p.annotation):
+                        yield pytest.param(f, p.name, kind, id=f"{name}-{p.name}")
+
+
+@pytest.mark.parametrize(("f", "setting", "kind"), [*settings_of_public_functions()])
+def test_every_setting_of_a_public_function_is_of_the_kind_it_says(f, setting, kind):
+    parameters = inspect.signature(f).parameters.values()
+    needed = [p for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+    values = {p.name: NEEDED[p.name] for p in needed if p.name in NEEDED}
+    if "target" in {p.name for p in needed}:
+        values["target"] = np.array([1]) if f.__name__ in CLASSES else np.array([[1.0, -1.0]])
+    if "optimizer" in {p.name for p in needed}:
+        values["optimizer"] = optimizer()
+    if f is train.fit:
+        values["model"] = nn.Linear(2, 2)
+        values["optimizer"] = optim.SGD(values["model"].parameters())
+    arrays = values.pop("arrays", ())
+    for wrong in KINDS[kind]:
+        with pytest.raises((TypeError, ValueError), match=rf"\b{setting}\b"):
+            f(*arrays, **{**values, setting: wrong})
+
+
 SETTINGS = {
     "Linear": (of(nn.Linear, in_features=2, out_features=1), ["in_features", "out_features"]),
     "Dropout": (of(nn.Dropout), ["p"]), "LeakyReLU": (of(nn.LeakyReLU), ["negative_slope"]),

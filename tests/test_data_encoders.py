@@ -208,6 +208,8 @@ def test_unknown_categories():
     np.testing.assert_array_equal(encoder.transform(["Atlantis", "Dream"]), [[0, 0], [0, 1]])
     with pytest.raises(ValueError, match="row 0"):
         encoder.inverse_transform([[0, 0], [0, 1]])
+    with pytest.raises(ValueError, match=r"row 1\b.*NaN"):  # of a model that diverged
+        encoder.inverse_transform([[0.3, 0.7], [np.nan, 1]])
     with pytest.raises(ValueError, match=r"0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 5 more"):
         Labels().fit(range(15)).transform([20])
 

@@ -75,13 +75,13 @@ def test_batches_refuse():
     X = np.zeros((10, 2))
     for error, message, arrays, options in (
         (ValueError, r"one length, got shapes \(10, 2\), \(3,\)", (X, [1, 2, 3]), {"size": 2}),
-        (ValueError, r"arrays with rows, got \(10, 2\), \(\)", (X, 5), {"size": 2}),
-        (ValueError, "got none", (), {"size": 2}),
-        (ValueError, r"without rows: \(0, 2\)", (X[:0],), {"size": 2}),
-        (ValueError, "size should be a whole number, 1 or more, got 0", (X,), {"size": 0}),
+        (ValueError, r"\(10, 2\), \(\)", (X, 5), {"size": 2}),
+        (ValueError, "arrays", (), {"size": 2}),
+        (ValueError, r"rows.*\(0, 2\)", (X[:0],), {"size": 2}),
+        (ValueError, "size .*1 or more.*0", (X,), {"size": 0}),
         (ValueError, "10 rows .*size=11", (X,), {"size": 11, "drop_last": True}),
-        (TypeError, "not True: write a seed, as in shuffle=0", (X,), {"size": 2, "shuffle": True}),
-        (TypeError, "not False: write nothing", (X,), {"size": 2, "shuffle": False}),
+        (TypeError, "True.*shuffle=0", (X,), {"size": 2, "shuffle": True}),
+        (TypeError, "shuffle .*False", (X,), {"size": 2, "shuffle": False}),
         (TypeError, "size", (X, X), {}),
         (TypeError, "size .* got 2.5", (X,), {"size": 2.5}),
     ):

@@ -734,6 +734,8 @@ def test_a_loss_that_is_no_function_is_refused():
         fit(model, (X, y), "mse", sgd, 1)
     with pytest.raises(TypeError, match=r"ndarray.*fit\(model, \(X, y\),"):
         fit(model, X, y, nn.mse_loss, sgd)
+    with pytest.raises(TypeError, match=r"clip .*clip_grad_norm_.*1\.0"):
+        fit(model, (X, y), nn.mse_loss, sgd, 1, clip=1.0)
 
 
 def test_a_class_in_the_place_of_a_loss_or_a_model_is_refused():

@@ -61,11 +61,13 @@ class OneHot(Encoder):
         """The category with the largest entry in each row of y (n, k); probabilities will do.
 
         Raises:
-            ValueError: another number of columns, or a row of zeros.
+            ValueError: another number of columns, a row of zeros, or NaN.
         """
         y = numbers(y)
         if y.shape[1:] != self.categories.shape:
             raise ValueError(f"expected shape (n, {len(self.categories)}), got {y.shape}")
+        if np.any(absent := np.isnan(y).any(axis=1)):
+            raise ValueError(f"row {np.argmax(absent)} has NaN: it belongs to no category")
         if np.any(none := ~y.any(axis=1)):
             raise ValueError(f"row {np.argmax(none)} is all zeros: it belongs to no category")
         x: np.ndarray = self.categories[y.argmax(axis=1)]

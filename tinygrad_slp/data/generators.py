@@ -6,7 +6,7 @@ Generator, or a seed; `noise` the deviation of the normal noise on each coordina
 
 import numpy as np
 
-from ..checks import at_least
+from ..checks import at_least, number, whole
 from ..random import Seed
 
 Data = tuple[np.ndarray, np.ndarray]
@@ -64,6 +64,7 @@ def spirals(
         ValueError: fewer points than classes, or negative noise.
     """
     y = shares(n, classes)
+    turns = number("turns", turns)
     r = 0.1 + 0.9 * along(y)
     angle = 2 * np.pi * (turns * r + y / classes)
     X = r[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
@@ -80,13 +81,13 @@ def blobs(
     """
     y = shares(n, classes)
     rng = np.random.default_rng(rng)
-    centres = rng.uniform(-10, 10, (classes, features))
+    centres = rng.uniform(-10, 10, (classes, whole("features", features, 1)))
     return finished(centres[y], y, noise, rng)
 
 
 def shares(n: int, classes: int) -> np.ndarray:
     """n class indices, sorted, each as often as any other, to one."""
-    if not 1 <= classes <= n:
+    if not whole("classes", classes, 1) <= whole("n", n):
         raise ValueError(f"{n} points are too few for {classes} groups of at least one point each")
     return np.arange(n, dtype=np.int64) * classes // n
 

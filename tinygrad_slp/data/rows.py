@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import whole
+from ..checks import flag, number, whole
 from ..graph import Node
 from ..random import Seed
 from .arrays import as_numpy, foreign
@@ -37,6 +37,7 @@ def batches(*arrays: Any, size: int, shuffle: Seed = None, drop_last: bool = Fal
         right = "a seed, as in shuffle=0" if shuffle else "nothing"
         raise TypeError(f"shuffle is a seed or a Generator, not {shuffle}: write {right}")
     rng = None if shuffle is None else np.random.default_rng(shuffle)
+    flag("drop_last", drop_last)
     return Batches(together("batches", arrays), whole("size", size, 1), rng, drop_last)
 
 
@@ -93,7 +94,8 @@ def train_test_split(
     """
     first, *_ = together("train_test_split", tuple(x for a in arrays for x in columns_of(a)))
     n = first.shape[0]
-    count = int(test_size) if isinstance(test_size, Integral) else math.ceil(test_size * n)
+    size = number("test_size", test_size)
+    count = int(size) if isinstance(test_size, Integral) else math.ceil(size * n)
     if not 0 < count < n:
         raise ValueError(
             f"test_size={test_size} of {n} rows leaves one part empty: it should be a share "

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..checks import whole
 from ..data.column import listed
 from .arguments import both_labels, distinct, numbers, places, probabilities, true_places
 
@@ -160,8 +161,7 @@ def calibration(y_true: Any, y_proba: Any, labels: Any = None, bins: int = 10) -
     Raises:
         ValueError: as `log_loss`; or no bins.
     """
-    if bins < 1:
-        raise ValueError(f"bins should be at least 1, got {bins}")
+    bins = whole("bins", bins, 1)
     p = probabilities(y_proba)
     at, _ = true_places(y_true, labels, p)
     right, p = (at == 1, p) if p.ndim == 1 else (p.argmax(axis=1) == at, p.max(axis=1))

@@ -173,8 +173,8 @@ class Softmax(Module):
             raise TypeError(
                 f"dim and axis are two names of one axis, got dim={dim!r}, axis={axis!r}"
             )
-        given = axis if dim is None else dim
-        self.dim = -1 if given is None else whole("dim", given)
+        named = ("axis", axis) if dim is None else ("dim", dim)
+        self.dim = -1 if named[1] is None else whole(*named)
 
     def forward(self, input: Any) -> Any:
         return rules.softmax(input, axis=self.dim)

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..checks import probability
 from ..random import Seed
 from .activations import ReLU
 from .layers import Dropout, Linear
@@ -240,6 +241,7 @@ class MLP(Sequential):
             )
         if norm is not None and norm not in NORMS:
             raise ValueError(f'norm should be "batch", "layer" or None, got {norm!r}')
+        probability("dropout", dropout)
         rng = np.random.default_rng(rng)
         layers: list[Any] = []
         for inputs, outputs in pairwise(sizes[:-1]):

@@ -69,7 +69,7 @@ class Linear(Module):
         self.weight = Tensor(weight, requires_grad=True, dtype=dtype)
         self.bias = (
             Tensor(rng.uniform(-bound, bound, out_features), requires_grad=True, dtype=dtype)
-            if bias
+            if flag("bias", bias)
             else None
         )
 

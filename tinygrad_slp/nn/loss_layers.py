@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..checks import positive, probability
+from ..checks import flag, positive, probability, whole
 from .losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -59,6 +59,10 @@ class Loss(Module):
 def buffer(weight: Any) -> Buffer | None:
     """Weights as state of a loss, as in PyTorch."""
     return None if weight is None else Buffer(weight)
+
+
+def index(ignore_index: int | None) -> int | None:
+    return None if ignore_index is None else whole("ignore_index", ignore_index)
 
 
 class MSELoss(Loss):
@@ -123,7 +127,7 @@ class NLLLoss(Loss):
     ) -> None:
         super().__init__(reduction)
         self.weight = buffer(weight)
-        self.ignore_index = ignore_index
+        self.ignore_index = index(ignore_index)
 
 
 class CrossEntropyLoss(Loss):
@@ -146,7 +150,7 @@ class CrossEntropyLoss(Loss):
     ) -> None:
         super().__init__(reduction)
         self.weight = buffer(weight)
-        self.ignore_index = ignore_index
+        self.ignore_index = index(ignore_index)
         self.label_smoothing = probability("label_smoothing", label_smoothing)
 
 
@@ -159,7 +163,7 @@ class GaussianNLLLoss(Loss):
 
     def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
         super().__init__(reduction)
-        self.full = full
+        self.full = flag("full", full)
         self.eps = positive("eps", eps)
 
     def forward(self, input: Any, target: Any, var: Any) -> Any:  # type: ignore[override]

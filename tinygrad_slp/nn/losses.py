@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import Between, positive, probability, require
+from ..checks import Between, flag, positive, probability, require, whole
 from ..graph import Node
 from ..rules import log_softmax, networks, relu, softplus
 from ..rules.arguments import floats, shaped
@@ -174,6 +174,8 @@ def class_indices(loss: str, scores: Any, target: Any, ignore_index: int | None)
     Raises:
         ValueError: other shapes, indices that are no integers, or no such class.
     """
+    if ignore_index is not None:
+        whole("ignore_index", ignore_index)
     t = shaped(target.array if isinstance(target, Node) else target)
     expected = (*scores.shape[:1], *scores.shape[2:]) if scores.ndim > 1 else ()
     if not scores.ndim or t.shape != expected or t.dtype.kind not in "iu":
@@ -349,7 +351,7 @@ def gaussian_nll_loss(
     v = variances(p, var)
     now = v.array if isinstance(v, Node) else v
     v = v + np.maximum(eps - now, 0)  # not max(v, ε): there would be no gradient out of there
-    constant = 0.5 * math.log(2 * math.pi) if full else 0.0
+    constant = 0.5 * math.log(2 * math.pi) if flag("full", full) else 0.0
     return reduce(0.5 * (np.log(v) + np.square(p - t) / v) + constant, reduction)
 
 

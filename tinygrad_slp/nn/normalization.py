@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import at_least, probability, whole
+from ..checks import at_least, flag, probability, whole
 from ..rules.arguments import shaped
 from ..rules.networks import moments, standardize
 from ..tensor import Tensor
@@ -57,12 +57,14 @@ class BatchNorm1d(Module):
         self.num_features = num_features = whole("num_features", num_features, 1)
         self.eps = at_least("eps", eps, 0)
         self.momentum = None if momentum is None else probability("momentum", momentum)
+        affine, bias = flag("affine", affine), flag("bias", bias)
+        track = flag("track_running_stats", track_running_stats)
         zeros, ones = np.zeros(num_features, dtype), np.ones(num_features, dtype)
         self.weight = Tensor(ones, requires_grad=True) if affine else None
         self.bias = Tensor(zeros, requires_grad=True) if affine and bias else None
-        self.running_mean = Buffer(zeros) if track_running_stats else None
-        self.running_var = Buffer(ones) if track_running_stats else None
-        self.num_batches_tracked = Buffer(0) if track_running_stats else None
+        self.running_mean = Buffer(zeros) if track else None
+        self.running_var = Buffer(ones) if track else None
+        self.num_batches_tracked = Buffer(0) if track else None
 
     def forward(self, input: Any) -> Any:
         x = shaped(input, float)
@@ -152,7 +154,8 @@ class LayerNorm(Module):
             raise ValueError("LayerNorm needs an axis of x to go over, got ()")
         self.normalized_shape = shape
         self.eps = at_least("eps", eps, 0)
-        affine, bias = elementwise_affine, elementwise_affine and bias
+        affine = flag("elementwise_affine", elementwise_affine)
+        bias = flag("bias", bias) and affine
         self.weight = Tensor(np.ones(shape, dtype), requires_grad=True) if affine else None
         self.bias = Tensor(np.zeros(shape, dtype), requires_grad=True) if bias else None
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import at_least, whole
 from ..tensor import Tensor
 from ..walk import forget, gradient
 from .group import parameters_in
@@ -33,8 +34,8 @@ class LBFGS:
         found: what SciPy says of the latest step: `fun`, the loss after it, `nit`, `message`, ...
 
     Raises:
-        TypeError: params are not Tensors.
-        ValueError: no params, a parameter twice.
+        TypeError: params are not Tensors, or a setting is no number.
+        ValueError: no params, a parameter twice, or a setting out of range.
     """
 
     def __init__(
@@ -48,12 +49,13 @@ class LBFGS:
     ) -> None:
         self.params = parameters_in(params)
         self.found: Any = None
+        max_iter = whole("max_iter", max_iter, 1)
         self.options = {
             "maxiter": max_iter,
-            "maxfun": max_iter * 5 // 4 if max_eval is None else max_eval,
-            "gtol": tolerance_grad,
-            "ftol": tolerance_change,
-            "maxcor": history_size,
+            "maxfun": max_iter * 5 // 4 if max_eval is None else whole("max_eval", max_eval, 1),
+            "gtol": at_least("tolerance_grad", tolerance_grad, 0),
+            "ftol": at_least("tolerance_change", tolerance_change, 0),
+            "maxcor": whole("history_size", history_size, 1),
         }
 
     def zero_grad(self, set_to_none: bool = True) -> None:

@@ -90,7 +90,7 @@ class RowFeed:
 
 
 class BatchFeed:
-    """BatchFeed (x, y) that an iterable gives anew each epoch, in its own order: blocks of one.
+    """Batches (x, y) that an iterable gives again each epoch, in its own order: blocks of one.
 
     If it has a Generator in a field `rng`, as `data.batches` has, that is what shuffles.
     """

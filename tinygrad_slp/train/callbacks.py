@@ -17,7 +17,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from ..checks import at_least, whole
+from ..checks import at_least, flag, whole
 from ..table import counted
 from . import checkpoint
 from .training import Training
@@ -62,7 +62,7 @@ class EarlyStopping:
         self.min_delta = at_least("min_delta", min_delta, 0)
         self.monitor = monitor
         self.sign = 1 if mode == "min" else -1
-        self.restore_best = restore_best
+        self.restore_best = flag("restore_best", restore_best)
         self.on_train_begin()
 
     def on_train_begin(self, training: Training | None = None) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import whole
+from ..checks import flag, whole
 from ..jit import BACKENDS
 from ..nn import Module
 from ..optim import Optimizer
@@ -88,6 +88,7 @@ def fit(
             operation made it, and has the history.
         ValueError, TypeError: data, arguments or checkpoint that cannot be right.
     """
+    flag("progress", progress)
     training = prepared(
         TrainingStep(model, loss, optimizer, clip),
         data, validation, metrics or {}, callbacks, epochs, batch_size, shuffle,
@@ -200,6 +201,11 @@ def refuse_step(step: TrainingStep) -> None:
         raise TypeError(
             f"loss should be a function, got {type(loss).__name__}; data is one pair: "
             "fit(model, (X, y), loss, optimizer, epochs)"
+        )
+    if step.clip is not None and not callable(step.clip):
+        raise TypeError(
+            "clip should be a function of the parameters, such as "
+            f"lambda params: optim.clip_grad_norm_(params, 1.0); got {step.clip!r:.60}"
         )
     if not isinstance(optimizer, Optimizer):
         raise TypeError(
