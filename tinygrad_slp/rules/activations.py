@@ -12,7 +12,7 @@ import numpy as np
 from ..graph import differentiable
 from ..rule import REAL
 from .arguments import floats, only, times
-from .reductions import kept
+from .reductions import add_up, kept
 
 __all__ = [
     "elu", "gelu", "leaky_relu", "log_softmax", "logsumexp", "relu", "sigmoid", "silu", "softmax",
@@ -160,15 +160,15 @@ def largest(x: Array, axis: Axis) -> Array:
 def rest(e: Array, axis: Axis) -> Array:
     """Σ e − 1, where the largest e is 1, with the axes kept: the small ones are not rounded off."""
     ones = only(np.equal(e, 1), e)
-    others = np.add.reduce(e - ones, axis=axis, keepdims=True)
-    return others + (np.add.reduce(ones, axis=axis, keepdims=True) - 1)
+    others = add_up(e - ones, axis, keepdims=True)
+    return others + (add_up(ones, axis, keepdims=True) - 1)
 
 
 def softmax_slope(g: Array, y: Array, x: Array, axis: Axis = -1) -> Array:
     """y ⊙ (g − Σ g ⊙ y), the same for g less a number: that at the largest y, which may be 1."""
     chosen = only(np.equal(y, largest(y, axis)), g)
-    g = g - chosen.sum(axis=axis, keepdims=True)
-    return y * (g - (g * y).sum(axis=axis, keepdims=True))
+    g = g - add_up(chosen, axis, keepdims=True)
+    return y * (g - add_up(g * y, axis, keepdims=True))
 
 
 @differentiable(softmax_slope, domain=REAL, examples=over_axes)
@@ -182,7 +182,7 @@ def softmax(x: Array, axis: Axis = -1) -> Array:
     """
     x = floats(x)
     e = np.exp(x - largest(x, axis))
-    return e / np.add.reduce(e, axis=axis, keepdims=True)
+    return e / add_up(e, axis, keepdims=True)
 
 
 @differentiable(
@@ -201,7 +201,7 @@ def complement(x: Array, axis: Axis = -1) -> Array:
 
 @differentiable(
     lambda g, y, x, axis=-1: (
-        g * complement(x, axis) - softmax(x, axis) * (g.sum(axis=axis, keepdims=True) - g)
+        g * complement(x, axis) - softmax(x, axis) * (add_up(g, axis, keepdims=True) - g)
     ),
     domain=REAL,
     examples=over_axes,

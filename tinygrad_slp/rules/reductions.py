@@ -47,17 +47,22 @@ BLOCK = 64
 
 
 def add_up(x, axis=None, *, keepdims=False):
-    """Σ x. Long columns in blocks of rows, so that the rounding of one does not reach the next.
+    """Σ x. Long columns in blocks of rows, so that the rounding of one does not reach the next; of
+    several axes one after the other.
 
     NumPy adds halves together only along the last axis; along the others it adds row after row.
     """
     if x.size < LONG or x.ndim < 2 or axis is None or isinstance(x, Node):  # whose rule comes here
         return np.add.reduce(x, axis=axis, keepdims=keepdims)
     axes = axes_of(axis, x.ndim)
-    long = [a for a in axes if a < x.ndim - 1 and x.shape[a] >= LONG]
-    if not long or len(axes) == x.ndim:
+    n = math.prod([x.shape[a] for a in axes])
+    if n < LONG or axes == [x.ndim - 1] or len(axes) == x.ndim:
         return np.add.reduce(x, axis=axis, keepdims=keepdims)
-    a = long[0]
+    if len(axes) > 1:  # the last one first: along it halves are added
+        *others, last = sorted(axes)
+        y = add_up(add_up(x, last, keepdims=True), tuple(others), keepdims=True)
+        return y if keepdims else np.squeeze(y, axis=tuple(axes))
+    a = axes[0]
     before, n, after = x.shape[:a], x.shape[a] // BLOCK, x.shape[a + 1 :]
     whole = (slice(None),) * a
     blocks = np.reshape(x[*whole, : BLOCK * n], (*before, BLOCK, n, *after))
