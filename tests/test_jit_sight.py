@@ -417,3 +417,85 @@ def test_a_partial_has_the_name_of_its_function_in_messages():
     with pytest.warns(UserWarning, match="scaled was traced 8 times"):
         for n in range(8):
             compiled(np.ones(n))
+
+
+# --- what is equal, and another ---
+
+
+class Field:
+    def __init__(self, value):
+        self.value = value
+
+
+class Slot:
+    __slots__ = ("value",)
+
+    def __init__(self, value):
+        self.value = value
+
+
+class Layer(nn.Module):
+    def __init__(self, value):
+        self.value = value
+
+
+def by_default(value):
+    def read(value=value):
+        return value
+
+    return read, lambda new: setattr(read, "__defaults__", (new,))
+
+
+def in_closure(value):
+    def put(new):
+        nonlocal value
+        value = new
+
+    return lambda: value, put
+
+
+def in_global(value):
+    variables = {"value": value}
+    exec("def read(): return value", variables)
+    return variables["read"], lambda new: variables.update(value=new)
+
+
+def in_item(container, key):
+    return lambda: container[key], lambda new: container.__setitem__(key, new)
+
+
+def in_field(holder):
+    return lambda: holder.value, lambda new: setattr(holder, "value", new)
+
+
+PLACES = {
+    "a default": by_default,
+    "a closure": in_closure,
+    "a global": in_global,
+    "a dict": lambda value: in_item({"a": value}, "a"),
+    "a list": lambda value: in_item([value], 0),
+    "a field": lambda value: in_field(Field(value)),
+    "a slot": lambda value: in_field(Slot(value)),
+    "a Module": lambda value: in_field(Layer(value)),
+}
+
+
+@each_backend
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("listed", [False, True], ids=["alone", "in a list"])
+def test_a_parameter_replaced_by_an_equal_one_is_left_alone(place, listed, backend):
+    old, new = Tensor([2.0]), Tensor([5.0])
+    read, put = PLACES[place]([old] if listed else old)
+
+    def step():
+        w = read()[0] if listed else read()
+        w.data = w.data + 1
+
+    compiled = jit(step, backend=backend)
+    for _ in range(3):
+        compiled()
+    assert old == new
+    put([new] if listed else new)
+    for _ in range(3):
+        compiled()
+    assert (old.item(), new.item()) == (5, 8)
