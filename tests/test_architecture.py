@@ -15,7 +15,7 @@ PACKAGE = Path(tinygrad_slp.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 ORDER = [
     "rule", "errors", "recorder", "graph", "checks", "walk", "tensor", "rules", "tree", "autodiff",
-    "random", "nn", "optim", "jit", "table", "check", "data", "metrics", "saving", "summary",
+    "random", "nn", "optim", "dot", "jit", "table", "check", "data", "metrics", "saving", "summary",
     "draw", "plot", "train", "sklearn", "tutorial", "notebook", "pytorch", "__init__",
     "commands", "cli", "__main__",
 ]  # fmt: skip

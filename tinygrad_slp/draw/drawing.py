@@ -8,7 +8,7 @@ from typing import Any
 from ..tensor import Tensor
 from .graph import Vertex, is_small, labels, vertices
 from .svg import svg
-from .text import dot, mermaid
+from .text import graphviz, mermaid
 
 
 class Drawing:
@@ -30,7 +30,7 @@ class Drawing:
 
     @cached_property
     def dot(self) -> str:
-        return dot(self.vertices)
+        return graphviz(self.vertices)
 
     @cached_property
     def mermaid(self) -> str:

@@ -1,29 +1,23 @@
 """A drawing as text, for programs that place the boxes themselves: Graphviz and Mermaid."""
 
+from ..dot import dot
 from .graph import Vertex
 from .svg import FILL, STROKE
 
 MERMAID = {"#": "#35;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "&": "#amp;", "`": "#96;"}
 
 
-def dot(vertices: list[Vertex]) -> str:
+def graphviz(vertices: list[Vertex]) -> str:
     """The drawing in the language of Graphviz."""
-    lines = [
-        "digraph {",
-        '  ordering="in"',
-        '  node [fontname="monospace" fontsize=11 shape=box style="filled"]',
-    ]
+    found = {}
     for k, vertex in enumerate(vertices):
-        text = "\\n".join(escaped(line) for line in (vertex.title, *vertex.lines))
         style = ' style="filled,rounded"' if vertex.kind == "operation" else ""
-        colors = f'fillcolor="{FILL[vertex.kind]}" color="{STROKE[vertex.kind]}"'
-        lines.append(f'  n{k} [label="{text}" {colors}{style}]')
-    lines += [f"  n{s} -> n{k}" for k, vertex in enumerate(vertices) for s in vertex.inputs]
-    return "\n".join([*lines, "}\n"])
-
-
-def escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
+        colors = f'fillcolor="{FILL[vertex.kind]}" color="{STROKE[vertex.kind]}"{style}'
+        label = "\n".join((vertex.title, *vertex.lines))
+        found[f"n{k}"] = label, colors, [f"n{source}" for source in vertex.inputs]
+    return dot(
+        ['ordering="in"', 'node [fontname="monospace" fontsize=11 shape=box style="filled"]'], found
+    )
 
 
 def mermaid(vertices: list[Vertex]) -> str:

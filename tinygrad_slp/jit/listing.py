@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..dot import dot
 from ..graph import Node
 from .program import Program, kind, known_as
 from .trace import Place
@@ -30,7 +31,7 @@ class Listing:
 
     def to_dot(self) -> str:
         """The program as a graph, in the language of Graphviz."""
-        return dot(self.program, self.names)
+        return graphviz(self.program, self.names)
 
 
 def text(program: Program, names: Mapping[Place, str], remark: Callable[[Node], str] = str) -> str:
@@ -85,25 +86,17 @@ def spelled(x: Any, called: Mapping[int, str]) -> str:
     return str(x)
 
 
-def dot(program: Program, names: Mapping[Place, str]) -> str:
-    """The program as a graph in the DOT language of Graphviz."""
-    lines = ["digraph {", "  node [shape=box, fontname=monospace];"]
+def graphviz(program: Program, names: Mapping[Place, str]) -> str:
+    """The program as a graph in the language of Graphviz."""
+    rounded = "style=rounded"
+    found: dict[str, tuple[str, str, list[str]]] = {}
     for place, x in program.inputs.items():
-        label = quoted(f"{names.get(place, place.kind)}\n{kind(x)}")
-        lines.append(f"  n{x.order} [label={label}, style=rounded];")
-    for node in program.nodes:
-        label = quoted(f"{known_as(node)}\n{kind(node)}")
-        lines.append(f"  n{node.order} [label={label}];")
-        lines += [f"  n{x.order} -> n{node.order};" for x in node.parents]
-    for k, (label, x) in enumerate(
-        [*(("returned", x) for x in program.outputs)]
-        + [(names.get(place, place.kind), x) for place, x in program.stores.items()]
-    ):
-        lines.append(f"  end{k} [label={quoted(label)}, style=rounded];")
-        if isinstance(x, Node):
-            lines.append(f"  n{x.order} -> end{k};")
-    return "\n".join([*lines, "}"])
-
-
-def quoted(label: str) -> str:
-    return '"' + label.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+        found[f"n{x.order}"] = f"{names.get(place, place.kind)}\n{kind(x)}", rounded, []
+    for x in program.nodes:
+        sources = [f"n{parent.order}" for parent in x.parents]
+        found[f"n{x.order}"] = f"{known_as(x)}\n{kind(x)}", "", sources
+    stores = [(names.get(place, place.kind), x) for place, x in program.stores.items()]
+    for k, (label, x) in enumerate([*(("returned", x) for x in program.outputs), *stores]):
+        sources = [f"n{x.order}"] if isinstance(x, Node) else []
+        found[f"end{k}"] = label, rounded, sources
+    return dot(["node [shape=box, fontname=monospace]"], found)
