@@ -115,8 +115,8 @@ class Node:
     grad: Self | None
     tracked: bool
     function: Function | None
-    inputs: tuple[Any, ...]
-    parents: tuple[Any, ...]
+    inputs: Sequence[Any]
+    parents: Sequence[Any]
     settings: dict[str, Any]
     order: int
 
@@ -214,14 +214,15 @@ def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any
     if rule.broadcasts and y.size > node.array.size and y.ndim > 1:
         warn_if_crossed(rule, arrays)
     for k in changeable:
-        arrays[k] = frozen(arrays[k])
+        x = arrays[k]
+        arrays[k] = x.copy() if type(x) is np.ndarray and active is None else frozen(x)
     node = new(type(node))
     node.array = y
     node.grad = None
     node.tracked = True
     node.function = rule.function
-    node.inputs = tuple(arrays)
-    node.parents = tuple(parents)
+    node.inputs = arrays
+    node.parents = parents
     node.settings = settings
     node.order = clock()
     return node

@@ -20,7 +20,7 @@ from ..rules.arguments import floats, shaped
 def arrays(loss: str, prediction: Any, target: Any) -> tuple[Any, Any]:
     """Prediction and target with shapes that are equal, or an error that shows both."""
     p = floats(prediction)
-    t = shaped(target, p)
+    t = target if hasattr(target, "shape") else shaped(target, p)
     if p.shape != t.shape:
         hint = "reshape one of them to the shape of the other"
         if p.size == t.size:
@@ -58,7 +58,7 @@ def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
         ValueError: p and t differ in shape, or another reduction.
     """
     p, t = arrays("mse_loss", input, target)
-    if known(reduction) == "mean":
+    if reduction == "mean":
         return networks.mean_squared_error(p, t)
     return reduce(np.square(p - t), reduction)
 

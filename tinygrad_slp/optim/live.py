@@ -22,7 +22,7 @@ class Live:
     def __get__(self, owner: Any, cls: type) -> Any:
         if owner is None:
             return self
-        cell, active = vars(owner)[self.name], recorder.get()
+        cell, active = owner.__dict__[self.name], recorder.get()
         # A Python float, so that float32 parameters stay float32 whatever they are multiplied by.
         return float(cell) if active is None else active.read_number(cell)
 

@@ -53,7 +53,7 @@ def add_up(x, axis=None, *, keepdims=False):
     NumPy adds halves together only along the last axis; along the others it adds row after row.
     """
     if x.size < LONG or x.ndim < 2 or axis is None or isinstance(x, Node):  # whose rule comes here
-        return np.add.reduce(x, axis=axis, keepdims=keepdims)
+        return np.add.reduce(x, axis, keepdims=keepdims)
     axes = axes_of(axis, x.ndim)
     n = math.prod([x.shape[a] for a in axes])
     if n < LONG or axes == [x.ndim - 1] or len(axes) == x.ndim:
