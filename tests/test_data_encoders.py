@@ -125,14 +125,14 @@ def test_standardizer_of_a_target():
 def test_standardizer_refuses():
     fitted = Standardizer().fit([[1.0, 2], [3, 4]])
     for message, call in {
-        r"inf in row 1, column 0 is not a finite": lambda: Standardizer().fit([[1], [np.inf]]),
+        r"inf in row 1, column 0.*finite": lambda: Standardizer().fit([[1], [np.inf]]),
         r"values in column 1 are missing": lambda: Standardizer().fit([[1, np.nan]]),
-        r"all 0 values are missing": lambda: Standardizer().fit([]),
-        r"got <U1 of \(1,\)": lambda: Standardizer().fit(["a"]),
-        r"got float64 of \(1, 1, 1\)": lambda: Standardizer().fit([[[1.0]]]),
-        r"fitted to shape \(n, 2\), got \(2, 3\)": lambda: fitted.transform(np.ones((2, 3))),
-        r"fitted to shape \(n, 2\), got \(2,\)": lambda: fitted.inverse_transform([1, 2]),
-        r"-1e\+308 in row 0, column 0 is too far from the mean": lambda: Standardizer().fit(
+        r"all 0": lambda: Standardizer().fit([]),
+        r"<U1 of \(1,\)": lambda: Standardizer().fit(["a"]),
+        r"float64 of \(1, 1, 1\)": lambda: Standardizer().fit([[[1.0]]]),
+        r"shape \(n, 2\).*\(2, 3\)": lambda: fitted.transform(np.ones((2, 3))),
+        r"shape \(n, 2\).*\(2,\)": lambda: fitted.inverse_transform([1, 2]),
+        r"-1e\+308 in row 0, column 0.*mean": lambda: Standardizer().fit(
             [[1e308], [1e308], [1e308]]).transform([[-1e308]]),
     }.items():  # fmt: skip
         with pytest.raises(ValueError, match=message):
@@ -227,7 +227,7 @@ def test_labels_of_python_objects():
 def test_categories_refuse():
     labels, letters = Labels().fit(["a", "b"]), OneHot().fit(["a", "b"])
     for message, call in {
-        "unknown label 'c' in row 0; known are 'a', 'b'$": lambda: labels.transform(["c"]),
+        r"'c' in row 0.*'a', 'b'$": lambda: labels.transform(["c"]),
         r"numbers \(int64\).*strings": lambda: labels.transform([1]),
         r"strings \(<U1\), .*numbers": lambda: OneHot().fit([1]).transform(["1"]),
         "label in row 1 is missing": lambda: Labels().fit(["a", ""]),
@@ -235,18 +235,18 @@ def test_categories_refuse():
         "no rows": lambda: OneHot().fit([]),
         "no class -1: .* 0 to 1": lambda: labels.inverse_transform([0, -1]),
         "no class 2": lambda: labels.inverse_transform(2),
-        r"got float64; of scores \(n, k\)": lambda: labels.inverse_transform([[0.2, 0.8]]),
-        r"expected shape \(n, 2\), got \(2,\)": lambda: letters.inverse_transform([1, 0]),
-        '"error" or "ignore", got \'zeros\'': lambda: OneHot("zeros"),
-        r"2 in row 1 is not a string: a column": lambda: OneHot().fit(["a", 2]),
-        r"\[1\] in row 0 is not a number": lambda: OneHot().fit(
+        r"float64.* \(n, k\)": lambda: labels.inverse_transform([[0.2, 0.8]]),
+        r"shape \(n, 2\).*\(2,\)": lambda: letters.inverse_transform([1, 0]),
+        '"error" or "ignore".*\'zeros\'': lambda: OneHot("zeros"),
+        r"2 in row 1.*string": lambda: OneHot().fit(["a", 2]),
+        r"\[1\] in row 0.*number": lambda: OneHot().fit(
             np.array([[1], None], dtype=object)),
-        r"a column has shape \(n,\), got \(1, 1\)": lambda: Labels().fit([[1]]),
-        r"dates and times \(datetime64\[D\]\)": lambda: OneHot().fit(
+        r"shape \(n,\).*\(1, 1\)": lambda: Labels().fit([[1]]),
+        r"dates .*\(datetime64\[D\]\)": lambda: OneHot().fit(
             np.array(["2020-01-01"], dtype="datetime64[D]")),
-        "inf in row 1 is not a finite number": lambda: OneHot().fit([1, np.inf]),
-        "numbers or strings, got complex128": lambda: Labels().fit([1j]),
-        r"numbers or strings, got \|S1": lambda: Labels().fit(np.array([b"a"])),
+        r"inf in row 1.*finite": lambda: OneHot().fit([1, np.inf]),
+        r"numbers or strings.*complex128": lambda: Labels().fit([1j]),
+        r"numbers or strings.*\|S1": lambda: Labels().fit(np.array([b"a"])),
     }.items():  # fmt: skip
         with pytest.raises(ValueError, match=message):
             call()
@@ -330,11 +330,11 @@ def test_the_missing_values_of_pandas_are_missing():
 def test_tables_refuse():
     fitted = TableEncoder().fit(TABLE)
     for message, call in {
-        r"column 'island': unknown category 'c' in row 1; known are 'a', 'b'": lambda:
+        r"column 'island': .*'c' in row 1.*'a', 'b'": lambda:
             fitted.transform({**TABLE, "island": ["a", "c", "a"]}),
-        r"columns missing: 'mass', 'island'; there are 'year', 'sex'": lambda:
+        r"'mass', 'island'.*'year', 'sex'": lambda:
             fitted.transform({name: TABLE[name] for name in ("year", "sex")}),
-        r"column 'mass': expected numbers .* got <U1": lambda:
+        r"column 'mass': .*<U1": lambda:
             fitted.transform({**TABLE, "mass": ["a", "b", "c"]}),
         r"column 'sex': .*numbers": lambda:
             fitted.transform({**TABLE, "sex": [1, 2, 3]}),
@@ -344,11 +344,11 @@ def test_tables_refuse():
             TableEncoder().fit({"a": [1], "b": [1, 2]}),
         r"a table is a dict of columns.* ndarray of shape \(2, 2\); .* use Standardizer": lambda:
             TableEncoder().fit(np.ones((2, 2))),
-        r"a table is .* got list; for": lambda: TableEncoder().fit([[1, 2]]),
-        r"a table is .* got ndarray": lambda: fitted.transform(np.ones((3, 4))),
+        r".*list": lambda: TableEncoder().fit([[1, 2]]),
+        r"a table is .*ndarray": lambda: fitted.transform(np.ones((3, 4))),
         r"the table has no columns": lambda: TableEncoder().fit({}),
         r"columns .* not in the table: 'c'": lambda: TableEncoder({"c": OneHot()}).fit(TABLE),
-        r"column 'a': all 2 values are missing": lambda:
+        r"column 'a': all 2": lambda:
             TableEncoder().fit({"a": [None, None]}),
         r"column 'a': dates and times": lambda:
             TableEncoder().fit({"a": np.array(["2020"], dtype="datetime64[D]")}),

@@ -74,7 +74,7 @@ def test_tensors_stay_tensors_and_lists_become_arrays():
 def test_batches_refuse():
     X = np.zeros((10, 2))
     for error, message, arrays, options in (
-        (ValueError, r"one length, got shapes \(10, 2\), \(3,\)", (X, [1, 2, 3]), {"size": 2}),
+        (ValueError, r"one length.*\(10, 2\), \(3,\)", (X, [1, 2, 3]), {"size": 2}),
         (ValueError, r"\(10, 2\), \(\)", (X, 5), {"size": 2}),
         (ValueError, "arrays", (), {"size": 2}),
         (ValueError, r"rows.*\(0, 2\)", (X[:0],), {"size": 2}),
@@ -83,7 +83,7 @@ def test_batches_refuse():
         (TypeError, "True.*shuffle=0", (X,), {"size": 2, "shuffle": True}),
         (TypeError, "shuffle .*False", (X,), {"size": 2, "shuffle": False}),
         (TypeError, "size", (X, X), {}),
-        (TypeError, "size .* got 2.5", (X,), {"size": 2.5}),
+        (TypeError, r"size .*2.5", (X,), {"size": 2.5}),
     ):
         with pytest.raises(error, match=message):
             batches(*arrays, **options)
@@ -160,8 +160,8 @@ def test_tables_are_split_and_stay_tables():
 def test_split_refuses():
     X = np.zeros((6, 2))
     for message, arrays, options in (
-        (r"one length, got shapes \(6, 2\), \(2,\)", (X, [1, 2]), {}),
-        ("got none", (), {}),
+        (r"one length.*\(6, 2\), \(2,\)", (X, [1, 2]), {}),
+        (r"none", (), {}),
         ("test_size=1.0 of 6 rows leaves one part empty", (X,), {"test_size": 1.0}),
         ("test_size=6 of 6 rows", (X,), {"test_size": 6}),
         ("test_size=0 of 6 rows", (X,), {"test_size": 0}),
@@ -170,7 +170,7 @@ def test_split_refuses():
         ("only once .*: 'b'", (X,), {"stratify": list("aaaaab")}),
         ("2 labels .* 5 and 1 rows", (X,),
          {"stratify": list("aaabbb"), "test_size": 1}),
-        (r"got shapes \(6, 2\), \(2,\)", (X,), {"stratify": [1, 1]}),
+        (r"shapes \(6, 2\), \(2,\)", (X,), {"stratify": [1, 1]}),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=message):
             train_test_split(*arrays, **options)

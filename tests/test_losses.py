@@ -158,7 +158,7 @@ def test_what_is_ignored_may_be_anything():
         ((2, 3), [[0, 1, 0], [1, 0, 0]], {}, r"int64 of shape \(2, 3\)"),
         ((3,), [1], {}, r"\(3,\) and int64 of shape \(1,\)"),
         ((2, 3), [0, 1], {"weight": [1.0, 2.0]}, r"weight has shape \(2,\).*3 classes"),
-        ((), 0, {}, r"got \(\)"),
+        ((), 0, {}, r"\(\)"),
     ],
 )
 def test_targets_that_do_not_fit(loss, z, t, settings, said):

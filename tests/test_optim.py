@@ -362,8 +362,8 @@ def test_repr_shows_settings_and_sizes():
         (optim.SGD, {"momentum": -1}, "momentum"), (optim.SGD, {"weight_decay": -1}, "decay"),
         (optim.SGD, {"nesterov": True}, "Nesterov"),
         (optim.SGD, {"nesterov": True, "momentum": 1, "dampening": 1}, "Nesterov"),
-        (optim.Adam, {"betas": (0.9, 1.0)}, r"betas\[1\].*, got 1.0"),
-        (optim.Adam, {"betas": (0.9,)}, "betas should be 2 num"), (optim.AdamW, {"eps": -1}, "eps"),
+        (optim.Adam, {"betas": (0.9, 1.0)}, r"betas\[1\].*1.0"),
+        (optim.Adam, {"betas": (0.9,)}, r"betas .*2 num"), (optim.AdamW, {"eps": -1}, "eps"),
         (optim.RMSprop, {"alpha": -1}, "alpha"), (optim.Adagrad, {"lr_decay": -1}, "lr_decay"),
         (optim.NAdam, {"momentum_decay": -1}, "momentum_decay"),
         (optim.Lion, {"betas": (-0.1, 0.9)}, "betas"),
@@ -379,13 +379,13 @@ def test_settings_out_of_range_are_refused(make, settings, message):
 def test_what_cannot_be_optimized_is_refused():
     w = parameter(1.0)
     for params, error, message in (
-        ([], ValueError, "no parameters"), ([np.ones(1)], TypeError, "got ndarray"),
+        ([], ValueError, "no parameters"), ([np.ones(1)], TypeError, r"ndarray"),
         (w, TypeError, r"\[w\]"), ([w, w], ValueError, "twice"), ([w * 2], ValueError, "leaves"),
         ([{"params": []}], ValueError, "no parameters"),
-        ([{"params": w}], TypeError, r"\[w\]"), ([{"lr": 1}], TypeError, "a group is a dict"),
+        ([{"params": w}], TypeError, r"\[w\]"), ([{"lr": 1}], TypeError, r"dict"),
         ([{"params": [w]}, {"params": [w]}], ValueError, "twice"),
-        ([{"params": [w]}, w], TypeError, "a group is a dict"),
-        ([{"params": [w], "betas": (0, 0)}], ValueError, "SGD has no setting betas; it has lr"),
+        ([{"params": [w]}, w], TypeError, r"dict"),
+        ([{"params": [w], "betas": (0, 0)}], ValueError, r"SGD .*betas.*lr"),
     ):  # fmt: skip
         with pytest.raises(error, match=message):
             optim.SGD(params, lr=0.1)
@@ -401,13 +401,13 @@ def test_what_cannot_be_optimized_is_refused():
 @pytest.mark.parametrize(
     ("make", "settings", "message"),
     [
-        (optim.SGD, {"lr": "0.1"}, r"lr should be a number, 0 or more, got the str '0\.1'"),
-        (optim.Adam, {"lr": None}, "lr .* got None"),
-        (optim.Adam, {"lr": np.ones(2)}, "lr .* got the ndarray"),
-        (optim.SGD, {"momentum": [0.9]}, r"momentum .* got the list \[0\.9\]"),
-        (optim.SGD, {"dampening": "a"}, "dampening should be a finite number, got the str 'a'"),
-        (optim.Adam, {"betas": 0.9}, r"betas should be 2 numbers.* got 0\.9"),
-        (optim.Lion, {"betas": ("0.9", 0.9)}, r"betas\[0\] .* got the str '0\.9'"),
+        (optim.SGD, {"lr": "0.1"}, r"lr .*number, 0 or more.*str '0\.1'"),
+        (optim.Adam, {"lr": None}, r"lr .*None"),
+        (optim.Adam, {"lr": np.ones(2)}, r"lr .*ndarray"),
+        (optim.SGD, {"momentum": [0.9]}, r"momentum .*list \[0\.9\]"),
+        (optim.SGD, {"dampening": "a"}, r"dampening .*finite number.*str 'a'"),
+        (optim.Adam, {"betas": 0.9}, r"betas .*2 numbers.*0\.9"),
+        (optim.Lion, {"betas": ("0.9", 0.9)}, r"betas\[0\] .*str '0\.9'"),
     ],
 )  # fmt: skip
 def test_settings_that_are_no_numbers_are_refused_by_name(make, settings, message):
@@ -436,9 +436,9 @@ def test_what_is_no_list_of_parameters_says_what_to_write(use):
 def test_a_limit_that_is_no_number_is_refused_by_name():
     w = parameter(1.0)
     for clip, arguments, message in (
-        (optim.clip_grad_norm_, ("1",), "max_norm should be a number, .* got the str '1'"),
-        (optim.clip_grad_norm_, (1, "inf"), "norm_type .* got the str 'inf'"),
-        (optim.clip_grad_value_, (None,), "clip_value .* got None"),
+        (optim.clip_grad_norm_, ("1",), r"max_norm .*number, .*str '1'"),
+        (optim.clip_grad_norm_, (1, "inf"), r"norm_type .*str 'inf'"),
+        (optim.clip_grad_value_, (None,), r"clip_value .*None"),
     ):
         with pytest.raises(TypeError, match=message):
             clip([w], *arguments)
@@ -475,7 +475,7 @@ def test_state_of_other_parameters_is_refused_and_nothing_changes():
         (changed(good, "param_groups", 0, to={"params": [0]}), "a group has"),
         (changed(good, "param_groups", 0, "lr", to=-1), "lr should be"),
         (changed(good, "state", 0, to={"momentum_buffer": 1}), "parameter 0 has"),
-        (changed(good, "state", to={}), r"0 has \[\], expected \['step', 'exp_avg', 'exp_avg_"),
+        (changed(good, "state", to={}), r"0 .*\[\].*\['step', 'exp_avg', 'exp_avg_"),
         (changed(good, "state", 0, to={"step": 1.0}), r"0 has \['step'\], .* perhaps \['max"),
         (changed(good, "state", to={**good["state"], 1: {}}), r"parameters .*1"),
         (changed(good, "state", to={"w": {}}), "parameters .*w"),
@@ -573,10 +573,10 @@ def test_a_new_optimizer_is_a_rule_and_its_name():
     assert w.tolist() == [0.75, -2.75]
     assert "lr=0.25, decay=0.5, firm=True, maximize=False" in repr(optimizer)
     for wrong, message in (
-        ({}, "Signs .*'lr'; it takes params, lr, decay, firm, maximize"),
+        ({}, r"Signs .*'lr'.*params, lr, decay, firm, maximize"),
         ({"lr": 1, "dekay": 1}, "Signs .*'dekay'; it takes"),
-        ({"lr": 1, "firm": 0}, "firm should be True or False, got 0"),
-        ({"lr": "x"}, "lr should be a number, 0 or more, got the str 'x'"),
+        ({"lr": 1, "firm": 0}, r"firm .*True or False.*0"),
+        ({"lr": "x"}, r"lr .*number, 0 or more.*str 'x'"),
     ):
         with pytest.raises(TypeError, match=message):
             Signs([w], **wrong)

@@ -94,7 +94,7 @@ def test_what_cannot_be_meant_is_refused():
     part = optim.ExponentialLR(optimizer, 0.9)
     plateau = optim.ReduceLROnPlateau(optimizer)
     for make, options, message in (
-        (optim.StepLR, {"step_size": 0}, "step_size should be a whole number, 1 or more, got 0"),
+        (optim.StepLR, {"step_size": 0}, r"step_size .*1 or more.*0"),
         (optim.CosineAnnealingLR, {"T_max": 0}, "T_max"),
         (optim.LinearLR, {"start_factor": 0}, "start_factor"),
         (optim.LinearLR, {"total_iters": 0}, "total_iters"),
@@ -105,8 +105,8 @@ def test_what_cannot_be_meant_is_refused():
         (optim.SequentialLR, {"schedulers": [part], "milestones": [3]}, "milestones"),
         (optim.SequentialLR, {"schedulers": [plateau], "milestones": []}, "schedulers should be"),
         (optim.ReduceLROnPlateau, {"mode": "down"}, "'down'"),
-        (optim.ReduceLROnPlateau, {"factor": 1}, "factor .* from 0 to below 1, got 1"),
-        (optim.ReduceLROnPlateau, {"factor": -1}, "factor .* from 0 to below 1, got -1"),
+        (optim.ReduceLROnPlateau, {"factor": 1}, r"factor .* from 0 to below 1.*1"),
+        (optim.ReduceLROnPlateau, {"factor": -1}, r"factor .* from 0 to below 1.*-1"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=message):
             make(optimizer, **options)

@@ -215,10 +215,10 @@ def test_an_estimator_is_asked_for_probabilities():
 @pytest.mark.parametrize(
     ("model", "X", "y", "error", "text"),
     [
-        (lambda X: X, np.zeros((4, 3)), [0, 1, 0, 1], ValueError, r"\(n, 2\), got \(4, 3\)"),
+        (lambda X: X, np.zeros((4, 3)), [0, 1, 0, 1], ValueError, r"\(n, 2\).*\(4, 3\)"),
         (lambda X: X[:2], CORNERS, [0, 1, 0, 1], ValueError, r"4 points need scores"),
-        (lambda X: X, CORNERS, [0, 1, 2, 1], ValueError, "2 classes, but y_true has 0, 1, 2"),
-        ("model", CORNERS, [0, 1, 0, 1], TypeError, "got str"),
+        (lambda X: X, CORNERS, [0, 1, 2, 1], ValueError, r"2 classes.*0, 1, 2"),
+        ("model", CORNERS, [0, 1, 0, 1], TypeError, r"str"),
     ],
 )
 def test_what_is_no_classifier_of_the_plane_is_refused(model, X, y, error, text):

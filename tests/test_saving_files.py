@@ -176,13 +176,13 @@ def test_what_is_no_file_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"nn.MLP"', '"os.system"', r"class os.system, which is not one of"),
+        ('"nn.MLP"', '"os.system"', r"os\.system"),
         ('"nn.MLP"', '["nn.MLP"]', "makes no model"),
-        ('"nn.MLP"', '"random.Stream"', "describes a Stream, expected a Module"),
+        ('"nn.MLP"', '"random.Stream"', r"Stream.*Module"),
         ('"format": 1', '"format": 2', "not in format 1"),
         ('"layers"', '"__class__"', "makes no model"),
-        ('"state": "0.bias"', '"state": "0.bios"', "an array 0.bios that it does not have"),
-        ('"array": "Tensor"', '"code": "Tensor"', "a 'code', which this version does not know"),
+        ('"state": "0.bias"', '"state": "0.bios"', r"0\.bios"),
+        ('"array": "Tensor"', '"code": "Tensor"', r"'code'"),
         ('"array": "Tensor"', '"array": "dtype"', "makes no model"),
         ('{"array": "Tensor"', '{"same": 10000000000, "array": "Tensor"', "makes no model"),
         ('{"array": "Tensor"', '{"function": "eval", "array": "Tensor"', "function eval"),
