@@ -216,3 +216,21 @@ def test_gradients_that_are_added_up_and_forgotten_take_two_programs(backend):
             np.testing.assert_allclose(w.grad.data, v.grad.data, rtol=1e-14)
         w.grad = v.grad = None
     assert compiled.traces == 2
+
+
+@each_backend
+def test_what_is_computed_of_a_loss_after_backward_is_returned(backend):
+    w, optimizer, _ = training(backend)
+
+    @jit(backend=backend)
+    def step(x):
+        optimizer.zero_grad()
+        loss = ((w * x) ** 2).sum()
+        loss.backward()
+        optimizer.step()
+        return loss.astype(np.float32), loss / 2
+
+    for expected in 5.0, 3.2, 2.048:
+        single, half = step(ONES)
+        assert single.dtype == np.float32
+        np.testing.assert_allclose([single.data, 2 * half.data], expected, rtol=1e-6)

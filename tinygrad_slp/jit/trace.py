@@ -19,6 +19,7 @@ from ..graph import Node, clock, leaf
 from ..recorder import recorder
 from ..tensor import Tensor
 from ..tree import flatten
+from ..walk import ancestors
 from . import TraceError
 from .buffers import ARRAY, GRAD, array_of
 from .tracer import (
@@ -276,7 +277,7 @@ class Trace:
         """The Tracer or constant of one leaf of what the step returned."""
         if not isinstance(x, Tensor):
             return x
-        if x.tracked and x.function is not None and x.parents:
+        if x.function is not None and any(y.function is None for y in ancestors([x]).values()):
             if any(y.tracked for y in self.arguments) and not self.written and not self.grads:
                 raise Differentiated
             refuse(
