@@ -1,7 +1,7 @@
 """Random numbers as pure functions of a state and a position, the same bits wherever they run.
 
 Everything is arithmetic on arrays of 64-bit integers, modulo 2⁶⁴: `jit` records it like any other,
-and the state is a Tensor, so that each replay of a compiled step draws anew.
+and the state is a Tensor, so that each replay of a compiled step draws new numbers.
 """
 
 import math
@@ -28,8 +28,8 @@ def mixed(z: Any) -> Any:
 class Stream:
     """A stream of random numbers: SplitMix64, whose number i is mixed(start + i·GOLDEN).
 
-    Each number stands for itself, so a whole array is drawn at once, and no two draws of a stream
-    overlap within its period of 2⁶⁴ (Steele, Lea, Flood: Fast splittable pseudorandom number
+    Each number depends on its place only, so a whole array is drawn at once, and no two draws of a
+    stream overlap within its period of 2⁶⁴ (Steele, Lea, Flood: Fast splittable pseudorandom number
     generators, 2014, with the constants of Vigna's splitmix64.c; it passes BigCrush).
 
     Args:

@@ -127,7 +127,7 @@ def summary(model: Module, *inputs: Any) -> Summary:
             f"{len(inputs)} inputs"
         )
     rows = share_out(model, layers(model))
-    with no_grad(), watched(dict(model.named_modules()), rows):
+    with no_grad(), measuring_calls(dict(model.named_modules()), rows):
         model(*inputs)
     return Summary(list(rows.values()))
 
@@ -190,16 +190,16 @@ def share_out(model: Module, listed: dict[str, Any]) -> dict[str, Row]:
 
 
 @contextmanager
-def watched(modules: dict[str, Module], rows: dict[str, Row]) -> Iterator[None]:
+def measuring_calls(modules: dict[str, Module], rows: dict[str, Row]) -> Iterator[None]:
     """Within it, the modules are in eval mode, and each call of one is entered in its row."""
     before = {path: dict(vars(module)) for path, module in modules.items()}
     try:
         for path, module in modules.items():
-            vars(module).update(training=False, forward=watching(module.forward, rows[path]))
+            vars(module).update(training=False, forward=measured(module.forward, rows[path]))
             if isinstance(module, Sequential):
                 paths = [f"{path}.{i}" if path else str(i) for i in range(len(module))]
                 vars(module)["layers"] = [
-                    x if isinstance(x, Module) else watching(x, rows[here])
+                    x if isinstance(x, Module) else measured(x, rows[here])
                     for here, x in zip(paths, module.layers, strict=True)
                 ]
         yield
@@ -211,7 +211,7 @@ def watched(modules: dict[str, Module], rows: dict[str, Row]) -> Iterator[None]:
                     vars(module)[field] = before[path][field]
 
 
-def watching(forward: Callable[..., Any], row: Row) -> Callable[..., Any]:
+def measured(forward: Callable[..., Any], row: Row) -> Callable[..., Any]:
     """The same `forward`, whose calls are entered in a row."""
 
     def call(*args: Any, **kwargs: Any) -> Any:

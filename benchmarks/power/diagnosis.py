@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_slp.check.gradient_slips import Sizes, factors
 from tinygrad_slp.check.search import Draw, Search, distance
 from tinygrad_slp.check.slips import LossGraph, Slip
-from tinygrad_slp.check.whole_slips import Sizes, factors
 
 from .cases import Case
 from .mutants import multiplied, slipped

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_slp.check.gradient_slips import factors
 from tinygrad_slp.check.search import Draw
 from tinygrad_slp.check.slips import LossGraph, Slip
-from tinygrad_slp.check.whole_slips import factors
 
 from .cases import Case
 

@@ -267,7 +267,7 @@ class Formula:
             at_smallest = self.at(inputs)
             if at_smallest.verdict == Verdict.WRONG:
                 report = at_smallest
-            report.example = shown(self.shapes.names, inputs)
+            report.example = assignments(self.shapes.names, inputs)
             call = getattr(self.formula, "__name__", "formula")
             report.replay = f"{call}({', '.join(compact(x) for x in inputs)})"
         if self.known:
@@ -332,7 +332,7 @@ class Formula:
         return flat.map(lambda v: np.reshape(np.array(v, dtype=float) * step, shape))
 
 
-def shown(names: Sequence[str], inputs: Sequence[Any]) -> str:
+def assignments(names: Sequence[str], inputs: Sequence[Any]) -> str:
     return "\n".join(f"{name} = {compact(x)}" for name, x in zip(names, inputs, strict=True))
 
 

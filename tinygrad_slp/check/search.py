@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from .evaluation import Point
+from .gradient_slips import GradientSlip, gradient_slips
 from .measurement import slope_of_element
 from .report import Report
 from .slips import LossGraph, Slip
-from .whole_slips import Whole, wholes
 
 PATIENCE = 10.0  # seconds that a search takes, if nothing else is said
 
@@ -47,7 +47,7 @@ class Diagnosis:
 class Measured:
     """The gradient of a loss that does not take Tensors, from measured slopes: no graph, no slips.
 
-    It stands in for `LossGraph`, whose methods see.
+    It replaces `LossGraph`: see its methods.
     """
 
     close = 1e-5
@@ -185,12 +185,12 @@ class Search:
         n: int,
         near: list[tuple[float, str]],
         texts: Sequence[str],
-    ) -> Iterator[Whole]:
+    ) -> Iterator[GradientSlip]:
         """The slips of the whole gradient that make a candidate the claim on draw n."""
         g, claim, sizes = candidate(n), self.claimed(n), self.draws[n].sizes
         if not np.isfinite(claim).all():
             return
-        for text, turn in wholes(sizes, g, claim):
+        for text, turn in gradient_slips(sizes, g, claim):
             if not text and not texts:
                 continue  # no slip at all
             off = distance(turn(g, sizes), claim)

@@ -35,7 +35,7 @@ def features(
     """The columns to learn from, and a line for everything that their owner should know.
 
     Args:
-        categories: columns of which the user said that they are categories.
+        categories: columns that the user called categories.
 
     Raises:
         BadInput: dates, numbers among texts, or no column at all.

@@ -15,7 +15,7 @@ from . import BadInput
 
 SEPARATORS = ";\t|"
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null")
-"""What stands in a cell for a value that is missing; not none, which is a class of many a table."""
+"""Cells that mean a missing value; "none" does not, as it is a class in many tables."""
 
 UTF16 = (b"\xff\xfe", b"\xfe\xff")  # how such a file begins
 

@@ -105,7 +105,7 @@ def judged(
         BadInput: a prediction is not a number: the training diverged.
     """
     parts = [("training", slice(n)), ("held out", slice(n, None))]
-    with np.errstate(all="ignore"):  # what overflows is told in one line
+    with np.errstate(all="ignore"):  # an overflow is reported in one line
         found = [(name, y[at], trained.predict(X[at])) for name, at in parts if len(y[at])]
     if not all(np.isfinite(p).all() for *_, p in found):
         raise BadInput("the training diverged: it predicts NaN or infinity; try a smaller --lr")

@@ -101,7 +101,7 @@ def parts(source: Source, names: Sequence[str], texts: Collection[str]) -> Itera
     """The file as DataFrames of so many rows."""
     from pandas import read_csv
 
-    with told(source):
+    with errors_in_one_line(source):
         reader = read_csv(
             source.file,
             sep=source.separator,
@@ -118,7 +118,7 @@ def parts(source: Source, names: Sequence[str], texts: Collection[str]) -> Itera
         )
     with reader:
         while True:
-            with told(source):
+            with errors_in_one_line(source):
                 part = next(reader, None)
             if part is None:
                 return
@@ -126,7 +126,7 @@ def parts(source: Source, names: Sequence[str], texts: Collection[str]) -> Itera
 
 
 @contextmanager
-def told(source: Source) -> Iterator[None]:
+def errors_in_one_line(source: Source) -> Iterator[None]:
     """Turns what pandas says into one line with the place in the file."""
     try:
         with warnings.catch_warnings():
@@ -136,14 +136,14 @@ def told(source: Source) -> Iterator[None]:
         raise source.not_utf8() from None
     except OSError as error:
         raise BadInput(f"{source}: {error.strerror or error}") from None
-    except (ValueError, Warning) as error:  # of which pandas' errors are some
+    except (ValueError, Warning) as error:  # pandas' errors are among these
         source.check_lengths()
         reason = str(error).strip().splitlines()[0]
         raise BadInput(f"{source}: not a CSV file that can be read: {reason}") from None
 
 
 class Growing:
-    """A column while it is read: room for all rows, of which what is not written takes no memory.
+    """A column while it is read: room for all rows; what is not yet written takes no memory.
 
     Attributes:
         mixed: numbers in some parts and texts in others.

@@ -119,10 +119,10 @@ def curve(history: History) -> str:
 
 def settings(trained: Trained) -> list[list[str]]:
     given: dict[str, Any] = trained.facts["settings"]
-    return [[name.replace("_", "-"), shown(value)] for name, value in given.items()]
+    return [[name.replace("_", "-"), text_of(value)] for name, value in given.items()]
 
 
-def shown(value: Any) -> str:
+def text_of(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -127,7 +127,7 @@ class Data(NamedTuple):
     """A table, ready to be learned from.
 
     Attributes:
-        X, y: inputs (N, d) and targets (N,), of which the first n rows are to train on.
+        X, y: inputs (N, d) and targets (N,); the first n rows are to train on.
         notes: what its owner should know.
         summary: a line for each column, for the report.
     """
@@ -196,7 +196,7 @@ def left_out(frame: Frame, target: Target, options: argparse.Namespace) -> list[
     return notes
 
 
-# --- what came of it ---
+# --- the result ---
 
 
 def tell(trained: Trained, rows: Judged) -> None:

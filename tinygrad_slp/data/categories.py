@@ -170,7 +170,7 @@ def refuse_unknown(
 
 
 def packed(x: np.ndarray) -> dict[str, Any]:
-    """A column as JSON can hold it; null stands for NaN, which JSON has not."""
+    """A column as JSON can hold it; null for NaN, which JSON lacks."""
     values = [None if v != v else v for v in x.tolist()]
     return {"dtype": x.dtype.str, "values": values}
 

@@ -84,7 +84,7 @@ def train_test_split(
         arrays: of the same length n: arrays, also of another library, whose rows they stay;
             Tensors; or tables, which are dicts of columns or DataFrames.
         test_size: a share of the rows, rounded up, or an int: how many.
-        stratify: labels (n,), of which both parts get their share, to less than one row.
+        stratify: labels (n,); both parts get their share of each, to less than one row.
         rng: a Generator, or a seed.
 
     Raises:

@@ -129,7 +129,7 @@ def is_number(value: Any, parent: Node | None) -> bool:
 
 
 def operation(node: Node, names: Mapping[Any, str]) -> Vertex:
-    given = [(shown(v) if is_number(v, p) else "·") for v, p in arguments(node)]
+    given = [(digits(v) if is_number(v, p) else "·") for v, p in arguments(node)]
     settings = [f"{k}={setting(v)}" for k, v in node.settings.items()]
     assert node.function is not None
     title = name(node.function)
@@ -167,14 +167,14 @@ def values(array: Any) -> str:
     if array.size > SMALL:
         with np.errstate(all="ignore"):  # of squares too large or too small
             return f"of norm {np.linalg.norm(array):.3g}"
-    return cut(shown(array))
+    return cut(digits(array))
 
 
-def shown(array: Any) -> str:
+def digits(array: Any) -> str:
     array = np.asarray(array)
     if not array.ndim:
         return f"{array.item():.3g}" if array.dtype.kind in "fc" else str(array.item())
-    return "[" + ", ".join(map(shown, array)) + "]"
+    return "[" + ", ".join(map(digits, array)) + "]"
 
 
 def setting(value: Any) -> str:

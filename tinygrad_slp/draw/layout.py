@@ -88,7 +88,7 @@ def layers_of(inputs: Sequence[Sequence[int]]) -> list[int]:
 
 
 def connect(source: Box, target: Box, at: float, rows: list[list[Box]]) -> list[Box]:
-    """The places that an edge goes through, those in between made anew."""
+    """The places that an edge goes through, new ones in between."""
     between = [Box(PASS, 0.0, layer) for layer in range(source.layer + 1, target.layer)]
     for place in between:
         rows[place.layer].append(place)

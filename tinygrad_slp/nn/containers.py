@@ -199,7 +199,7 @@ class MLP(Sequential):
     """A multi-layer perceptron: Linear layers of these sizes, with activations between them.
 
     x of shape (..., sizes[0]) to y of shape (..., sizes[-1]). Each hidden layer is Linear, norm,
-    activation, dropout, of which norm and dropout may be absent.
+    activation, dropout; norm and dropout may be absent.
 
     Args:
         sizes: features of the input, of each hidden layer, of the output.

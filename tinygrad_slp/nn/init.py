@@ -2,7 +2,7 @@
 
 Settings are given with `functools.partial(kaiming_normal, nonlinearity="tanh")`. A weight has shape
 (out, in, ...): each output is made of fan_in = in·(...) inputs, each input goes to fan_out outputs.
-Those that go by the fans raise ValueError for a shape of fewer than two axes.
+Inits that use fan_in or fan_out raise ValueError for a shape of fewer than two axes.
 """
 
 import math

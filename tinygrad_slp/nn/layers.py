@@ -227,7 +227,7 @@ class Flatten(Module):
 
     Raises:
         TypeError: an axis is no whole number.
-        ValueError: x has not these axes, in this order.
+        ValueError: x lacks these axes, or they are in another order.
     """
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
@@ -238,7 +238,7 @@ class Flatten(Module):
         x = shaped(input, float)
         start, end = (d + x.ndim if d < 0 else d for d in (self.start_dim, self.end_dim))
         if not 0 <= start <= end < x.ndim:
-            raise ValueError(f"{self!r} got an input of shape {x.shape}, without these axes")
+            raise ValueError(f"{self!r} got an input of shape {x.shape}, which lacks these axes")
         before, within, after = x.shape[:start], x.shape[start : end + 1], x.shape[end + 1 :]
         return x.reshape((*before, math.prod(within), *after))
 

@@ -6,11 +6,11 @@ from ..checks import flag, positive, probability, whole
 from .losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
+    checked_reduction,
     cross_entropy,
     gaussian_nll_loss,
     hinge_loss,
     huber_loss,
-    known,
     l1_loss,
     mse_loss,
     nll_loss,
@@ -39,7 +39,7 @@ class Loss(Module):
     label_smoothing = 0.0
 
     def __init__(self, reduction: str = "mean") -> None:
-        self.reduction = known(reduction)
+        self.reduction = checked_reduction(reduction)
 
     def forward(self, input: Any, target: Any) -> Any:
         if not self.settings:

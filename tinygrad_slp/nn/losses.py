@@ -34,12 +34,12 @@ def arrays(loss: str, prediction: Any, target: Any) -> tuple[Any, Any]:
 
 def reduce(losses: Any, reduction: str) -> Any:
     """The losses added up, averaged, or all of them."""
-    if known(reduction) == "none":
+    if checked_reduction(reduction) == "none":
         return losses
     return losses.mean() if reduction == "mean" else losses.sum()
 
 
-def known(reduction: str) -> str:
+def checked_reduction(reduction: str) -> str:
     """The name of a reduction.
 
     Raises:
@@ -291,7 +291,7 @@ def of_classes(
     if smoothing:
         even = -(log_softmax(scores) * w).mean(axis=-1)
         losses = (1 - smoothing) * losses + smoothing * np.where(kept, even, 0)
-    if known(reduction) == "mean":
+    if checked_reduction(reduction) == "mean":
         return losses.sum() / w_own.sum()
     return reduce(losses.reshape(shape), reduction)
 

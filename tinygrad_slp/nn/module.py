@@ -32,7 +32,7 @@ class Buffer(Tensor):
 
 
 class Forward(property):
-    """`__call__` as what stands in a field: a property finds it in half a function's time."""
+    """`__call__` as a property that gives `forward`: faster by half than a function calling it."""
 
     def __call__(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         return self.__get__(x)(*args, **kwargs)  # for Module.__call__(module, x)
@@ -182,7 +182,7 @@ class Module:
     # --- how it looks ---
 
     def extra_repr(self) -> str:
-        """What stands in the brackets of the repr, beside the modules within."""
+        """What the repr has in brackets, before the modules within."""
         return ""
 
     def _listed(self) -> list[tuple[str, Any]]:

@@ -13,7 +13,7 @@ from .module import Buffer, Module
 
 
 def scaled(y: Any, weight: Any, bias: Any) -> Any:
-    """y·weight + bias, of which there may be neither."""
+    """y·weight + bias, each if there is one."""
     y = y if weight is None else y * weight
     return y if bias is None else y + bias
 

@@ -32,7 +32,7 @@ class Group:
     """Parameters that are updated with the same settings: group["lr"] and so on, as in PyTorch.
 
     The learning rate may change from step to step also under `jit`; after another setting has
-    changed, a step is traced anew.
+    changed, a step is traced again.
 
     Args:
         params: the parameters.

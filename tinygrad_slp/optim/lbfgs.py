@@ -7,6 +7,7 @@ import numpy as np
 
 from ..checks import at_least, whole
 from ..tensor import Tensor
+from ..tree import ravel
 from ..walk import forget, gradient
 from .group import parameters_in
 
@@ -80,9 +81,15 @@ class LBFGS:
         except ImportError:
             raise ImportError("LBFGS needs SciPy: pip install 'tinygrad-slp[optim]'") from None
         losses: list[Tensor] = []
+        # In float64, which SciPy computes in.
+        start, unravel = ravel([p.array.astype(np.float64) for p in self.params])
+
+        def put(x: Any) -> None:
+            for p, array in zip(self.params, unravel(x), strict=True):
+                p.data = array
 
         def loss_and_gradient(x: Any) -> tuple[float, Any]:
-            self.put(x)
+            put(x)
             losses.append(loss_of(closure))
             return float(losses[-1].item()), self.gradient()
 
@@ -91,21 +98,11 @@ class LBFGS:
                 report(float(losses[-1].item()))  # an iteration ends with a loss that it keeps
 
         self.found = minimize(
-            loss_and_gradient, self.point(), jac=True, method="L-BFGS-B", callback=iterated,
+            loss_and_gradient, start, jac=True, method="L-BFGS-B", callback=iterated,
             options=self.options,
         )  # fmt: skip
-        self.put(self.found.x)
+        put(self.found.x)
         return losses[0]
-
-    def point(self) -> Any:
-        """All parameters as one vector, in float64, which SciPy computes in."""
-        return np.concatenate([np.ravel(p.array).astype(np.float64) for p in self.params])
-
-    def put(self, x: Any) -> None:
-        """Takes the parameters out of one vector."""
-        ends = np.cumsum([p.size for p in self.params])[:-1]
-        for p, part in zip(self.params, np.split(x, ends), strict=True):
-            p.data = part.reshape(p.shape)
 
     def gradient(self) -> Any:
         """All gradients as one vector; 0 where there is none."""

@@ -133,7 +133,7 @@ class MultiStepLR(Schedule):
     """Times gamma at each of the milestones."""
 
     def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1) -> None:
-        self.milestones = wholes("milestones", milestones)
+        self.milestones = whole_numbers("milestones", milestones)
         self.gamma = at_least("gamma", gamma, 0)
         super().__init__(optimizer)
 
@@ -280,7 +280,7 @@ def one_each(optimizer: Optimizer, name: str, value: float | Sequence[float]) ->
     return [at_least(name, x, 0) for x in value]
 
 
-def wholes(name: str, values: Any) -> list[int]:
+def whole_numbers(name: str, values: Any) -> list[int]:
     """Whole numbers, 0 or more, in order."""
     if not isinstance(values, Iterable):
         raise TypeError(f"{name} should be whole numbers, as in [30, 80], got {values!r}")
@@ -302,7 +302,7 @@ class SequentialLR(Schedule):
     def __init__(
         self, optimizer: Optimizer, schedulers: Sequence[Schedule], milestones: Sequence[int]
     ) -> None:
-        self.milestones = wholes("milestones", milestones)
+        self.milestones = whole_numbers("milestones", milestones)
         self.schedulers = list(schedulers)
         if len(self.milestones) != len(self.schedulers) - 1:
             raise ValueError(

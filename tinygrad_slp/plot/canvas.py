@@ -73,7 +73,7 @@ def finished(figure: Any, path: Path | None) -> "Figure":
 
 
 def text_of(name: Any) -> str:
-    """A name as it stands, not as mathematics between two $; the middle of a long one left out."""
+    """A name as plain text, not as mathematics between two $, the middle of a long one left out."""
     text = str(name)
     if len(text) > LONGEST:
         text = f"{text[: LONGEST - 8]}…{text[-7:]}"

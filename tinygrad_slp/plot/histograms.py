@@ -18,7 +18,7 @@ def histograms(model: Module, *, ax: Any = None, path: Path | None = None) -> "F
     sizes of its gradients, on a logarithmic axis.
 
     Rows of gradients that drift to the left from layer to layer are vanishing, to the right
-    exploding; zeros have no place on that axis and are told beside it.
+    exploding; zeros, which have no place on that axis, are counted beside it.
 
     Args:
         ax: axes for the values, or a pair of axes, for values and gradients.

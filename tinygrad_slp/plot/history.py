@@ -66,7 +66,7 @@ def draw_metric(axes: Any, history: Any, name: str) -> None:
 
 
 def line(axes: Any, epochs: list[float], values: list[float], colour: str, label: str) -> None:
-    few = "o" if len(epochs) < 3 else None  # of which a line shows nothing, or little
+    few = "o" if len(epochs) < 3 else None  # a line through so few shows little
     axes.plot(epochs, values, color=colour, linewidth=1.8, label=label, marker=few)
 
 

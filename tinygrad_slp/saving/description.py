@@ -104,9 +104,9 @@ class Describer:
         """A module as its class and its fields, but for some."""
         fields = {k: v for k, v in vars(x).items() if k not in ("training", *but)}
         described = {k: self.data(v, f"{where}.{k}") for k, v in fields.items()}
-        return {"class": self.known(x), "fields": described}
+        return {"class": self.class_name(x), "fields": described}
 
-    def known(self, x: Any) -> str:
+    def class_name(self, x: Any) -> str:
         """The name of a class in the file: of one of ours with its module, so of no other."""
         return self.classes.get(type(x), type(x).__name__)
 

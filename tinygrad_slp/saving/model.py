@@ -24,8 +24,8 @@ def save(
 ) -> None:
     """Writes a model to a safetensors file, whole or not at all.
 
-    Parameters and buffers stand in it under the names of `state_dict()`; beside them, classes and
-    fields of the modules, so that `load` can make the model anew. Gradients, and whether the model
+    It has parameters and buffers by the names of `state_dict()`, and classes and fields of the
+    modules, so that `load` can make the model again. Gradients, and whether the model
     is training, are not saved.
 
     Args:

@@ -48,7 +48,7 @@ def among(choices: Iterable[Any]) -> Wanted:
     return lambda x: isinstance(x, str | None) and x in names, f"one of {words}"
 
 
-def whole(x: Any) -> bool:
+def is_count(x: Any) -> bool:
     """Whether x counts something: 1, 2, ..."""
     return isinstance(x, Integral) and not isinstance(x, bool) and int(x) >= 1
 
@@ -77,20 +77,20 @@ def backend_for(asked: str, steps: int) -> str:
     return "eager" if steps < REPLAYED else "numpy" if steps < NATIVE else "auto"
 
 
-COUNT: Wanted = (whole, "a whole number, 1 or more")
+COUNT: Wanted = (is_count, "a whole number, 1 or more")
 FLAG: Wanted = (lambda x: isinstance(x, bool | np.bool_), "True or False")
 INF = float("inf")
 
 WANTED: dict[str, Wanted] = {
     "hidden_layer_sizes": (
-        lambda x: all(map(whole, sizes(x))),
+        lambda x: all(map(is_count, sizes(x))),
         "whole numbers, each 1 or more, as in (100, 50); or one such number",
     ),
     "activation": among(ACTIVATIONS),
     "solver": among([*SOLVERS, "lbfgs"]),
     "alpha": within(0, INF, "[)"),
     "batch_size": (
-        lambda x: x == "auto" if isinstance(x, str) else whole(x),
+        lambda x: x == "auto" if isinstance(x, str) else is_count(x),
         f"'auto' or {COUNT[1]}",
     ),
     "learning_rate": among(["constant", "adaptive"]),
@@ -107,7 +107,7 @@ WANTED: dict[str, Wanted] = {
     "beta_1": within(0, 1, "[)"),
     "beta_2": within(0, 1, "[)"),
     "epsilon": within(0, INF, "()"),
-    "n_iter_no_change": (lambda x: whole(x) or x == INF, f"{COUNT[1]}, or infinity"),
+    "n_iter_no_change": (lambda x: is_count(x) or x == INF, f"{COUNT[1]}, or infinity"),
     "max_fun": COUNT,
     "dropout": within(0, 1, "[)"),
     "norm": among([*NORMS, None]),

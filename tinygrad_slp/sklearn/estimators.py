@@ -48,8 +48,8 @@ class MLPClassifier(ClassifierMixin, Network):  # type: ignore[misc]
         max_iter: epochs, or iterations of "lbfgs", at most.
         shuffle: whether each epoch takes the rows in another order.
         random_state: an int for the same results each time.
-        tol, n_iter_no_change: training ends after more than so many epochs in a row none of which
-            was better by tol than the best before it; by "lbfgs", where no ∂L/∂w is above tol.
+        tol, n_iter_no_change: training ends after more than n_iter_no_change epochs in a row that
+            were not better by tol than the best before; by "lbfgs", where no ∂L/∂w is above tol.
         verbose: show progress.
         warm_start: `fit` goes on from the weights that are there.
         momentum, nesterovs_momentum: of "sgd".

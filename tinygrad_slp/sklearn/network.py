@@ -83,7 +83,7 @@ class Network(BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Trains until the loss, or the validation score, gets no better, or for max_iter epochs.
 
-        With "lbfgs" an iteration of the search stands for an epoch.
+        With "lbfgs" an iteration of the search counts as an epoch.
 
         Args:
             X: of shape (n, features); float32 stays float32, everything else becomes float64.

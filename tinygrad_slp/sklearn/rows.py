@@ -15,7 +15,7 @@ def weighted(X: np.ndarray, y: np.ndarray, sample_weight: Any) -> tuple[Rows, fl
     """The rows that have a weight, with weights of mean 1; and what the mean was before.
 
     A row of weight 2 is as good as two, so the penalty, which is shared among the rows, has to know
-    how many rows they stand for.
+    how many rows they count as.
 
     Raises:
         ValueError: weights of another shape, negative, or all 0.

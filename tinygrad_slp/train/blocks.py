@@ -68,7 +68,7 @@ class RowFeed:
         return None if shuffle is None else np.random.default_rng(shuffle)
 
     def blocks(self, rng: "Rng | None" = None) -> Iterator[Block]:
-        """Whole batches in blocks, then what is left; with an rng, in an order drawn anew."""
+        """Whole batches in blocks, then what is left; with an rng, in a new random order."""
         order = None if rng is None else rng.permutation(self.n)
         whole = self.n - self.n % self.size
         for start in range(0, whole, self.step):

@@ -1,7 +1,7 @@
 """Files that hold a training: written whole or not at all, and refused unless they are whole.
 
 A file is an .npz without pickles: numbered arrays; `tree`, a JSON text with the rest, in which
-{"$array": "3"} stands for array 3; and `digest`, the SHA-256 of all that.
+{"$array": "3"} means array 3; and `digest`, the SHA-256 of all that.
 """
 
 import json

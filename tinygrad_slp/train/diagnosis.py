@@ -15,9 +15,9 @@ from .step import TrainingStep
 
 
 def cause(step: TrainingStep, batch: list[np.ndarray]) -> str:
-    """Runs a step as it stands and says what in it was the first to be no finite number.
+    """Runs a step uncompiled and says what in it was the first to be no finite number.
 
-    The step is taken: who wants the model as it was before, puts it back.
+    The step changes the model: the caller restores it.
     """
     for k, x in enumerate(batch):
         if not finite(x):
@@ -66,7 +66,7 @@ def in_forward(loss: Any, model: Module) -> str:
     node = reached[min(reached)]
     if node.function is None:
         return f"a Tensor that is not a parameter of the model has {what_in(node.array)}"
-    return f"{name(node.function)} made {what_in(node.array)}{where(node, model)}{given(node)}"
+    return f"{name(node.function)} made {what_in(node.array)}{where(node, model)}{inputs_of(node)}"
 
 
 def in_backward(loss: Any, model: Module) -> str:
@@ -77,7 +77,7 @@ def in_backward(loss: Any, model: Module) -> str:
             assert node.function is not None
             return (
                 f"the derivative of {name(node.function)} made {what_in(gx)}"
-                f"{where(node, model)}{given(node)}"
+                f"{where(node, model)}{inputs_of(node)}"
             )
     return ""
 
@@ -93,7 +93,7 @@ def what_in(x: Any) -> str:
     return f"{kind} ({np.count_nonzero(bad)} of {np.size(x)} numbers)"
 
 
-def given(node: Node) -> str:
+def inputs_of(node: Node) -> str:
     """The values that a node was made of, in words."""
     parts = []
     for x in node.inputs:

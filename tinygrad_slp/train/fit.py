@@ -131,7 +131,7 @@ def history_kept(training: Training) -> Iterator[None]:
 def run(training: Training, interruption: Interruption, report: Report) -> None:
     """Epoch after epoch, until something ends it."""
     while not training.is_last:
-        with np.errstate(all="ignore"):  # what overflows is told by NonFiniteError
+        with np.errstate(all="ignore"):  # NonFiniteError reports what overflows
             row = training.run_epoch()
         training.interrupted = interruption.noted
         report(row)

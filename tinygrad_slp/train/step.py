@@ -1,4 +1,4 @@
-"""What a training does with one batch, and with a block of them, compiled or as it stands."""
+"""What a training does with one batch, and with a block of them, compiled or not."""
 
 import re
 from collections.abc import Callable, Iterable

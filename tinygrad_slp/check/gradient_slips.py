@@ -9,7 +9,7 @@ import numpy as np
 CLOSE = 1e-9
 LONGEST = 64  # axes up to so long are searched for permutations
 Sizes = Mapping[str, int]
-Whole = tuple[str, Callable[[Any, Sizes], Any]]
+GradientSlip = tuple[str, Callable[[Any, Sizes], Any]]
 
 
 def factors(sizes: Sizes) -> Iterator[tuple[str, Callable[[Sizes], float]]]:
@@ -39,7 +39,7 @@ def powers(a: str, b: str, exponent: int) -> Callable[[Sizes], float]:
     return lambda sizes: float(sizes[a]) * float(sizes[b]) ** exponent
 
 
-def wholes(sizes: Sizes, true: Any, claim: Any) -> Iterator[Whole]:
+def gradient_slips(sizes: Sizes, true: Any, claim: Any) -> Iterator[GradientSlip]:
     """Slips that change a whole gradient, cheapest first; some found by looking at the claim."""
     yield "", lambda g, s: g
     for text, factor in factors(sizes):
