@@ -414,9 +414,10 @@ def test_a_partial_has_the_name_of_its_function_in_messages():
         return x * by
 
     compiled = jit(partial(scaled, 2.0), backend="numpy")
-    with pytest.warns(UserWarning, match="scaled was traced 8 times"):
+    with pytest.warns(UserWarning, match="scaled was traced 8 times") as seen:
         for n in range(8):
             compiled(np.ones(n))
+    assert seen[0].filename == __file__
 
 
 # --- what is equal, and another ---

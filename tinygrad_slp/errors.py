@@ -14,12 +14,23 @@ PACKAGE = __name__.partition(".")[0]
 NOT_COMPLEX = "complex numbers are not differentiated; write real and imaginary parts as arrays"
 
 
-def warn(message: str) -> None:
-    """Warns of the user's line: the first one outside of this package; once for each line."""
-    frame, level = currentframe(), 1
-    while frame and frame.f_globals.get("__name__", "").split(".")[0] == PACKAGE:
+def users_frame() -> tuple[Any, int]:
+    """The innermost call that is neither ours nor NumPy's, and how many calls up it is."""
+    frame, level = currentframe(), 0
+    while frame and frame.f_globals.get("__name__", "").split(".")[0] in (PACKAGE, "numpy"):
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, stacklevel=level)
+    return frame, level
+
+
+def users_line() -> str:
+    """The user's line, as file:number."""
+    frame, _ = users_frame()
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else ""
+
+
+def warn(message: str) -> None:
+    """Warns of the user's line, once for each line."""
+    warnings.warn(message, stacklevel=users_frame()[1])
 
 
 def without_rule(function: Function, given: Sequence[Any]) -> TypeError:

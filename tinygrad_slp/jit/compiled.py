@@ -2,7 +2,6 @@
 
 import os
 import sys
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial, update_wrapper
@@ -15,6 +14,7 @@ from zlib import crc32
 
 import numpy as np
 
+from .. import errors
 from ..checks import whole
 from ..recorder import recorder
 from . import TraceError
@@ -395,7 +395,7 @@ class Compiled:
                 )
 
     def warn(self, times: int, why: str) -> None:
-        warnings.warn(f"{self.name} was traced {times} times, as {why}", stacklevel=5)
+        errors.warn(f"{self.name} was traced {times} times, as {why}")
 
     def remember(self, found: Signature, variant: Variant) -> None:
         """Keeps a variant, and warns of what is of another kind again and again."""

@@ -10,12 +10,11 @@ import math
 import operator
 from collections.abc import Callable, Collection, Iterator
 from functools import wraps
-from os.path import dirname, join
-from traceback import extract_stack
 from typing import Any, NoReturn
 
 import numpy as np
 
+from .. import errors
 from ..checks import Between
 from ..graph import Node, leaf
 from ..recorder import recorder
@@ -458,18 +457,8 @@ def nodes_in(x: Any) -> list[Node]:
     return [node for part in parts_of(x) or () for node in nodes_in(part)]
 
 
-PACKAGE = join(dirname(dirname(__file__)), "")  # and not another folder that begins like it
-NUMPY = join(dirname(np.__file__), "")
-
-
-def users_line() -> str:
-    """The innermost line of the stack that is neither ours nor NumPy's, as file:number."""
-    lines = [x for x in extract_stack() if not x.filename.startswith((PACKAGE, NUMPY))]
-    return f"{lines[-1].filename}:{lines[-1].lineno}"
-
-
 def refuse(what: str, instead: str) -> NoReturn:
     raise TraceError(
-        f"{users_line()}: {what}, but under jit values are others in each replay. "
+        f"{errors.users_line()}: {what}, but under jit values are others in each replay. "
         f"Write instead: {instead}"
     )
