@@ -10,6 +10,7 @@ from hypothesis import settings
 
 pytest.register_assert_rewrite("steps")
 settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("random", derandomize=False, deadline=None, print_blob=True)
 settings.load_profile("repeatable")
 
 # Here, for processes that tests start too.
