@@ -245,6 +245,26 @@ def test_what_is_flat_passes_nothing_back_whatever_comes(rule):
 
 @every_rule
 @quiet
+def test_what_is_flat_does_not_move_forward_and_does_not_bend(rule):
+    """Along an element that f does not depend on, √(f − f(here)) and its gradient stay 0."""
+    for call, arrays in corners(rule):
+        here, pullback = tg.vjp(call, *arrays)
+        ones = pullback(np.ones_like(here))
+        shifted = lambda *xs, call=call, here=here: call(*xs) - here
+        outer = lambda *xs, f=shifted: sum(np.sum(steep(f(*xs))) for steep in STEEP)
+        slope = tg.grad(outer, range(len(arrays)))
+        for k, i in places(arrays):
+            if not ones[k][i] and is_flat(call, arrays, k, i):
+                tangents = [np.zeros_like(x) for x in arrays]
+                tangents[k][i] = 1
+                assert tg.jvp(outer, arrays, tangents)[1] == 0, (call, arrays, k, i)
+                bend = tg.jvp(slope, arrays, tangents)[1][k][i]
+                in_a_corner = rule.name == "np.linalg.norm" and not arrays[k][i]  # that of |x|
+                assert bend == 0 or (in_a_corner and np.isnan(bend)), (call, arrays, k, i)
+
+
+@every_rule
+@quiet
 def test_the_slope_0_of_a_kink_passes_nothing_back_whatever_comes(rule):
     for call, arrays in corners(rule):
         here, pullback = tg.vjp(call, *arrays)

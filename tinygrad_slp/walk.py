@@ -141,7 +141,9 @@ def push_one(node: Node, k: int, t: Any, create: bool) -> Any:
         return np.zeros_like(node.array)
     if rule.form == "elementwise":  # a diagonal matrix is its own transpose
         t = t if t.shape == node.array.shape else np.broadcast_to(t, node.array.shape)
-        return vjp(t, y, *xs, **settings)
+        moved = vjp(t, y, *xs, **settings)
+        # What does not move at all does not, however steep the function: 0, not 0·∞ = NaN.
+        return np.where(np.isnan(moved) & np.equal(t, 0), 0, moved)
     # The vjp is the linear map g -> Jᵀg; its own transpose, taken at any g, is J.
     with recorded(True):
         g = leaf(type(node), np.zeros_like(node.array), tracked=True)
