@@ -39,16 +39,11 @@ class Linearized:
         has_aux: bool = False,
     ) -> None:
         args, start = list(args), clock()
-        self.inputs: list[Tensor] = []
-        self.rebuild_inputs = []
-        self.plain = True  # whether the caller gave, and gets, arrays
-        for i in argnums:
-            leaves, rebuild = flatten(args[i])
-            self.plain &= not any(isinstance(x, Node) for x in leaves)
-            lifted = [lift(x) for x in leaves]
-            args[i] = rebuild(lifted)
-            self.inputs += lifted
-            self.rebuild_inputs.append((len(leaves), rebuild))
+        leaves, self.rebuild_inputs = flatten([args[i] for i in argnums])
+        self.plain = not any(isinstance(x, Node) for x in leaves)  # given arrays, it gives arrays
+        self.inputs = [lift(x) for x in leaves]
+        for i, x in zip(argnums, self.rebuild_inputs(self.inputs), strict=True):
+            args[i] = x
         value, aux = run(f, args, kwargs, has_aux, start)
         leaves, self.rebuild_output = flatten(value)
         self.outputs: list[Any] = [
@@ -94,14 +89,6 @@ class Linearized:
                 return x
             x = x.array
         return owned(x)[()] if self.plain else leaf(Tensor, x)
-
-    def input_trees(self, leaves: list[Any]) -> list[Any]:
-        """One tree for each differentiated argument, of these leaves."""
-        trees, at = [], 0
-        for n, rebuild in self.rebuild_inputs:
-            trees.append(rebuild(leaves[at : at + n]))
-            at += n
-        return trees
 
 
 def run(f: Function, args: Any, kwargs: dict[str, Any], has_aux: bool, start: int) -> Any:
@@ -189,7 +176,7 @@ def value_and_grad(
                 f"grad needs a function that returns one number; this returned shapes {shapes}. "
                 "Reduce it with np.sum or np.mean, or use jacobian or vjp"
             )
-        gradients = at.input_trees(at.pull([np.ones_like(at.outputs[0].array)]))
+        gradients = at.rebuild_inputs(at.pull([np.ones_like(at.outputs[0].array)]))
         value = (at.value, at.aux) if has_aux else at.value
         return value, tuple(gradients) if many else gradients[0]
 
@@ -222,7 +209,7 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
 
     def pullback(cotangents: Any) -> tuple[Any, ...]:
         flow = fitting("cotangent", cotangents, at.value, at.outputs)
-        return tuple(at.input_trees(at.pull(flow)))
+        return tuple(at.rebuild_inputs(at.pull(flow)))
 
     return (at.value, pullback, at.aux) if has_aux else (at.value, pullback)
 
@@ -264,7 +251,7 @@ def jacobian(f: Function, argnums: int | Sequence[int] = 0, has_aux: bool = Fals
         for i, y in enumerate(at.outputs):
             rows = [at.pull(one_hot(at.outputs, i, j)) for j in range(y.size)]
             columns = [joined([row[k] for row in rows], y, x) for k, x in enumerate(at.inputs)]
-            trees = at.input_trees(columns)
+            trees = at.rebuild_inputs(columns)
             blocks.append(tuple(trees) if many else trees[0])
         found = at.rebuild_output(blocks)
         return (found, at.aux) if has_aux else found
