@@ -30,6 +30,8 @@ from .parts import Parts
 from .rewriting import rewritten
 
 ARGUMENTS = ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p
+SMALL = 16384
+"""Bytes of an argument that is copied."""
 RUN = ctypes.PYFUNCTYPE(ctypes.c_int64, *ARGUMENTS)
 
 
@@ -93,6 +95,8 @@ class Native:
         self.zero = np.zeros(1, dtype=np.int64)
         given = self.table.ctypes.data, self.strides.ctypes.data, 1, self.zero.ctypes.data
         self.pointers = [kind(x) for kind, x in zip(ARGUMENTS, given, strict=True)]
+        self.own = self.table.tolist()
+        self.before: list[Any] = [None] * len(self.arguments)
         self.given: list[Any] = []
         self.piece, self.done = 1, 0
 
@@ -158,12 +162,15 @@ class Native:
         if len(arguments) == len(self.given) and all(map(is_, arguments, self.given)):
             return
         read_there = True
-        for k, x in zip(self.arguments, arguments, strict=True):
+        for k, x, before in zip(self.arguments, arguments, self.before, strict=True):
             buffer = self.places[k]
-            if not self.can_read(x, buffer):
+            # To find where a small array is takes longer than to copy it, unless it comes again.
+            if (x is before or buffer.nbytes > SMALL) and self.can_read(x, buffer):
+                self.table[k] = x.ctypes.data
+            else:
                 np.copyto(buffer, x)
-                x, read_there = buffer, False
-            self.table[k] = x.ctypes.data
+                self.table[k], read_there = self.own[k], False
+        self.before = arguments
         self.given = arguments if read_there else []
 
     def can_read(self, x: Any, buffer: np.ndarray) -> bool:
