@@ -115,8 +115,8 @@ class Node:
     grad: Self | None
     tracked: bool
     function: Function | None
-    inputs: Sequence[Any]
-    parents: Sequence[Any]
+    inputs: tuple[Any, ...]
+    parents: tuple[Any, ...]
     settings: dict[str, Any]
     order: int
 
@@ -221,8 +221,8 @@ def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any
     node.grad = None
     node.tracked = True
     node.function = rule.function
-    node.inputs = arrays
-    node.parents = parents
+    node.inputs = tuple(arrays)
+    node.parents = tuple(parents)
     node.settings = settings
     node.order = clock()
     return node
