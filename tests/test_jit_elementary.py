@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("llvmlite", reason="native code needs llvmlite")
 
-from tinygrad_slp.jit.llvm import lanes, lowering
+from tinygrad_slp.jit.llvm import lowering, vectors
 from tinygrad_slp.jit.llvm.elementary import ELEMENTARY
 from tinygrad_slp.jit.llvm.engine import Code
 from tinygrad_slp.jit.llvm.ir import (
@@ -21,9 +21,7 @@ from tinygrad_slp.jit.llvm.ir import (
     POINTER,
     Function,
     Module,
-    Signature,
 )
-from tinygrad_slp.jit.llvm.kernels import counting
 
 NUMBER = {np.float64: DOUBLE, np.float32: FLOAT}
 WIDEST = {np.float64: 8, np.float32: 16}
@@ -38,13 +36,13 @@ both = pytest.mark.parametrize("dtype", NUMBER, ids=lambda dtype: dtype.__name__
 def loop(ufunc: np.ufunc, number: Any, width: int) -> Any:
     """A module with f(x, y, n): y = ufunc(x) for n numbers, `width` of them at a time."""
     module = Module()
-    f = Function(module, Signature(NOTHING, [POINTER, POINTER, INDEX]), "f")
+    f = Function(module, "f", NOTHING, [POINTER, POINTER, INDEX])
     (x, y, n), b, dtype = f.args, f.begin(), np.dtype({DOUBLE: "f8", FLOAT: "f4"}[number])
-    with counting(b, n, width) as i:
-        source, target = (lanes.at(b, z, lanes.times(b, i, dtype.itemsize)) for z in (x, y))
-        value = ELEMENTARY[ufunc](b, lanes.load(b, source, dtype, width))
-        lanes.store(b, value, target, dtype)
-    b.ret_void()
+    with vectors.counting(b, n, width) as (i, _, _):
+        source, target = (vectors.at(b, z, vectors.times(b, i, dtype.itemsize)) for z in (x, y))
+        value = ELEMENTARY[ufunc](b, vectors.load(b, source, dtype, width))
+        vectors.store(b, value, target, dtype)
+    b.ret()
     return module
 
 
@@ -70,7 +68,6 @@ def compiled(ufunc: np.ufunc, dtype: type, width: int) -> Callable[[np.ndarray],
 # Where the results of a function are neither constant nor trivial, in float64 and in float32.
 BUSY = {
     np.exp: {np.float64: (-746, 710), np.float32: (-104.5, 89)},
-    np.exp2: {np.float64: (-1076, 1025), np.float32: (-151, 129)},
     np.expm1: {np.float64: (-38, 710), np.float32: (-18, 89)},
     np.tanh: {np.float64: (-20, 20), np.float32: (-10, 10)},
 }
@@ -131,11 +128,8 @@ def test_every_width_gives_the_same_bits(ufunc: np.ufunc, dtype: type) -> None:
 inf, nan = np.inf, np.nan
 EDGES = {
     np.exp: {0: 1, inf: inf, -inf: 0, 1e4: inf, -1e4: 0, 3e38: inf, -3e38: 0},
-    np.exp2: {0: 1, inf: inf, -inf: 0, 1e4: inf, -1e4: 0, 10: 1024, -3: 0.125},
     np.expm1: {0: 0, inf: inf, -inf: -1, 1e4: inf, -1e4: -1, 3e38: inf, -3e38: -1},
     np.log: {0: -inf, 1: 0, inf: inf, -inf: nan, -1: nan, -1e-40: nan},
-    np.log2: {0: -inf, 1: 0, inf: inf, -inf: nan, -1: nan, 8: 3, 0.25: -2, 2.0**-140: -140},
-    np.log10: {0: -inf, 1: 0, inf: inf, -inf: nan, -1: nan, 10: 1, 1000: 3},
     np.log1p: {0: 0, -1: -inf, inf: inf, -inf: nan, -2: nan, -3e38: nan},
     np.tanh: {0: 0, inf: 1, -inf: -1, 50: 1, -50: -1, 3e38: 1, -3e38: -1},
 }
@@ -205,8 +199,8 @@ def test_exp_is_the_same_beside_what_is_extreme(dtype: type, extreme: float) -> 
 @both
 def test_log_of_the_least_number(dtype: type) -> None:
     least = np.array([np.finfo(dtype).smallest_subnormal])
-    y = compiled(np.log2, dtype, WIDEST[dtype])(least)
-    assert y == np.finfo(dtype).minexp - np.finfo(dtype).nmant
+    y = compiled(np.log, dtype, WIDEST[dtype])(least)
+    np.testing.assert_array_equal(y, np.log(least.astype(np.longdouble)).astype(dtype))
 
 
 # --- what is emitted ---
@@ -223,9 +217,9 @@ def test_has_no_branches_but_for_extremes_and_no_fast_math(ufunc: np.ufunc) -> N
 @pytest.mark.parametrize("width", [1, 16])
 def test_small_powers_are_products(width: int) -> None:
     module, dtype = Module(), np.dtype(np.float32)
-    number = lanes.lanes(lanes.number(dtype), width)
-    f = Function(module, Signature(number, [number, number]), "f")
+    number = vectors.number(dtype, width)
+    f = Function(module, "f", number, [number, number])
     b = f.begin()
-    b.ret(lowering.power(b, f.args[0], lanes.constant(dtype, 3.0, width)))
+    b.ret(lowering.power(b, f.args[0], vectors.constant(dtype, 3.0, width)))
     assert str(module).count("fmul") == 2
     assert "pow" not in str(module)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinygrad_slp import Tensor, jit, no_grad
@@ -11,7 +11,7 @@ pytest.importorskip("llvmlite", reason="native code needs llvmlite")
 
 from tinygrad_slp.jit.llvm import native as back_end
 from tinygrad_slp.jit.llvm import rewriting
-from tinygrad_slp.jit.llvm.tiles import best_tile
+from tinygrad_slp.jit.llvm.tiles import tile_of
 
 pytestmark = pytest.mark.native
 RNG = np.random.default_rng(0)
@@ -118,12 +118,6 @@ def test_products_that_share_code():
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-13 * np.abs(b).max())
 
 
-@pytest.mark.parametrize("large", [False, True])
-def test_a_shape_is_found_quickly_for_very_many_rows(large):
-    rows, vectors = best_tile(10**9, 10, 16, 32, large)
-    assert rows * vectors == (8 if large else 25)
-
-
 @pytest.mark.parametrize("n", [3, 40])
 def test_a_product_with_a_single_number_goes_by_numpy(n):
     x = RNG.standard_normal((2, n))
@@ -142,21 +136,15 @@ def test_not_a_number_and_infinity_go_where_they_go_in_numpy():
         np.testing.assert_array_equal(what(y), what(expected))
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     m=st.integers(1, 600),
     n=st.integers(1, 600),
     lanes=st.sampled_from([2, 4, 8, 16]),
-    registers=st.sampled_from([16, 32]),
+    width=st.sampled_from([16, 32, 64]),
     large=st.booleans(),
 )
-def test_a_tile_fits_into_the_registers(m, n, lanes, registers, large):
-    rows, vectors = best_tile(m, n, lanes, registers, large)
+def test_a_tile_fits_into_the_registers(m, n, lanes, width, large):
+    rows, vectors = tile_of(m, n, lanes, width, large)
     assert rows >= 1
     assert vectors >= 1
-    assert rows * vectors + vectors + 1 <= registers
-
-
-def test_large_products_get_large_tiles():
-    rows, vectors = best_tile(512, 784, 16, 32, large=True)
-    assert rows * vectors >= 20
+    assert rows * vectors + vectors + 1 < (32 if width == 64 else 16)

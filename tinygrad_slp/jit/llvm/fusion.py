@@ -16,9 +16,9 @@ from ..dtypes import COPIES, dtype_of, has_number_beyond, loop_dtypes, shape_of,
 from ..memory import roots, view
 from ..program import Program, is_move, is_number, reduced_by
 from ..tracer import SCATTER
-from .lanes import is_lowered
 from .lowering import ELEMENTWISE, identity, lowering
 from .rewriting import gemm, is_in_tiles
+from .vectors import is_lowered
 
 Shape = tuple[int, ...]
 

@@ -1,15 +1,16 @@
 """LLVM's instructions as the text that it reads: types, values, functions, and what writes them.
 
-A builder stands in a block. Each of its methods writes a line there, and returns the value that the
-line makes; nothing else is kept of it, as objects for all of it, such as llvmlite has, take a good
-part of the time that it takes to compile. What an instruction does, LLVM's language reference says
-under its name there.
+A builder is at the end of a block. Each of its methods writes a line there, and returns the value
+that the line makes; nothing else is kept of it, as objects for all of it, such as llvmlite has,
+take a good part of the time that it takes to compile. What an instruction does, LLVM's language
+reference says under its name.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from struct import pack
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -17,58 +18,37 @@ import numpy as np
 
 
 class Type:
-    """A type, which is its text: i64, double, ptr."""
+    """Numbers of one kind, side by side; one number alone is no vector. Equal types are identical.
 
-    __slots__ = ("text",)
+    Attributes:
+        one: the type of one of these numbers.
+        width: bits of a whole number.
+    """
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    __slots__ = ("count", "one", "text", "width")
+
+    def __init__(self, text: str, width: int = 0, one: "Type | None" = None, count: int = 1):
+        self.text, self.width, self.one, self.count = text, width, one or self, count
 
     def __str__(self) -> str:
         return self.text
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Type) and self.text == other.text
 
-    def __hash__(self) -> int:
-        return hash(self.text)
+POINTER, NOTHING, DOUBLE, FLOAT = map(Type, ("ptr", "void", "double", "float"))
 
 
-class Whole(Type):
+@cache
+def whole(width: int) -> Type:
     """Whole numbers of so many bits, with a sign or without."""
-
-    __slots__ = ("width",)
-
-    def __init__(self, width: int) -> None:
-        super().__init__(f"i{width}")
-        self.width = width
+    return Type(f"i{width}", width)
 
 
-class Vector(Type):
-    __slots__ = ("count", "element")
-
-    def __init__(self, element: Any, count: int) -> None:
-        super().__init__(f"<{count} x {element.text}>")
-        self.element, self.count = element, count
+@cache
+def vector(one: Type, n: int) -> Type:
+    return one if n == 1 else Type(f"<{n} x {one.text}>", one.width, one, n)
 
 
-class Array(Type):
-    __slots__ = ()
-
-    def __init__(self, element: Type, count: int) -> None:
-        super().__init__(f"[{count} x {element.text}]")
-
-
-class Signature(NamedTuple):
-    """What a function returns, and what it is given."""
-
-    made: Type
-    given: Sequence[Type]
-
-
-POINTER, NOTHING = Type("ptr"), Type("void")
-DOUBLE, FLOAT = Type("double"), Type("float")
-BIT, BYTE, FLAG, INDEX = map(Whole, (1, 8, 32, 64))
+BIT, BYTE, FLAG, INDEX = map(whole, (1, 8, 32, 64))
 
 # --- values ---
 
@@ -78,56 +58,39 @@ class Value:
 
     Attributes:
         text: its name, or what it is.
-        number: the number that stands in every lane of a vector, if that is known.
+        constant: the number that it is, or each of its lanes; None, if that is not known.
     """
 
-    __slots__ = ("number", "text", "type")
+    __slots__ = ("constant", "text", "type")
 
-    def __init__(self, type: Any, text: str) -> None:
-        self.type = type
-        self.text = text
-        self.number: Value | None = None
+    def __init__(self, type: Type, text: str, constant: Any = None) -> None:
+        self.type, self.text, self.constant = type, text, constant
 
     def __str__(self) -> str:
         return f"{self.type.text} {self.text}"
 
 
-class Constant(Value):
-    """A number; of a vector, that in every lane, or a list of one for each; None: no pointer.
-
-    Args:
-        text: how it is written, if that is shorter.
-    """
-
-    __slots__ = ("constant",)
-
-    def __init__(self, type: Any, constant: Any, text: str = "") -> None:
-        super().__init__(type, text or written(type, constant))
-        self.constant = constant
+def written(one: Type, number: Any) -> str:
+    """A number in LLVM's words; floats by their bits."""
+    if one.width:
+        return str(int(number))
+    return f"0x{pack('>d', float(np.float32(number) if one is FLOAT else number)).hex()}"
 
 
-def written(type: Any, constant: Any) -> str:
-    """A constant in LLVM's words; floats by their bits."""
-    if isinstance(type, Vector):
-        return f"<{', '.join(f'{type.element.text} {written(type.element, x)}' for x in constant)}>"
-    if constant is None:
-        return "null"
-    if type in (DOUBLE, FLOAT):
-        exact = float(np.float32(constant) if type == FLOAT else constant)
-        return f"0x{pack('>d', exact).hex()}"
-    return str(int(constant))
+def filled(type: Type, number: Any) -> Value:
+    """A constant, in every lane."""
+    text = written(type.one, number)
+    return Value(type, text if type.count == 1 else f"splat ({type.one.text} {text})", number)
+
+
+def listed(one: Type, numbers: Sequence[Any]) -> Value:
+    """A vector of these constants."""
+    text = ", ".join([f"{one.text} {written(one, x)}" for x in numbers])
+    return Value(vector(one, len(numbers)), f"<{text}>")
 
 
 def undefined(type: Type) -> Value:
     return Value(type, "undef")
-
-
-def filled(type: Any, constant: Any) -> Value:
-    """A constant of this type, in every lane if it is that of a vector."""
-    if not isinstance(type, Vector):
-        return Constant(type, constant)
-    one = f"{type.element.text} {written(type.element, constant)}"
-    return Constant(type, constant, f"splat ({one})")
 
 
 class Phi(Value):
@@ -135,7 +98,7 @@ class Phi(Value):
 
     __slots__ = ("incoming",)
 
-    def __init__(self, type: Any, text: str) -> None:
+    def __init__(self, type: Type, text: str) -> None:
         super().__init__(type, text)
         self.incoming: list[str] = []
 
@@ -156,15 +119,10 @@ class Block:
     def __init__(self, name: str) -> None:
         self.name = name
         self.lines: list[str | Phi] = []
-        self.is_ended = False
 
     def __str__(self) -> str:
         lines = (x.line if isinstance(x, Phi) else x for x in self.lines)
         return "\n".join((f"{self.name}:", *lines))
-
-
-LIKELY = (0, 1), (1, 99)
-"""Numbers of what says how likely a condition is, and how many of a hundred times it is true."""
 
 
 class Module:
@@ -174,32 +132,38 @@ class Module:
         self.functions: dict[str, Function] = {}
 
     def __str__(self) -> str:
-        weights = (f'!{k} = !{{!"branch_weights", i32 {n}, i32 {100 - n}}}' for k, n in LIKELY)
-        return "\n".join((*map(str, self.functions.values()), *weights))
+        weights = '!0 = !{!"branch_weights", i32 1, i32 99}'  # of what is unlikely
+        return "\n".join((*map(str, self.functions.values()), weights))
 
 
 class Function(Value):
     """A function of a module; another module's or library's, if it has no blocks.
 
-    Attributes:
-        args: what it is given.
+    Args:
+        made: what it returns.
+        given: what it is given.
         marks: words that LLVM knows, such as noinline.
-        is_internal: whether only its module knows it.
-        stack: the lines that make room for it.
+        shared: whether other modules know it.
+        argument_marks: words for each of its arguments.
     """
 
     def __init__(
-        self, module: Module, signature: Signature, name: str, argument_marks: str = ""
+        self,
+        module: Module,
+        name: str,
+        made: Type,
+        given: Sequence[Type],
+        marks: str = "",
+        shared: bool = True,
+        argument_marks: str = "",
     ) -> None:
         super().__init__(POINTER, f'@"{name}"')
-        self.module = module
-        self.signature = signature
+        self.module, self.made, self.marks = module, made, marks
+        self.linkage = "" if shared else "internal"
         self.argument_marks = argument_marks
-        self.args = [Value(type, f"%a{k}") for k, type in enumerate(signature.given)]
+        self.args = [Value(type, f"%a{k}") for k, type in enumerate(given)]
         self.blocks: list[Block] = []
-        self.stack: list[str] = []
-        self.marks: list[str] = []
-        self.is_internal = False
+        self.stack: list[str] = []  # the lines that make room for it
         self.names = 0
         module.functions[name] = self
 
@@ -216,17 +180,13 @@ class Function(Value):
         return Builder(self, self.append_block())
 
     def __str__(self) -> str:
-        kind = "define" if self.blocks else "declare"
-        kind += " internal" * self.is_internal
-        given = (f"{x.type.text} {self.argument_marks} {x.text}" for x in self.args)
-        head = f"{kind} {self.signature.made.text} {self.text}({', '.join(given)})"
+        given = ", ".join(f"{x.type.text} {self.argument_marks} {x.text}" for x in self.args)
+        head = f"{self.linkage} {self.made.text} {self.text}({given})"
         if not self.blocks:
-            return head
-        first, *others = self.blocks
-        name, _, lines = str(first).partition("\n")
-        return "\n".join(
-            (f"{head} {' '.join(self.marks)} {{", name, *self.stack, lines, *map(str, others), "}")
-        )
+            return f"declare {head}"
+        name, _, lines = str(self.blocks[0]).partition("\n")
+        body = "\n".join((name, *self.stack, lines, *map(str, self.blocks[1:])))
+        return f"define {head} {self.marks} {{\n{body}\n}}"
 
 
 # --- what writes them ---
@@ -241,7 +201,7 @@ def of_two(name: str) -> Callable[["Builder", Value, Value], Value]:
     return write
 
 
-def cast(name: str) -> Callable[["Builder", Value, Type], Value]:
+def to_type(name: str) -> Callable[["Builder", Value, Type], Value]:
     """The same number, or the same numbers, in another type."""
 
     def write(self: "Builder", x: Value, type: Type) -> Value:
@@ -257,41 +217,39 @@ def comparison(name: str, prefix: str) -> Callable[["Builder", str, Value, Value
     codes = {sign: word if word in same else prefix + word for sign, word in words.items()}
 
     def write(self: "Builder", sign: str, x: Value, y: Value) -> Value:
-        type = Vector(BIT, x.type.count) if isinstance(x.type, Vector) else BIT
+        type = vector(BIT, x.type.count)
         return self.write(type, f"{name} {codes[sign]} {x.type.text} {x.text}, {y.text}")
 
     return write
 
 
 class Builder:
-    """Writes instructions where it stands: at the end of a block of a function."""
+    """Writes instructions at the end of a block of a function."""
 
     def __init__(self, function: Function, block: Block) -> None:
-        self.function = function
-        self.module = function.module
+        self.function, self.module = function, function.module
         self.position_at_end(block)
 
     def position_at_end(self, block: Block) -> None:
-        self.block = block
-        self.lines = block.lines
+        self.block, self.lines = block, block.lines
 
     def append_block(self) -> Block:
         return self.function.append_block()
 
-    def write(self, type: Any, text: str) -> Value:
+    def write(self, type: Type, text: str) -> Value:
         name = self.function.new_name()
         self.lines.append(f"{name} = {text}")
         return Value(type, name)
 
-    # --- numbers ---
+    # --- numbers and vectors ---
 
     add, sub, mul = map(of_two, ("add", "sub", "mul"))
     fadd, fsub, fmul, fdiv, frem = map(of_two, ("fadd", "fsub", "fmul", "fdiv", "frem"))
     and_, or_, xor = map(of_two, ("and", "or", "xor"))
     shl, lshr, ashr = map(of_two, ("shl", "lshr", "ashr"))
-    zext, sext, trunc, bitcast = map(cast, ("zext", "sext", "trunc", "bitcast"))
-    fpext, fptrunc = map(cast, ("fpext", "fptrunc"))
-    sitofp, uitofp, fptosi, fptoui = map(cast, ("sitofp", "uitofp", "fptosi", "fptoui"))
+    zext, sext, trunc, bitcast = map(to_type, ("zext", "sext", "trunc", "bitcast"))
+    fpext, fptrunc = map(to_type, ("fpext", "fptrunc"))
+    sitofp, uitofp, fptosi, fptoui = map(to_type, ("sitofp", "uitofp", "fptosi", "fptoui"))
     icmp_signed, icmp_unsigned = comparison("icmp", "s"), comparison("icmp", "u")
     fcmp_ordered, fcmp_unordered = comparison("fcmp", "o"), comparison("fcmp", "u")
 
@@ -304,86 +262,65 @@ class Builder:
     def select(self, condition: Value, x: Value, y: Value) -> Value:
         return self.write(x.type, f"select {condition}, {x}, {y}")
 
-    # --- vectors ---
+    def extract_element(self, x: Value, k: int) -> Value:
+        return self.write(x.type.one, f"extractelement {x}, i64 {k}")
 
-    def extract_element(self, x: Value, k: Value) -> Value:
-        return self.write(x.type.element, f"extractelement {x}, {k}")
-
-    def insert_element(self, x: Value, number: Value, k: Value) -> Value:
-        return self.write(x.type, f"insertelement {x}, {number}, {k}")
+    def insert_element(self, x: Value, number: Value, k: int) -> Value:
+        return self.write(x.type, f"insertelement {x}, {number}, i64 {k}")
 
     def shuffle_vector(self, x: Value, y: Value, mask: Value) -> Value:
-        type = Vector(x.type.element, mask.type.count)
-        return self.write(type, f"shufflevector {x}, {y}, {mask}")
+        return self.write(vector(x.type.one, mask.type.count), f"shufflevector {x}, {y}, {mask}")
 
     # --- memory ---
 
-    def load(self, pointer: Value, type: Any, align: int = 0, volatile: bool = False) -> Value:
-        aligned = f", align {align}" if align else ""
-        how = "load volatile" if volatile else "load"
-        return self.write(type, f"{how} {type.text}, ptr {pointer.text}{aligned}")
+    def load(self, pointer: Value, type: Type, align: int = 8, how: str = "load") -> Value:
+        return self.write(type, f"{how} {type.text}, ptr {pointer.text}, align {align}")
 
-    def store(self, x: Value, pointer: Value, align: int = 0) -> None:
-        aligned = f", align {align}" if align else ""
-        self.lines.append(f"store {x.type.text} {x.text}, ptr {pointer.text}{aligned}")
+    def store(self, x: Value, pointer: Value, align: int = 8) -> None:
+        self.lines.append(f"store {x}, ptr {pointer.text}, align {align}")
 
     def offset(self, pointer: Value, n: Value) -> Value:
         """A pointer n bytes further on."""
         return self.write(POINTER, f"getelementptr i8, ptr {pointer.text}, {n}")
 
-    def room(self, type: Type, align: int) -> Value:
-        """A pointer to a place for this type, until the function returns."""
+    def room(self, nbytes: int) -> Value:
+        """A pointer to so many bytes of memory, until the function returns."""
         name = self.function.new_name()
-        self.function.stack.append(f"{name} = alloca {type.text}, align {align}")
+        self.function.stack.append(f"{name} = alloca [{nbytes} x i8], align 64")
         return Value(POINTER, name)
 
     # --- where it goes on ---
 
-    def call(self, function: Any, given: Sequence[Value], signature: Any = None) -> Value:
-        """Calls a function, or what stands at a pointer to one of this signature."""
-        made = (signature or function.signature).made
+    def call(self, function: Function, given: Sequence[Value]) -> Value:
+        made = function.made
         text = f"call {made.text} {function.text}({', '.join(map(str, given))})"
         if made is not NOTHING:
             return self.write(made, text)
         self.lines.append(text)
         return undefined(made)
 
-    def phi(self, type: Any) -> Phi:
+    def phi(self, type: Type) -> Phi:
         x = Phi(type, self.function.new_name())
         self.lines.append(x)
         return x
 
     def branch(self, block: Block) -> None:
-        self.end(f"br label %{block.name}")
+        self.lines.append(f"br label %{block.name}")
 
-    def cbranch(
-        self, condition: Value, block: Block, otherwise: Block, likely: bool | None = None
-    ) -> None:
-        """Goes on in one of two blocks.
+    def cbranch(self, condition: Value, block: Block, otherwise: Block, unlikely: bool) -> None:
+        """Goes on in one of two blocks."""
+        weights = ", !prof !0" if unlikely else ""
+        self.lines.append(f"br {condition}, label %{block.name}, label %{otherwise.name}{weights}")
 
-        Args:
-            likely: whether the condition is; None: it is not known.
-        """
-        text = f"br {condition}, label %{block.name}, label %{otherwise.name}"
-        self.end(text if likely is None else f"{text}, !prof !{int(likely)}")
-
-    def ret(self, x: Value) -> None:
-        self.end(f"ret {x}")
-
-    def ret_void(self) -> None:
-        self.end("ret void")
-
-    def end(self, text: str) -> None:
-        self.lines.append(text)
-        self.block.is_ended = True
+    def ret(self, x: Value | None = None) -> None:
+        self.lines.append(f"ret {x}" if x else "ret void")
 
     @contextmanager
-    def if_then(self, condition: Value, likely: bool | None = None) -> Iterator[None]:
-        """Within it, what is done if a condition holds."""
+    def if_rare(self, condition: Value) -> Iterator[None]:
+        """Within it, what is done if a condition holds, which it seldom does."""
         block, after = self.append_block(), self.append_block()
-        self.cbranch(condition, block, after, likely)
+        self.cbranch(condition, block, after, unlikely=True)
         self.position_at_end(block)
         yield
-        if not self.block.is_ended:
-            self.branch(after)
+        self.branch(after)
         self.position_at_end(after)

@@ -1,12 +1,11 @@
 """The loops of a program: each goes once over its elements, a register full at a time.
 
-A loop is a function of pointers to blocks of memory that do not overlap. Adjacent axes become one
-where all arrays allow it; along the last, vectors are loaded, computed with and stored, and what is
-left over is one shorter vector. A reduction is kept in registers if it is over the last axis, or
-its result is no longer than one of them; else it is added up in memory.
+Adjacent axes become one where all arrays allow it; along the last, vectors are loaded, computed
+with and stored, and what is left over is one shorter vector. A reduction over the last axis is
+kept in registers; any other is added up in memory.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -16,38 +15,37 @@ import numpy as np
 from ...graph import Node
 from ..dtypes import dtype_of, is_scalar, ufunc_of
 from ..program import reduced_by
+from .blocks import Frame
 from .elementary import ELEMENTARY
 from .fusion import Step
-from .ir import BYTE, INDEX, Array, Builder, Value
-from .lanes import (
+from .ir import Builder, Value
+from .lowering import combine, emit, identity, is_nan
+from .vectors import (
     any_of,
     at,
     cast,
     constant,
     constants,
-    count,
+    counting,
+    in_chunks,
     index,
     joined,
     load,
     memcpy,
     parted,
-    room,
     shuffle,
     shuffled,
     splat,
     store,
     times,
 )  # fmt: skip
-from .lowering import combine, emit, identity, is_nan
 
 APART = 4
 """Sums that go on at the same time, as each has to wait for its last addition."""
 BLOCK = 128
 """Vectors that are added up before what they gave is added to memory."""
 ORDER = {np.maximum: ">", np.minimum: "<"}
-"""How what an extreme keeps stands to what it drops."""
-
-Pointer = Callable[[Any], Value]
+"""How what an extreme keeps compares to what it drops."""
 
 
 @dataclass
@@ -63,39 +61,34 @@ class Kernel:
     """One loop, as it is emitted.
 
     Args:
+        frame: the function of the loop.
         step: its operations.
-        array_of: where a node or constant stands in memory.
-        pointer_of: a pointer to where an array begins.
         hidden: the nodes that are not stored.
-        width: bytes in a vector register.
     """
 
-    def __init__(
-        self,
-        b: Builder,
-        step: Step,
-        array_of: Callable[[Any], np.ndarray],
-        pointer_of: Pointer,
-        hidden: set[int],
-        width: int,
-    ) -> None:
+    def __init__(self, frame: Frame, step: Step, hidden: set[int]) -> None:
         assert step.shape is not None
-        self.b = b
+        self.frame, self.b = frame, frame.b
         self.step = step
         self.shape = step.shape
-        self.array_of = array_of
-        self.pointer_of = pointer_of
+        self.array_of = frame.array_of
         self.inside = {node.order for node in step.nodes if reduced_by(node) is None}
         self.stored = [n for n in step.nodes if n.order in self.inside and n.order not in hidden]
         self.reductions = [node for node in step.nodes if reduced_by(node) is not None]
         self.accesses = self.find_accesses()
         self.sizes = self.collapse()
         widest = max((dtype_of(n).itemsize for n in step.nodes), default=8)
-        self.lanes = max(1, width // max(widest, 4))
+        self.lanes = max(1, frame.width // max(widest, 4))
         # What is added by functions such as exp takes longer than an addition.
-        sums = any(self.accesses[r.order].strides[-1:] == [0] for r in self.reductions)
+        sums = any(self.accesses[r.order].strides[-1] == 0 for r in self.reductions)
         if sums and not any(ufunc_of(node) in ELEMENTARY for node in step.nodes):
             self.lanes *= APART
+        written = {node.order for node in (*self.stored, *self.reductions)}
+        self.numbers = {
+            key: load(self.b, access.pointer, access.dtype, 1)
+            for key, access in self.accesses.items()
+            if key not in written and not any(access.strides)
+        }
 
     def find_accesses(self) -> dict[int, Access]:
         """All arrays that are read or written, by the order of their node, or by `name_of`."""
@@ -103,45 +96,41 @@ class Kernel:
         for node in self.step.nodes:
             for x in node.inputs:
                 if not is_scalar(x) and not (isinstance(x, Node) and x.order in self.inside):
-                    array = self.array_of(x)
-                    wide = np.broadcast_to(array, self.shape)
-                    found[name_of(x)] = Access(
-                        self.pointer_of(array), list(wide.strides), array.dtype
-                    )
+                    wide = np.broadcast_to(self.array_of(x), self.shape)
+                    found[name_of(x)] = self.access(x, wide.strides)
         for node in self.stored:
-            array = self.array_of(node)
-            found[node.order] = Access(self.pointer_of(array), list(array.strides), array.dtype)
+            found[node.order] = self.access(node, self.array_of(node).strides)
         for node in self.reductions:
-            array, axes = self.array_of(node), node.settings["axis"]
-            left = iter(
-                array.reshape([n for k, n in enumerate(self.shape) if k not in axes]).strides
-            )
-            strides = [0 if k in axes else next(left) for k in range(len(self.shape))]
-            found[node.order] = Access(self.pointer_of(array), strides, array.dtype)
+            axes = node.settings["axis"]
+            kept = [1 if k in axes else n for k, n in enumerate(self.shape)]
+            wide = np.broadcast_to(self.array_of(node).reshape(kept), self.shape)
+            found[node.order] = self.access(node, wide.strides)
         return found
+
+    def access(self, x: Any, strides: tuple[int, ...]) -> Access:
+        array = self.array_of(x)
+        return Access(self.frame.pointer_to(array), list(strides), array.dtype)
 
     def collapse(self) -> list[int]:
         """The sizes of the axes that are left when those that can be walked as one are joined."""
         sizes = [n for n in self.shape if n != 1]
-        for access in self.accesses.values():
-            access.strides = [s for s, n in zip(access.strides, self.shape, strict=True) if n != 1]
-        k = len(sizes) - 2
-        while k >= 0:
-            if all(a.strides[k] == a.strides[k + 1] * sizes[k + 1] for a in self.accesses.values()):
+        walks = [access.strides for access in self.accesses.values()]
+        for strides in walks:
+            strides[:] = [s for s, n in zip(strides, self.shape, strict=True) if n != 1]
+        for k in reversed(range(len(sizes) - 1)):
+            if all(strides[k] == strides[k + 1] * sizes[k + 1] for strides in walks):
                 sizes[k] *= sizes.pop(k + 1)
-                for access in self.accesses.values():
-                    access.strides.pop(k)
-            k -= 1
+                for strides in walks:
+                    strides.pop(k)
+        for strides in walks if not sizes else ():
+            strides.append(0)
         return sizes or [1]
 
     def emit(self) -> None:
-        for access in self.accesses.values():
-            access.strides = access.strides or [0]
         short = [r for r in self.reductions if 1 < self.array_of(r).size <= self.lanes]
         results = [self.accesses[r.order].pointer for r in short]
         for r in short:  # which LLVM makes a register
-            place = Array(BYTE, self.array_of(r).nbytes)
-            self.accesses[r.order].pointer = room(self.b, place)
+            self.accesses[r.order].pointer = self.b.room(self.array_of(r).nbytes)
         for node in self.reductions:
             if not self.is_at_once(node):
                 self.clear(node)
@@ -171,7 +160,7 @@ class Kernel:
         if axis == len(self.sizes) - 1:
             self.innermost(pointers)
             return
-        with counting(self.b, self.sizes[axis]) as i:
+        with counting(self.b, self.sizes[axis]) as (i, _, _):
             self.walk(axis + 1, self.moved(pointers, axis, i))
 
     def moved(self, pointers: dict[int, Value], axis: int, i: Value) -> dict[int, Value]:
@@ -190,7 +179,7 @@ class Kernel:
         if not inner or n < 2 * block:
             self.stretch(pointers, n, inner)
             return
-        with counting(self.b, n // block) as j:
+        with counting(self.b, n // block) as (j, _, _):
             start = self.b.mul(j, index(block))
             self.stretch(self.moved(pointers, -1, start), block, inner)
         if n % block:
@@ -235,8 +224,10 @@ class Kernel:
         """
         values: dict[int, Value] = {}
 
-        def fetch(x: Any) -> Value:
-            key = name_of(x)
+        def fetch(x: Any, dtype: np.dtype) -> Value:
+            key, given = name_of(x), dtype_of(x)
+            if key in self.numbers:
+                return splat(self.b, cast(self.b, self.numbers[key], given, dtype), lanes)
             if key not in values:
                 access = self.accesses[key]
                 along = access.strides[-1] == access.dtype.itemsize
@@ -244,15 +235,14 @@ class Kernel:
                     values[key] = constants(access.dtype, x.ravel().tolist())
                 else:
                     values[key] = fetched(self.b, pointers[key], access, lanes)
-            return values[key]
+            return cast(self.b, values[key], given, dtype)
 
         waiting: list[Node] = []
         for node in self.step.nodes:
             if reduced_by(node) is None:
                 values[node.order] = emit(self.b, node, lanes, fetch)
                 continue
-            (x,) = node.inputs
-            value = cast(self.b, fetch(x), dtype_of(x), dtype_of(node))
+            value = fetch(node.inputs[0], dtype_of(node))
             if self.accesses[node.order].strides[-1] == 0:
                 values[node.order] = value
             else:
@@ -282,7 +272,7 @@ def fetched(b: Builder, pointer: Value, access: Access, lanes: int) -> Value:
 
 def put(b: Builder, x: Value, pointer: Value, access: Access) -> None:
     stride, dtype = access.strides[-1], access.dtype
-    if stride == dtype.itemsize or count(x) == 1:
+    if stride == dtype.itemsize or x.type.count == 1:
         store(b, x, pointer, dtype)
         return
     for k, part in enumerate(parted(b, x)):
@@ -291,7 +281,7 @@ def put(b: Builder, x: Value, pointer: Value, access: Access) -> None:
 
 def across(b: Builder, ufunc: Any, dtype: np.dtype, x: Value) -> Value:
     """The lanes of a vector, reduced to one number."""
-    n = count(x)
+    n = x.type.count
     whole = 1 << (n - 1).bit_length()
     if whole > n:
         filler = constant(dtype, identity(ufunc, dtype), n)
@@ -305,60 +295,8 @@ def across(b: Builder, ufunc: Any, dtype: np.dtype, x: Value) -> Value:
 
 def halved(b: Builder, x: Value, pair: Callable[[Value, Value], Value]) -> Value:
     """The lanes of a vector, made one: halves are paired, then halves of those."""
-    whole = count(x)
+    whole = x.type.count
     while whole > 1:
         whole //= 2
         x = pair(shuffled(b, x, range(whole)), shuffled(b, x, range(whole, 2 * whole)))
     return x
-
-
-# --- loops ---
-
-
-class counting:
-    """A loop of i from 0 to n by steps, as a context; with values that are handed on, if given.
-
-    Yields i; or (i, values now, a list for the values of the next round), and leaves in that list
-    what they are after the loop.
-    """
-
-    def __init__(
-        self, b: Builder, n: int | Value, by: int = 1, starts: Sequence[Value] | None = None
-    ):
-        self.b, self.by, self.starts = b, by, starts
-        self.n = index(n) if isinstance(n, int) else n
-
-    def __enter__(self) -> Any:
-        b = self.b
-        self.before = b.block
-        self.body, self.after = b.append_block(), b.append_block()
-        b.branch(self.body)
-        b.position_at_end(self.body)
-        self.i = b.phi(INDEX)
-        self.phis = [b.phi(x.type) for x in self.starts or ()]
-        self.ends: list[Value] = []
-        return self.i if self.starts is None else (self.i, self.phis, self.ends)
-
-    def __exit__(self, *exception: object) -> None:
-        if exception[0] is not None:
-            return
-        b = self.b
-        following = b.add(self.i, index(self.by))
-        last = b.block
-        self.i.add_incoming(index(0), self.before)
-        self.i.add_incoming(following, last)
-        for phi, start, end in zip(self.phis, self.starts or (), self.ends, strict=True):
-            phi.add_incoming(start, self.before)
-            phi.add_incoming(end, last)
-        b.cbranch(b.icmp_signed("<", following, self.n), self.body, self.after)
-        b.position_at_end(self.after)
-
-
-def in_chunks(b: Builder, n: int, lanes: int, act: Callable[[Builder, Value, int], None]) -> None:
-    """Acts on n elements, some at a time, and then on the rest: act(b, first, how many)."""
-    whole = n // lanes * lanes
-    if whole:
-        with counting(b, whole, lanes) as i:
-            act(b, i, lanes)
-    if n > whole:
-        act(b, index(whole), n - whole)

@@ -13,8 +13,8 @@ import numpy as np
 from ...graph import Node
 from ..dtypes import COPIES, dtype_of, is_scalar, loop_dtypes, ufunc_of
 from .elementary import ELEMENTARY
-from .ir import BIT, DOUBLE, FLOAT, Builder, Constant, Value, Vector, filled
-from .lanes import cast, constant, count, declared, intrinsic, joined, lanes, parted
+from .ir import BIT, DOUBLE, FLOAT, Builder, Value, filled, vector
+from .vectors import cast, constant, declared, intrinsic, joined, parted
 
 Lowering = Callable[..., Value]
 
@@ -49,7 +49,7 @@ def by_libm(name: str) -> Lowering:
 
     def lower(b: Builder, *operands: Value) -> Value:
         function = declared(b, name, [DOUBLE] * len(operands), DOUBLE)
-        narrow = "float" in str(operands[0].type)
+        narrow = operands[0].type.one is FLOAT
         results = []
         for numbers in zip(*[parted(b, x) for x in operands], strict=True):
             y = b.call(function, [b.fpext(x, DOUBLE) if narrow else x for x in numbers])
@@ -102,7 +102,7 @@ def truths(act: Lowering) -> dict[str, Lowering]:
 
 
 def same_for_all(truth: bool) -> Lowering:
-    return lambda b, x: filled(lanes(BIT, count(x)), int(truth))
+    return lambda b, x: filled(vector(BIT, x.type.count), int(truth))
 
 
 def absolute(b: Builder, x: Value) -> Value:
@@ -124,7 +124,7 @@ with np.errstate(invalid="ignore"):
 
 def power(b: Builder, x: Value, y: Value) -> Value:
     """xʸ, by multiplication for the small whole exponents that are most of them."""
-    known = y.constant if isinstance(y, Constant) else None
+    known = y.constant
     if known == 1.0:
         return x
     if known in (2.0, 3.0):
@@ -156,8 +156,7 @@ def shifted(shift: Callable[[Builder, Value, Value], Value], keeps_sign: bool) -
     """A shift; by as many bits as there are, or more, nothing is left but the sign."""
 
     def lower(b: Builder, x: Value, y: Value) -> Value:
-        one = x.type.element if isinstance(x.type, Vector) else x.type
-        last = const(x, one.width - 1)
+        last = const(x, x.type.width - 1)
         inside = b.icmp_unsigned("<=", y, last)
         moved = shift(b, x, b.select(inside, y, last))
         return moved if keeps_sign else b.select(inside, moved, const(x, 0))
@@ -182,7 +181,7 @@ LIBM = {
     np.sin: "sin", np.cos: "cos", np.tan: "tan", np.arcsin: "asin", np.arccos: "acos",
     np.arctan: "atan", np.sinh: "sinh", np.cosh: "cosh", np.arcsinh: "asinh", np.arccosh: "acosh",
     np.arctanh: "atanh", np.cbrt: "cbrt", np.arctan2: "atan2", np.hypot: "hypot",
-    np.float_power: "pow",
+    np.float_power: "pow", np.exp2: "exp2", np.log2: "log2", np.log10: "log10",
 }  # fmt: skip
 
 ELEMENTWISE: dict[Any, dict[str, Lowering]] = {
@@ -228,16 +227,16 @@ def lowering(function: Any, kind: str) -> Lowering | None:
     return next((f for kinds, f in ELEMENTWISE.get(function, {}).items() if kind in kinds), None)
 
 
-def emit(b: Builder, node: Node, lanes: int, fetch: Callable[[Any], Value]) -> Value:
+def emit(b: Builder, node: Node, lanes: int, fetch: Callable[[Any, Any], Value]) -> Value:
     """The instructions of an elementwise node.
 
     Args:
-        fetch: the value of an input of the node, in its own dtype, in that many lanes.
+        fetch: the value of an input of the node, in a dtype, in that many lanes.
     """
     function = ufunc_of(node)
     wanted, made = loop_dtypes(node)
     operands = [
-        constant(dtype, x, lanes) if is_scalar(x) else cast(b, fetch(x), dtype_of(x), dtype)
+        constant(dtype, x, lanes) if is_scalar(x) else fetch(x, dtype)
         for x, dtype in zip(node.inputs, wanted, strict=False)
     ]
     if function is np.where:

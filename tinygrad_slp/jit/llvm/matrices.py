@@ -8,26 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from .ir import Array, Builder, Value, undefined
-from .kernels import counting, in_chunks
-from .lanes import (
+from .ir import Builder, Value, undefined
+from .vectors import (
     at,
     called,
-    count,
+    counting,
+    in_chunks,
     index,
     load,
-    number,
-    prefetch,
-    room,
     shuffle,
     shuffled,
     splat,
     store,
     times,
 )  # fmt: skip
-
-LINE = 64
-"""Bytes that a cache brings at once."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +71,6 @@ class Matrix:
         offsets = list(accumulate(bytes, initial=0))
         return [at(b, line, offset) for line in self.lines(b) for offset in offsets]
 
-    def prefetch(self, b: Builder) -> None:
-        """Has the caches bring all of it, to be written."""
-        for place in self.places(b, parts(self.shape[1], LINE // self.dtype.itemsize)):
-            prefetch(b, place)
-
 
 def in_c_order(start: Value, shape: tuple[Any, int], dtype: np.dtype) -> Matrix:
     """The matrix that stands there row by row."""
@@ -104,7 +93,7 @@ def copied(b: Builder, x: Matrix, start: Value, lanes: int, inline: bool) -> Mat
         rows, columns = x.shape
 
         def copy_rows(b: Builder, x: Matrix, copy: Matrix, n: Value) -> None:
-            with counting(b, n) as i:
+            with counting(b, n) as (i, _, _):
                 copy_row(b, x.rows(b, i, 1), copy.rows(b, i, 1), lanes)
 
         given = [replace(z, shape=("rows", columns)) for z in (x, copy)]
@@ -143,9 +132,9 @@ def turn(b: Builder, given: Matrix, copy: Matrix, lanes: int) -> None:
 def copy_numbers(b: Builder, x: Matrix, copy: Matrix) -> None:
     """Copies a matrix whose numbers are side by side neither in rows nor in columns."""
     (height, width), dtype = x.shape, x.dtype
-    with counting(b, height) as i:
+    with counting(b, height) as (i, _, _):
         old, new = x.rows(b, i, 1), copy.rows(b, i, 1)
-        with counting(b, width) as j:
+        with counting(b, width) as (j, _, _):
             places = (z.columns(b, j, 1).start for z in (old, new))
             store(b, load(b, next(places), dtype, 1), next(places), dtype)
 
@@ -159,7 +148,7 @@ def emit_turn(b: Builder, given: Matrix, copy: Matrix, lanes: int) -> None:
     """
     (height, width), dtype = given.shape, given.dtype
     bits = [1 << k for k in range(lanes.bit_length() - 1)]
-    between = in_c_order(room(b, Array(number(dtype), lanes**2)), (lanes, lanes), dtype)
+    between = in_c_order(b.room(lanes**2 * dtype.itemsize), (lanes, lanes), dtype)
     columns = [load(b, place, dtype, height) for place in given.T.lines(b)]
     x = [widened(b, column, lanes) for column in columns]
     x += [undefined(x[0].type)] * (lanes - width)
@@ -181,12 +170,12 @@ def by_memory(b: Builder, x: list[Value], place: Matrix) -> list[Value]:
     lines = place.lines(b)
     for vector, line in zip(x, lines, strict=True):
         store(b, vector, line, place.dtype)
-    return [b.load(line, x[0].type, place.dtype.itemsize, volatile=True) for line in lines]
+    return [b.load(line, x[0].type, place.dtype.itemsize, "load volatile") for line in lines]
 
 
 def widened(b: Builder, x: Value, lanes: int) -> Value:
     """The lanes of x, and behind them more, of which the content does not matter."""
-    n = count(x)
+    n = x.type.count
     if n in (1, lanes):
         return splat(b, x, lanes) if n == 1 else x
     return shuffle(b, x, undefined(x.type), [*range(n), *[0] * (lanes - n)])
@@ -222,4 +211,4 @@ def called_on(
     kind = f"{matrices[0].dtype} inline" if inline else matrices[0].dtype
     full = f"{name}_{[z.shape for z in matrices]}_{fixed}_{kind}"
     given = [*(z.start for z in matrices), *others, *values]
-    called(b, full, given, emit_on, inline)
+    called(b, full, given, emit_on, "alwaysinline" if inline else "noinline")

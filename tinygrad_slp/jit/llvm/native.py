@@ -22,12 +22,11 @@ from ..trace import Place
 from . import registers
 from .engine import Code, register_bytes
 from .fusion import is_elementwise
-from .ir import INDEX, POINTER, Builder, Function, Module, Signature, Value
-from .kernels import counting
-from .lanes import at, is_lowered, memcpy, times
-from .loops import Blocks, Loops
+from .ir import INDEX, POINTER, Builder, Function, Module, Value
+from .loops import Loops
 from .parts import Parts
 from .rewriting import rewritten
+from .vectors import at, counting, is_lowered, memcpy, times
 
 ARGUMENTS = ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p
 SMALL = 16384
@@ -89,7 +88,7 @@ class Native:
         self.functions = [RUN(self.code.address(name)) for name in ("loop", "scan")]
         self.results = [np.empty(shape_of(x), dtype_of(x)) for x in program.outputs]
         self.places = list(places.values())
-        blocks = loops.blocks if loops else self.places
+        blocks = loops.blocks.all if loops else self.places
         self.table = np.array([x.ctypes.data for x in (*blocks, *self.results)], dtype=np.int64)
         self.strides = np.zeros(len(self.table), dtype=np.int64)
         self.zero = np.zeros(1, dtype=np.int64)
@@ -119,15 +118,15 @@ class Native:
         """The module of a larger program: one function does for both, as `loop` has no strides."""
         module = Module()
         b, table, argument, n = self.begin(module, "scan")
-        with counting(b, n) as i:
+        with counting(b, n) as (i, _, _):
             moved = {k: argument(k, i) for k, p in enumerate(self.order) if p.kind == "argument"}
-            blocks = Blocks(table, moved)
-            loops.emit(b, blocks, loops.steps, lambda: b.ret(i))
-            loops.emit_copies(b, blocks)
-            sources = [loops.array_of(x) for x in self.program.outputs]
-            pointers = [loops.pointer(b, blocks, source) for source in sources]
+            frame = loops.frame(b, table, moved)
+            loops.emit(frame, loops.steps, lambda: b.ret(i))
+            loops.emit_copies(frame)
+            sources = [loops.blocks.array_of(x) for x in self.program.outputs]
+            pointers = [frame.pointer_to(source) for source in sources]
             for k, (source, pointer) in enumerate(zip(sources, pointers, strict=True)):
-                start = self.entry(b, table, len(loops.blocks) + k)
+                start = self.entry(b, table, len(loops.blocks.all) + k)
                 memcpy(b, at(b, start, times(b, i, source.nbytes)), pointer, source.nbytes)
         b.ret(n)
         alias(module, "loop", "scan")
@@ -135,8 +134,7 @@ class Native:
 
     def begin(self, module: Any, name: str) -> tuple[Builder, Value, Any, Value]:
         """The beginning of a function: its builder and table, where arguments are, and n."""
-        signature = Signature(INDEX, [POINTER, POINTER, INDEX, POINTER])
-        function = Function(module, signature, name)
+        function = Function(module, name, INDEX, [POINTER, POINTER, INDEX, POINTER])
         table, strides, n, order = function.args
         b = function.begin()
 
@@ -235,7 +233,7 @@ class Native:
 def alias(module: Any, name: str, original: str) -> None:
     """Another name for a function."""
     function = module.functions[original]
-    other = Function(module, function.signature, name)
+    other = Function(module, name, INDEX, [x.type for x in function.args])
     b = other.begin()
     b.ret(b.call(function, other.args))
 

@@ -13,9 +13,9 @@ from ..replay import ALWAYS, Tape
 from ..trace import Place
 from .engine import Code
 from .fusion import Step
-from .ir import INDEX, POINTER, Function, Module, Signature
-from .lanes import index
-from .loops import Blocks, Loops
+from .ir import INDEX, POINTER, Function, Module
+from .loops import Loops
+from .vectors import index
 
 RUN = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
 
@@ -38,7 +38,7 @@ class Parts(Tape):
                 emit_part(module, f"part_{k}", loops, steps)
         text = str(module)
         self.code = Code(text, lambda: text)
-        self.table = np.array([x.ctypes.data for x in loops.blocks], dtype=np.int64)
+        self.table = np.array([x.ctypes.data for x in loops.blocks.all], dtype=np.int64)
         tape = calls.tapes[ALWAYS]
         for k, (is_native, steps) in enumerate(groups):
             if is_native:
@@ -64,9 +64,9 @@ class Parts(Tape):
 
 def emit_part(module: Module, name: str, loops: Loops, steps: list[Step]) -> None:
     """Emits some steps as a function of the table; it returns whether a check failed."""
-    function = Function(module, Signature(INDEX, [POINTER]), name)
+    function = Function(module, name, INDEX, [POINTER])
     b = function.begin()
-    loops.emit(b, Blocks(function.args[0], {}), steps, lambda: b.ret(index(1)))
+    loops.emit(loops.frame(b, function.args[0], {}), steps, lambda: b.ret(index(1)))
     b.ret(index(0))
 
 

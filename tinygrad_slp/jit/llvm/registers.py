@@ -3,7 +3,7 @@
 What only moves elements becomes a shuffle, found by moving their positions with NumPy itself.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,14 +13,14 @@ from ..dtypes import dtype_of, shape_of
 from ..program import Program, is_move, reduced_by
 from ..trace import Place
 from .fusion import is_elementwise, kind_of
-from .ir import INDEX, Builder, Value
-from .lanes import (
+from .ir import Builder, Value
+from .lowering import combine, emit, fma
+from .vectors import (
     at,
     cast,
     constant,
     constants,
-    count,
-    index,
+    counting,
     is_lowered,
     leave_if,
     load,
@@ -29,7 +29,6 @@ from .lanes import (
     store,
     times,
 )  # fmt: skip
-from .lowering import combine, emit, fma
 
 MOST_ELEMENTS = 64
 MOST_NODES = 400
@@ -78,7 +77,7 @@ class Registers:
     def computed(self, node: Node) -> Value:
         if is_elementwise(node):
             shape = shape_of(node)
-            return emit(self.b, node, size_of(node), lambda x: self.broadcast(x, shape))
+            return emit(self.b, node, size_of(node), lambda x, d: self.broadcast(x, d, shape))
         if is_move(node):
             base, *others = node.inputs
             where: Any = node.function
@@ -87,9 +86,9 @@ class Registers:
         ufunc = reduced_by(node)
         return self.product(node) if ufunc is None else self.reduced(ufunc, node)
 
-    def broadcast(self, x: Any, shape: tuple[int, ...]) -> Value:
+    def broadcast(self, x: Any, dtype: np.dtype, shape: tuple[int, ...]) -> Value:
         wide = np.broadcast_to(positions(shape_of(x)), shape)
-        return shuffled(self.b, self.value(x), np.ravel(wide))
+        return shuffled(self.b, cast(self.b, self.value(x), dtype_of(x), dtype), np.ravel(wide))
 
     def reduced(self, ufunc: np.ufunc, node: Node) -> Value:
         """Columns of what is reduced together, combined in pairs, then pairs of pairs."""
@@ -150,58 +149,41 @@ def emit_loop(
         argument: where an argument stands in step i; None if it is the same in all of them.
     """
 
-    def keep(values: Mapping[Place, Value]) -> None:
-        for place, value in values.items():
-            like = program.inputs.get(place, program.stores[place])
-            store(b, value, pointers(place), dtype_of(like))
-
-    moving = [p for p in program.inputs if argument is not None and p.kind == "argument"]
-    fixed = {
+    places, moving = list(program.stores), argument is not None
+    likes = [program.inputs.get(place, x) for place, x in program.stores.items()]
+    values: dict[int, Value] = {
         x.order: read(b, pointers(p), x)
         for p, x in program.inputs.items()
-        if p not in program.stores and p not in moving
+        if p not in program.stores and not (moving and p.kind == "argument")
     }
-    carried = {p: read(b, pointers(p), program.inputs.get(p, x)) for p, x in program.stores.items()}
-    before = b.block
-    body, after = b.append_block(), b.append_block()
-    b.branch(body)
-    b.position_at_end(body)
-    i = b.phi(INDEX)
-    phis = {place: b.phi(value.type) for place, value in carried.items()}
-    values = dict(fixed)
-    for place, x in program.inputs.items():
-        if place in phis:
-            values[x.order] = phis[place]
-        elif place in moving:
-            assert argument is not None
-            values[x.order] = read(b, argument(place, i), x)
+
+    def keep(stored: Sequence[Value]) -> None:
+        for place, like, value in zip(places, likes, stored, strict=True):
+            store(b, value, pointers(place), dtype_of(like))
 
     def leave() -> None:
-        keep(phis)
+        keep(before)
         b.ret(i)
 
-    step = Registers(b, values)
-    step.compute(program, leave)
-    for pointer, x in zip(results, program.outputs, strict=True):
-        size = size_of(x) * dtype_of(x).itemsize
-        store(b, step.value(x), at(b, pointer, times(b, i, size)), dtype_of(x))
-    following = b.add(i, index(1))
-    last = b.block
-    i.add_incoming(index(0), before)
-    i.add_incoming(following, last)
-    ends = {}
-    for place, x in program.stores.items():
-        old = program.inputs.get(place, x)
-        value = cast(b, step.value(x), dtype_of(x), dtype_of(old))
-        ends[place] = (
-            value if count(value) == count(phis[place]) else splat(b, value, count(phis[place]))
-        )
-        phis[place].add_incoming(carried[place], before)
-        phis[place].add_incoming(ends[place], b.block)
-    b.cbranch(b.icmp_signed("<", following, n), body, after)
-    b.position_at_end(after)
-    keep(ends)
-    b.ret(following)
+    starts = [read(b, pointers(p), like) for p, like in zip(places, likes, strict=True)]
+    with counting(b, n, 1, starts) as (i, before, after):
+        now = dict(zip(places, before, strict=True))
+        for place, x in program.inputs.items():
+            if place in now:
+                values[x.order] = now[place]
+            elif argument is not None and place.kind == "argument":
+                values[x.order] = read(b, argument(place, i), x)
+        step = Registers(b, values)
+        step.compute(program, leave)
+        for pointer, x in zip(results, program.outputs, strict=True):
+            size = size_of(x) * dtype_of(x).itemsize
+            store(b, step.value(x), at(b, pointer, times(b, i, size)), dtype_of(x))
+        for x, old, like in zip(program.stores.values(), before, likes, strict=True):
+            value = cast(b, step.value(x), dtype_of(x), dtype_of(like))
+            wide = value.type.count == old.type.count
+            after.append(value if wide else splat(b, value, old.type.count))
+    keep(after)
+    b.ret(n)
 
 
 def read(b: Builder, pointer: Value, x: Any) -> Value:

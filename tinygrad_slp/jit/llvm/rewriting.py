@@ -14,7 +14,7 @@ import numpy as np
 from ...graph import Node
 from ..dtypes import dtype_of, is_scalar, shape_of
 from ..program import Program, computed, is_number, replaced
-from .lanes import FLOATS
+from .vectors import FLOATS
 
 LARGE = 2**22
 """Bytes of a matrix from which NumPy's BLAS multiplies it, which thinks of all caches."""

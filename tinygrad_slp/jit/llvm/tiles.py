@@ -1,4 +1,4 @@
-"""Products of matrices in tiles: a few rows by a few vectors, whose sums stay in registers.
+"""Products of matrices, α·a·b + β·c, in tiles: a few rows by a few vectors, summed in registers.
 
 For each k the tile takes a column of a, number by number, and a row of b, vector by vector: with r
 rows and v vectors that is r + v loads for r·v multiply-adds, so it waits for arithmetic alone, if
@@ -7,58 +7,57 @@ unless it is in the nearest cache anyway. Goto and van de Geijn, Anatomy of high
 multiplication, 2008, have more, for matrices that are too large for the second cache.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import cycle
 from typing import Any
 
-from .ir import Builder, Value
-from .kernels import counting, in_chunks
-from .lanes import at, constant, count, index, load, splat, store
-from .lowering import fma
-from .matrices import LINE, Matrix, called_on, copied, in_c_order, parts
+import numpy as np
 
-WAIT = 4
-"""Multiply-adds, of two at a time, that begin before the result of the first is there."""
-NEAR = 2**15
-"""Bytes that the nearest cache holds."""
+from ...graph import Node
+from ..dtypes import dtype_of
+from .blocks import Frame
+from .ir import Builder, Value
+from .lowering import fma
+from .matrices import Matrix, called_on, copied, in_c_order, parts
+from .rewriting import gemm
+from .vectors import at, cast, constant, counting, in_chunks, index, load, splat, store
+
+NEAR, LINE = 2**15, 64
+"""Bytes that the nearest cache holds, and that it brings at once."""
 MOST_ROWS = 8
 """Rows of a tile of a large result: products of other sizes have tiles of the same shapes then."""
 
 
-def best_tile(m: int, n: int, lanes: int, registers: int, large: bool) -> tuple[int, int]:
-    """How many rows and vectors a tile should have: what takes few cycles, and little code.
-
-    Arithmetic and loads are counted; the small terms, for loads that have to wait and for the code
-    of each sum, only choose between shapes that are about as good.
-
-    Args:
-        large: the code is shared by all tiles of this shape, so it may be more.
-    """
-    much_code = 2000 if large else 500
-
-    def cycles(rows: int, vectors: int) -> float:
-        """For each k: two multiply-adds at once, or two loads, of which some have to wait."""
-        return max(rows * vectors / 2, (rows + vectors) / 2, WAIT) + rows / 16 + vectors / 4
-
-    def cost(tile: tuple[int, int]) -> float:
-        down, across = how_many(m, tile[0]), how_many(-(-n // lanes), tile[1])
-        total = sum(down[r] * across[v] * cycles(r, v) for r in down for v in across)
-        return total * (1 + sum(down) * sum(across) / much_code)
-
-    # Registers for the sums, a row of b, and a number of a.
-    fitting = (
-        (rows, vectors)
-        for rows in range(1, MOST_ROWS + 1 if large else registers)
-        for vectors in range(1, registers)
-        if (rows + 1) * vectors + 1 < registers
+def emit_product(frame: Frame, node: Node) -> None:
+    """Emits a product of matrices and vectors."""
+    x, y, out = map(frame.array_of, (*node.inputs[-2:], node))
+    x = x[np.newaxis, :] if x.ndim == 1 else x
+    y = y[:, np.newaxis] if y.ndim == 1 else y
+    left, right, new = (
+        Matrix(frame.pointer_to(z), (len(z), z.shape[1]), (z.strides[0], z.strides[1]), z.dtype)
+        for z in (x, y, out.reshape(len(x), y.shape[1]))
     )
-    return min(fitting, key=cost)
+    old, numbers = None, (1, 0)
+    if node.function is gemm:
+        old = replace(new, start=frame.pointer_to(frame.array_of(node.inputs[0])))
+        numbers = node.settings["alpha"], node.settings["beta"]
+    alpha, beta = (scale(frame, number, out.dtype) for number in numbers)
+    emit_tiles(frame, left, right, Result(new, old, alpha, beta), frame.width // out.itemsize)
 
 
-def how_many(n: int, most: int) -> dict[int, int]:
-    """The sizes of the parts of n, and how many there are of each."""
-    return {size: k for size, k in ((most, n // most), (n % most, 1)) if size and k}
+def scale(frame: Frame, x: Any, dtype: np.dtype) -> Value:
+    """A number, known now or when the program runs."""
+    if not isinstance(x, Node):
+        return constant(dtype, x)
+    number = load(frame.b, frame.pointer_to(frame.array_of(x)), dtype_of(x), 1)
+    return cast(frame.b, number, dtype_of(x), dtype)
+
+
+def tile_of(m: int, n: int, lanes: int, width: int, large: bool) -> tuple[int, int]:
+    """How many rows and vectors a tile has: as many as registers hold, of this width in bytes."""
+    registers, most = (32, 3) if width == 64 else (16, 2)
+    vectors = min(most, -(-n // lanes))
+    return min(MOST_ROWS if large else m, (registers - 2) // vectors - 1), vectors
 
 
 @dataclass(frozen=True)
@@ -87,35 +86,27 @@ class Result:
         scales = zip(*(splats(b, x, widths) for x in (self.alpha, self.beta)), strict=True)
         before = self.d.places(b, widths)
         for total, place, old, (alpha, beta) in zip(sums, places, before, cycle(scales)):
-            kept = b.fmul(beta, load(b, old, dtype, count(total)))
+            kept = b.fmul(beta, load(b, old, dtype, total.type.count))
             store(b, fma(b, alpha, total, kept), place, dtype)
 
 
-def emit_tiles(
-    b: Builder,
-    x: Matrix,
-    y: Matrix,
-    result: Result,
-    lanes: int,
-    registers: int,
-    scratch: Callable[[int], Value],
-) -> None:
+def emit_tiles(frame: Frame, x: Matrix, y: Matrix, result: Result, lanes: int) -> None:
     """Emits the product x·y, tile by tile.
 
     Args:
         lanes: numbers in a vector register.
-        registers: how many of those there are.
-        scratch: gives room for so many bytes.
     """
-    (m, k), n = x.shape, y.shape[1]
+    b, (m, k), n = frame.b, x.shape, y.shape[1]
     large = result.c.nbytes > NEAR
-    rows, vectors = best_tile(m, n, lanes, registers, large)
+    rows, vectors = tile_of(m, n, lanes, frame.width, large)
     width = min(n, vectors * lanes)
     copies_x = not x.has_rows and x.nbytes > NEAR and n > width
     copies_y = not y.has_rows or (y.nbytes > NEAR and m > rows)
     column = k * x.dtype.itemsize
     room = -(-column * width // LINE) * LINE
-    start = scratch(room + x.nbytes * copies_x) if copies_x or copies_y else y.start
+    start = y.start
+    if copies_x or copies_y:
+        start = frame.block(frame.blocks.scratch(room + x.nbytes * copies_x))
 
     def panel(b: Builder, i: Value, height: int) -> Matrix:
         """Some rows of x; of its copy, if there is one, which has a panel behind the other."""
@@ -138,7 +129,7 @@ def emit_tiles(
         in_chunks(b, m, rows, tile)
 
     if large:  # all that is in this function, which is never inlined, is calls
-        b.function.marks.append("optnone")
+        b.function.marks += " optnone"
     if copies_x:
         in_chunks(b, m, rows, copy_panel)
     in_chunks(b, n, width, strip)
@@ -155,19 +146,13 @@ def call_tile(b: Builder, x: Matrix, y: Matrix, result: Result, lanes: int, larg
     def emit(b: Builder, x: Matrix, y: Matrix, c: Matrix, *rest: Any) -> None:
         *d, k, alpha, beta = rest
         x, y = replace(x, shape=(rows, k)), replace(y, shape=(k, columns))
-        emit_tile(b, x, y, Result(c, d[0] if d else None, alpha, beta), lanes, large)
+        widths = parts(columns, lanes)
+        whole = Result(c, d[0] if d else None, alpha, beta)
+        whole.keep(b, emit_sums(b, x, y, widths), widths)
 
     places = [result.c] if result.d is None else [result.c, result.d]
     given = [replace(x, shape=(rows, "k")), replace(y, shape=("k", columns)), *places]
     called_on(b, "tile", given, [index(k), result.alpha, result.beta], emit, inline=not large)
-
-
-def emit_tile(b: Builder, x: Matrix, y: Matrix, result: Result, lanes: int, large: bool) -> None:
-    """Emits a product that is one tile."""
-    widths = parts(y.shape[1], lanes)
-    if large:
-        result.c.prefetch(b)
-    result.keep(b, emit_sums(b, x, y, widths), widths)
 
 
 def emit_sums(b: Builder, x: Matrix, y: Matrix, widths: list[int]) -> list[Value]:
