@@ -70,7 +70,7 @@ MODELS = (
 )
 KINDS = "value", "gradient", "second derivative", "train", "accumulate"
 REORDERS = re.compile(
-    r"\.T\b|transpose|moveaxis|swapaxes|'F'|reversed|structured|strided|swapped|\.\.\., i"
+    r"\.T\b|transpose|moveaxis|swapaxes|'F'|reversed|structured|strided|swapped|diag|\.\.\., i"
 )
 """Words in programs of which something may not be in C order, or is summed along another axis."""
 
