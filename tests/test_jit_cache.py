@@ -83,6 +83,31 @@ def test_it_can_be_turned_off(folder, compiled, monkeypatch, word):
     assert not folder.exists()
 
 
+def test_the_oldest_files_go_when_there_are_too_many(folder, monkeypatch):
+    from tinygrad_slp.jit.llvm import engine
+
+    monkeypatch.setattr(engine, "random", lambda: 0.0)  # it looks each time
+    run(1.0)
+    (first,) = folder.iterdir()
+    size = first.stat().st_size
+    monkeypatch.setattr(engine, "MOST", 3.5 * size)
+    for k in range(2, 8):
+        for age, file in enumerate(sorted(folder.iterdir(), key=lambda x: x.stat().st_mtime)):
+            os.utime(file, (age, age))  # in the order of their making, whatever the clock
+        run(float(k))
+    assert len(list(folder.iterdir())) == 3
+    assert not first.exists()
+
+
+def test_a_tilde_is_the_home(tmp_path, compiled, monkeypatch):
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("TINYGRAD_SLP_CACHE", os.path.join("~", "mine"))
+    run()
+    assert len(list((tmp_path / "mine").iterdir())) == 1
+    assert len(compiled) == 1
+
+
 def test_a_folder_that_cannot_be_made_is_no_error(tmp_path, compiled, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("TINYGRAD_SLP_CACHE", str(tmp_path / "file" / "cache"))

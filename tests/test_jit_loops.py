@@ -1,5 +1,8 @@
 """Many steps in one call, by `loop` and `scan`, do what as many calls do."""
 
+import re
+from importlib import import_module
+
 import numpy as np
 import pytest
 from steps import batch, classes, each_backend, network, pair, same
@@ -162,3 +165,25 @@ def test_a_step_that_returns_nothing(backend):
         eager.step(*batch())
     assert step.loop(2, *batch()) is None
     assert step.scan(*many()) is None
+
+
+@pytest.mark.native
+@pytest.mark.parametrize(("name", "limit", "said"), [
+    ("native.MOST_OPERATIONS", 50, r"replayed with NumPy.*\d\d operations, more than 50.*loop"),
+    ("engine.LONG", 0, "native code by LLVM"),
+])  # fmt: skip
+def test_an_unrolled_loop_does_not_take_minutes_to_compile(name, limit, said, monkeypatch):
+    """Long programs are compiled with less care, very long ones are replayed with NumPy."""
+    module, _, limited = name.partition(".")
+    monkeypatch.setattr(import_module(f"tinygrad_slp.jit.llvm.{module}"), limited, limit)
+    monkeypatch.setenv("TINYGRAD_SLP_CACHE", "off")
+
+    def step(x):
+        for k in range(20):
+            x = x + 0.01 * np.tanh(x - k)
+        return x
+
+    compiled, x = jit(step, backend="llvm"), np.linspace(0, 1, 7)
+    for _ in range(3):
+        same(compiled(x), step(x), "llvm")
+    assert re.search(said, str(compiled.program))

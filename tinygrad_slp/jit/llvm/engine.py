@@ -25,6 +25,9 @@ PASSES = "always_inliner", "sroa", "instruction_combine", "simplify_cfg"
 unrolled: all that its level 3 does besides takes ten times as long, for a few percent at most."""
 MOST = 256 << 20
 """Bytes that the files of the cache may take; those that were written first go first."""
+LONG = 1 << 20
+"""Characters of instructions, 1,700 operations, from which on LLVM is asked for plain code: that
+takes it a third of the time."""
 DIGEST = 32
 """Bytes at the beginning of a file, by which the rest is known to be whole."""
 
@@ -36,9 +39,9 @@ def target() -> Any:
     return llvm.Target.from_default_triple()
 
 
-def machine() -> Any:
-    """The processor that this runs on, as LLVM knows it."""
-    return target().create_target_machine(cpu=processor(), features=features(), opt=3)
+def machine(level: int) -> Any:
+    """The processor that this runs on, as LLVM knows it; of level 0 to 3, how well to use it."""
+    return target().create_target_machine(cpu=processor(), features=features(), opt=level)
 
 
 @cache
@@ -92,7 +95,7 @@ class Code:
 
 def compile_(text: str) -> bytes:
     """The object file that LLVM makes of its instructions."""
-    compiler = machine()
+    compiler = machine(0 if len(text) > LONG else 3)
     module = llvm.parse_assembly(text)
     module.verify()
     passes = llvm.create_new_module_pass_manager()

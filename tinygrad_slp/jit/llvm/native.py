@@ -34,6 +34,10 @@ SMALL = 16384
 RUN = ctypes.PYFUNCTYPE(ctypes.c_int64, *ARGUMENTS)
 
 
+MOST_OPERATIONS = 10_000
+"""LLVM takes about 20 seconds for so many."""
+
+
 class NotLowered(NotImplementedError):
     """There is no native code for anything in a program."""
 
@@ -48,8 +52,13 @@ def native(
         arguments: the places of the arguments that are read, in order.
 
     Raises:
-        NotLowered: there is no native code for anything in it.
+        NotLowered: there is no native code for anything in it, or it is too long.
     """
+    if (n := len(program.nodes)) > MOST_OPERATIONS:
+        raise NotLowered(
+            f"a program of {n:,} operations, more than {MOST_OPERATIONS:,}, which would take "
+            "minutes to make: compile one of the steps that it repeats, and call its loop or scan"
+        )
     program = with_checks_computed(with_constants_cast(program))
     places = {p: places[p] for p in dict.fromkeys([*program.inputs, *program.stores])}
     if registers.fits(program):
