@@ -703,6 +703,11 @@ def test_state_is_what_a_rule_takes_between_the_gradient_and_lr():
     quadratic_step(w, optimizer)
     np.testing.assert_allclose(w.data, [0.9, -2.7])
     assert sorted(optimizer.state_dict()["state"][0]) == ["last", "mean"]
+    wrong_rules = {"ndarray": lambda w, g, m, lr=1: w - g, "1 ": lambda w, g, m, lr=1: (w,)}
+    for got, wrong in wrong_rules.items():
+        w, make = parameter(1.0, -3.0), type("Wrong", (optim.Optimizer,), {"rule": wrong})
+        with pytest.raises(TypeError, match=rf"Wrong .*\(w, m,\).*{got}"):
+            quadratic_step(w, make([w]))
     with pytest.raises(TypeError, match=r"Two: .*\['m'\].*\['m', 'v'\]"):
         type("Two", (optim.Optimizer,), {"rule": lambda w, g, m, lr: w, "state_names": ("m", "v")})
     with pytest.raises(TypeError, match=r"Rateless: .* lr"):

@@ -29,7 +29,7 @@ ACTIVATIONS: dict[str, type[Module]] = {}
 
 
 def activation(name: str, function: Callable[[Any], Any]) -> type[Module]:
-    """The layer y = f(x) of a function without settings."""
+    """The layer y = f(x) of a function without settings; one with a rule is known by its name."""
 
     def __init__(self: Module, inplace: bool = False) -> None:
         flag("inplace", inplace)
@@ -38,8 +38,9 @@ def activation(name: str, function: Callable[[Any], Any]) -> type[Module]:
         return function(input)
 
     fields = {"__init__": __init__, "forward": forward, "__module__": __name__}
-    layer = type(name, (Module,), {"__doc__": RULES[function].formula, **fields})
-    return named(function)(layer)
+    doc = RULES[function].formula if function in RULES else function.__doc__
+    layer = type(name, (Module,), {"__doc__": doc, **fields})
+    return named(function)(layer) if function in RULES else layer
 
 
 def named(function: Callable[..., Any]) -> Callable[[type[M]], type[M]]:

@@ -232,12 +232,21 @@ class Optimizer:
                 given.append(None if x is None else x.array)
             given += numbers
             new = rule(*given, **settings)
+            if type(new) is not tuple or len(new) != len(state) + 1:
+                raise self.no_result(new)
             p.renew(new[0])
             for k, x in enumerate(state, 1):
                 if x is not None:
                     x.renew(new[k])
                 elif new[k] is not None:
                     state[k - 1] = leaf(Tensor, new[k])
+
+    def no_result(self, new: Any) -> TypeError:
+        got = f"{len(new)} values" if isinstance(new, tuple) else f"the {type(new).__name__} {new}"
+        return TypeError(
+            f"the rule of {type(self).__name__} should return a tuple, "
+            f"({', '.join(['w', *self.state_names])},): got {got:.80}"
+        )
 
     # --- going on later ---
 
