@@ -16,6 +16,7 @@ from .vectors import (
     in_chunks,
     index,
     load,
+    prefetch,
     shuffle,
     shuffled,
     splat,
@@ -70,6 +71,15 @@ class Matrix:
         bytes = (n * self.dtype.itemsize for n in widths[:-1])
         offsets = list(accumulate(bytes, initial=0))
         return [at(b, line, offset) for line in self.lines(b) for offset in offsets]
+
+    def prefetch(self, b: Builder) -> None:
+        """Has the caches bring all of it, to be written."""
+        for place in self.places(b, parts(self.shape[1], LINE // self.dtype.itemsize)):
+            prefetch(b, place)
+
+
+LINE = 64
+"""Bytes that a cache brings at once."""
 
 
 def in_c_order(start: Value, shape: tuple[Any, int], dtype: np.dtype) -> Matrix:

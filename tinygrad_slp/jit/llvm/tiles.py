@@ -18,14 +18,14 @@ from ..dtypes import dtype_of
 from .blocks import Frame
 from .ir import Builder, Value
 from .lowering import fma
-from .matrices import Matrix, called_on, copied, in_c_order, parts
+from .matrices import LINE, Matrix, called_on, copied, in_c_order, parts
 from .rewriting import gemm
 from .vectors import at, cast, constant, counting, in_chunks, index, load, splat, store
 
-NEAR, LINE = 2**15, 64
-"""Bytes that the nearest cache holds, and that it brings at once."""
-MOST_ROWS = 8
-"""Rows of a tile of a large result: products of other sizes have tiles of the same shapes then."""
+NEAR = 2**15
+"""Bytes that the nearest cache holds."""
+AT_ONCE = 8
+"""Multiply-adds that begin before the result of the first is there; and the most rows of a tile."""
 
 
 def emit_product(frame: Frame, node: Node) -> None:
@@ -53,11 +53,17 @@ def scale(frame: Frame, x: Any, dtype: np.dtype) -> Value:
     return cast(frame.b, number, dtype_of(x), dtype)
 
 
-def tile_of(m: int, n: int, lanes: int, width: int, large: bool) -> tuple[int, int]:
-    """How many rows and vectors a tile has: as many as registers hold, of this width in bytes."""
+def tile_of(n: int, lanes: int, width: int, large: bool) -> tuple[int, int]:
+    """How many rows and vectors a tile has, for registers of so many bytes.
+
+    As many as they hold, if the result is large; else no more than keep the processor busy, as the
+    code of a tile that is small is not shared with others.
+    """
     registers, most = (32, 3) if width == 64 else (16, 2)
     vectors = min(most, -(-n // lanes))
-    return min(MOST_ROWS if large else m, (registers - 2) // vectors - 1), vectors
+    if large:
+        return min(AT_ONCE, (registers - 2) // vectors - 1), vectors
+    return AT_ONCE // vectors, vectors
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,7 @@ def emit_tiles(frame: Frame, x: Matrix, y: Matrix, result: Result, lanes: int) -
     """
     b, (m, k), n = frame.b, x.shape, y.shape[1]
     large = result.c.nbytes > NEAR
-    rows, vectors = tile_of(m, n, lanes, frame.width, large)
+    rows, vectors = tile_of(n, lanes, frame.width, large)
     width = min(n, vectors * lanes)
     copies_x = not x.has_rows and x.nbytes > NEAR and n > width
     copies_y = not y.has_rows or (y.nbytes > NEAR and m > rows)
@@ -147,6 +153,8 @@ def call_tile(b: Builder, x: Matrix, y: Matrix, result: Result, lanes: int, larg
         *d, k, alpha, beta = rest
         x, y = replace(x, shape=(rows, k)), replace(y, shape=(k, columns))
         widths = parts(columns, lanes)
+        if large:
+            c.prefetch(b)
         whole = Result(c, d[0] if d else None, alpha, beta)
         whole.keep(b, emit_sums(b, x, y, widths), widths)
 

@@ -106,6 +106,13 @@ def memcpy(b: Builder, target: Value, source: Value, size: int) -> None:
     b.call(function, [target, source, index(size), filled(BIT, 0)])
 
 
+def prefetch(b: Builder, pointer: Value) -> None:
+    """Has the caches bring what is there, to be written."""
+    written, near, data = (filled(FLAG, n) for n in (1, 3, 1))
+    function = declared(b, "llvm.prefetch.p0", [POINTER, *[FLAG] * 3])
+    b.call(function, [pointer, written, near, data])
+
+
 # --- vectors ---
 
 
