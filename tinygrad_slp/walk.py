@@ -5,7 +5,7 @@ or the oldest, again and again; nothing recurses. Cotangents and tangents live i
 order of their node, so that graphs that share nodes can be walked at the same time.
 """
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from . import errors
 from .graph import Node, evaluate, leaf, recorded
+from .recorder import recorder
 from .rule import RULES
 
 
@@ -141,15 +142,27 @@ def push_one(node: Node, k: int, t: Any, create: bool) -> Any:
         return np.zeros_like(node.array)
     if rule.form == "elementwise":  # a diagonal matrix is its own transpose
         t = t if t.shape == node.array.shape else np.broadcast_to(t, node.array.shape)
-        moved = vjp(t, y, *xs, **settings)
-        # What does not move at all does not, however steep the function: 0, not 0·∞ = NaN.
-        return np.where(np.isnan(moved) & np.equal(t, 0), 0, moved)
+        return diagonal(lambda g: vjp(g, y, *xs, **settings), t)
     # The vjp is the linear map g -> Jᵀg; its own transpose, taken at any g, is J.
     with recorded(True):
         g = leaf(type(node), np.zeros_like(node.array), tracked=True)
         back = vjp(g, y, *xs, **settings)
     _, cotangents = pull([(back, t)], ancestors([back], g.order), retain=create, create=create)
     return cotangents.get(g.order, g.array)  # zeros, if the vjp makes nothing of g
+
+
+def diagonal(product: Callable[[Any], Any], t: Any) -> Any:
+    """J·t of a diagonal J; 0 where t is 0, however steep the function is there: not 0·∞ = NaN.
+
+    Args:
+        product: gives J·g of a vector g.
+    """
+    moved = product(t)
+    unclear = np.isnan(moved) & np.equal(t, 0)
+    if recorder.get() is None and not np.any(unclear):
+        return moved
+    # A slope that is NaN itself stays NaN: there is none.
+    return np.where(unclear & np.isinf(product(np.ones_like(t))), 0, moved)
 
 
 def match(g: Any, x: Any, function: Any = None, k: int = 0) -> Any:
