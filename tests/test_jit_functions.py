@@ -34,6 +34,27 @@ def test_jit_of_grad(form, backend):
         same(step(u, v), f(u, v), backend)
 
 
+STEEP = {
+    "sqrt": lambda x: np.sqrt(tg.relu(x)),
+    "arccos": lambda x: np.arccos(np.clip(x, -1, 1)),
+    "power": lambda x: tg.relu(x) ** 0.3,
+    "corner": lambda x: np.arctan2(x[:2], x[2:]) ** 2,
+}
+
+
+@each_backend
+@pytest.mark.parametrize("f", STEEP.values(), ids=STEEP)
+@pytest.mark.parametrize("x", [[-1.0, 4.0, 2.0, 0.5], [0.0, 0.0, 0.0, 0.0]], ids=["flat", "at 0"])
+def test_forward_mode_through_infinite_slopes(f, x, backend):
+    def moved(x, t):
+        return tg.jvp(f, (x,), (t,))[1], tg.hvp(lambda v: np.sum(f(v)), (x,), (t,))
+
+    step, given = jit(moved, backend=backend), (np.array(x), np.array([1.0, 1, 0, 1]))
+    with np.errstate(all="ignore"):
+        for _ in range(3):
+            same(step(*given), moved(*given), backend)
+
+
 def second(f):
     return tg.grad(lambda x: np.sum(tg.grad(f)(x)))
 

@@ -9,8 +9,8 @@ from tinygrad_slp import Tensor, jit, optim
 ONES = np.ones(2)
 
 
-def training(backend, n=2, **settings):
-    """A parameter, its optimizer and a step of a parabola."""
+def training(backend, n=2, returns=lambda loss: loss, **settings):
+    """A parameter, its optimizer and a step of a parabola, which returns this of its loss."""
     w = Tensor(np.arange(1.0, n + 1), requires_grad=True)
     optimizer = optim.SGD([w], **{"lr": 0.1, **settings})
 
@@ -20,7 +20,7 @@ def training(backend, n=2, **settings):
         loss = ((w * x) ** 2).sum()
         loss.backward()
         optimizer.step()
-        return loss
+        return returns(loss)
 
     return w, optimizer, step
 
@@ -220,16 +220,7 @@ def test_gradients_that_are_added_up_and_forgotten_take_two_programs(backend):
 
 @each_backend
 def test_what_is_computed_of_a_loss_after_backward_is_returned(backend):
-    w, optimizer, _ = training(backend)
-
-    @jit(backend=backend)
-    def step(x):
-        optimizer.zero_grad()
-        loss = ((w * x) ** 2).sum()
-        loss.backward()
-        optimizer.step()
-        return loss.astype(np.float32), loss / 2
-
+    _, _, step = training(backend, returns=lambda loss: (loss.astype(np.float32), loss / 2))
     for expected in 5.0, 3.2, 2.048:
         single, half = step(ONES)
         assert single.dtype == np.float32

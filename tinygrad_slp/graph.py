@@ -214,8 +214,7 @@ def evaluate(rule: Rule, inputs: Sequence[Any], settings: dict[str, Any]) -> Any
     if rule.broadcasts and y.size > node.array.size and y.ndim > 1:
         warn_if_crossed(rule, arrays)
     for k in changeable:
-        x = arrays[k]
-        arrays[k] = x.copy() if type(x) is np.ndarray and active is None else frozen(x)
+        arrays[k] = frozen(arrays[k])
     node = new(type(node))
     node.array = y
     node.grad = None

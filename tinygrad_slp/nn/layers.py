@@ -75,7 +75,7 @@ class Linear(Module):
 
     def forward(self, input: Any) -> Any:
         weight, bias = self.weight, self.bias
-        x = input if hasattr(input, "shape") else shaped(input, weight)
+        x = shaped(input, weight)
         shape, (outputs, inputs) = x.shape, weight.array.shape
         if not shape or shape[-1] != inputs:
             raise ValueError(

@@ -20,7 +20,7 @@ from ..rules.arguments import floats, shaped
 def arrays(loss: str, prediction: Any, target: Any) -> tuple[Any, Any]:
     """Prediction and target with shapes that are equal, or an error that shows both."""
     p = floats(prediction)
-    t = target if hasattr(target, "shape") else shaped(target, p)
+    t = shaped(target, p)
     if p.shape != t.shape:
         hint = "reshape one of them to the shape of the other"
         if p.size == t.size:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..checks import at_least, below_1, flag
-from ..graph import NOTHING, leaf
+from ..graph import leaf
 from ..tensor import Tensor
 from ..walk import forget, gradient
 from .group import Cohort, Group, Slot, listed, parameters_in, refuse_twice
@@ -60,8 +60,6 @@ class Optimizer:
     """
     settings: ClassVar[dict[str, Any]] = {}
     """All settings of the class by name, with their defaults."""
-    inherits: ClassVar[bool] = False
-    """Whether the rule ends in **settings, and takes those of the class that it inherits from."""
     fixed: ClassVar[dict[str, Any]] = {}
     """Settings that make the class what it is: they are not to be changed."""
 
@@ -79,7 +77,7 @@ class Optimizer:
         """Takes state and settings from the rule's signature; what it leaves open is inherited."""
         parameters = list(signature(cls.rule).parameters.values())
         parents = cls.settings
-        cls.inherits = inherits = any(x.kind is Parameter.VAR_KEYWORD for x in parameters)
+        inherits = any(x.kind is Parameter.VAR_KEYWORD for x in parameters)
         named = [x for x in parameters if x.kind is Parameter.POSITIONAL_OR_KEYWORD][2:]
         names = [x.name for x in named]
         if "lr" not in names:
@@ -159,8 +157,7 @@ class Optimizer:
         for name, value in cls.fixed.items():
             if settings[name] != value:
                 raise ValueError(f"{name} of {cls.__name__} is {value}, got {settings[name]!r}")
-        known = [name for name in cls.settings if name in settings]  # in the order of the rule
-        return {name: like(cls.settings[name], name, settings[name]) for name in known}
+        return {name: like(cls.settings[name], name, value) for name, value in settings.items()}
 
     @property
     def params(self) -> list[Tensor]:
@@ -219,8 +216,6 @@ class Optimizer:
     def update(self, group: Group, cohort: Cohort, numbers: tuple[Any, ...]) -> None:
         """One step of the rule for each of these parameters, given the numbers of this step."""
         rule, settings, maximize = self.rule, group.settings, group.maximize
-        if not self.inherits:  # by position, in half the time
-            numbers, settings = (*numbers, *settings.values()), NOTHING
         for p, state in cohort.slots:
             grad = p.grad
             if grad is None:
