@@ -4,14 +4,13 @@ A program is text. A line is kept if it runs and gives finite numbers, so nothin
 shapes; what a line finds by name is in `worlds.py`.
 """
 
+import itertools
 import random
 import re
 
 import numpy as np
-from inputs import LAYOUTS
+from inputs import LAYOUTS, calls
 from worlds import RULES, Eager, dtype_of, namespace, outcomes, plain, quiet
-
-from tinygrad_slp.check.examples import calls
 
 DTYPES = {
     "float64": 12, "float32": 6, "float16": 1, "int64": 3, "int32": 1, "int8": 1, "uint8": 1,
@@ -56,7 +55,7 @@ Tensor(np.arange(3.0)) * x | Tensor([1.0, 2.0]).sum() * x
 """
 LINES = [line for row in LINES.strip().split("\n") for line in re.split(r" \| (?!\(y)", row)]
 LETTERS = re.compile(r"\b[xytn]\b")
-EXAMPLES = [(name, k) for name, rule in RULES.items() for k, _ in enumerate(calls(rule))]
+EXAMPLES = [(name, k) for name, rule in RULES.items() for k, _ in enumerate(calls(rule, False))]
 OPTIMIZERS = (
     "SGD(W, lr=0.05)", "SGD(W, lr=0.05, momentum=0.9, nesterov=True)", "Adam(W, lr=0.01)",
     "SGD(W, lr=0.05, momentum=0.5, weight_decay=0.1)", "AdamW(W, lr=0.01)", "RMSprop(W, lr=0.01)",
@@ -68,7 +67,22 @@ MODELS = (
     "nn.Sequential(nn.Dropout(0.5, rng=2), nn.Linear(4, 2, rng=3, dtype=np.float32))",
     "nn.Sequential(nn.Linear(4, 3, rng=1), nn.LayerNorm(3), nn.GELU(), nn.Linear(3, 1, rng=2))",
 )
+WAYS = {
+    "argument": ("{x} = {array}", "{x}"),
+    "closed over": ("X0 = {array}", "X0"),
+    "made in the step": (
+        "content = {array}.tobytes()",
+        "laid_out(np.frombuffer(content, 'float64').reshape({shape}), {layout!r})",
+    ),
+    "held in a field": ("holder.x = {array}", "holder.x"),
+    "constant Tensor": ("C0 = Tensor({array})", "C0"),
+}
+"""How an array comes to a step: a line before it, and what it is called there."""
 KINDS = "value", "gradient", "second derivative", "train", "accumulate"
+REFUSALS = (
+    "does not give it to a Tensor as it is",  # a large closed-over array that meets none
+    "gradients could still flow",
+)
 REORDERS = re.compile(
     r"\.T\b|transpose|moveaxis|swapaxes|'F'|reversed|structured|strided|swapped|diag|\.\.\., i"
 )
@@ -84,7 +98,11 @@ class Program:
         lines: what it computes, line by line.
         step: the functions that take the values of these lines, the last one the step.
         after: calls of the step, and changes between them.
+        refusals: words of the errors that are no fault.
+        may_fail: whether it may be an error, the same one compiled.
     """
+
+    refusals, may_fail = REFUSALS, True
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
@@ -208,7 +226,7 @@ class Program:
             name, k = self.one_of(EXAMPLES)
             low, high = RULES[name].domain
             call = f"c{len(self.setup)}"
-            shapes = [x.shape for x in calls(RULES[name])[k].arrays]
+            shapes = [x.shape for x in calls(RULES[name], False)[k].arrays]
             given = [f"fit({self.one_of(known)}, {shape}, {low}, {high})" for shape in shapes]
             return [f"{call} = example({name!r}, {k})"], f"{call}({', '.join(given)})"
         letters = {"x": self.one_of(known), "y": self.one_of(known)}
@@ -283,6 +301,63 @@ class Program:
             "w = Tensor(w.data, True)", "model.load_state_dict(model.state_dict())",
             "optimizer.load_state_dict(optimizer.state_dict())",
         ])  # fmt: skip
+
+
+class Example(Program):
+    """A step that is an example call of a rule, of which one input comes in some way and layout.
+
+    Args:
+        k: the number of the call among the examples of its rule, large ones or small ones.
+        position: of the input among the arrays of the call.
+        way: one of WAYS.
+        layout: one of LAYOUTS.
+        kind: "value" or "gradient".
+    """
+
+    may_fail = False
+
+    def __init__(self, name, k, large, position, way, layout, kind) -> None:
+        self.seed, self.kind, self.rng = 0, kind, random.Random(0)
+        shapes = [x.shape for x in calls(RULES[name], large)[k].arrays]
+        held = {"closed over": "X0", "held in a field": "holder.x"}.get(way)
+        is_alone = len(shapes) == 1 and held is not None  # it becomes a Tensor, as no other is one
+        form = "Tensor({})" if kind == "gradient" else "{}"
+        one = "np.full((), 1.5, 'float64')"
+        self.arguments, inputs = ["scale"], []
+        self.setup = [
+            "X0 = X1 = holder.x = np.zeros(2)", "C0 = Tensor(np.zeros(2))", "model = nn.ReLU()",
+            "w = Tensor(np.ones(2), True)", "W = [w]", "optimizer = optim.SGD(W, lr=0.1)",
+            "stream, s = Stream(3), Tensor(0.5)", f"call = example({name!r}, {k}, {large})",
+            f"scale = {form.format(one)}",
+        ]  # fmt: skip
+        for j, shape in enumerate(shapes):
+            x, how, order = (f"x{j}", way, layout) if j == position else (f"x{j}", "argument", "C")
+            array = f"array_of({name!r}, {k}, {large}, {j}, {order!r})"
+            if how == "argument":
+                self.arguments.append(x)
+                array = form.format(array)
+            line, expression = WAYS[how]
+            self.setup.append(line.format(x=x, array=array))
+            expression = expression.format(x=x, shape=shape, layout=order)
+            inputs.append(f"Tensor({expression})" if is_alone else expression)
+        self.refusals = REFUSALS[:1] if is_alone else ()
+        self.lines = [f"v0 = call({', '.join(inputs)}) * scale"]
+        self.floats = self.arguments
+        self.draw_step()
+        run = f"r = step({', '.join(self.arguments)})"
+        self.after = [run, run, run]
+        if held and layout not in ("read-only", "broadcast"):
+            self.after += [f"{held}[...] = 0.999 * {held}", run]
+
+
+def examples(name):
+    """All of them of a rule, as what makes an `Example`."""
+    for large in (False, True):
+        for k, call in enumerate(calls(RULES[name], large)):
+            for j, x in enumerate(call.arrays):
+                for way, layout, kind in itertools.product(WAYS, LAYOUTS, KINDS[:2]):
+                    if x.ndim or layout in ("C", "byte-swapped", "read-only"):
+                        yield name, k, large, j, way, layout, kind
 
 
 def is_fine(x) -> bool:

@@ -7,21 +7,21 @@ import random
 
 import numpy as np
 import pytest
-from calls import NAMES, RULES
-from inputs import LAYOUTS, WAYS, cases, differences
+from inputs import LAYOUTS
+from programs import WAYS, Example, examples
 from steps import each_backend, same
+from worlds import RULES, difference
 
 from tinygrad_slp import Tensor, nn, optim
 from tinygrad_slp.jit import jit
 
 
 @each_backend
-@pytest.mark.parametrize("rule", RULES, ids=NAMES)
-def test_an_input_in_any_way_and_layout(rule, backend):
-    rng = random.Random(rule.name)
-    found = [case for large in (False, True) for case in cases(rule, large)]
-    for case in rng.sample(found, min(4, len(found))):
-        assert not differences(case, backend), case
+@pytest.mark.parametrize("name", RULES)
+def test_an_input_in_any_way_and_layout(name, backend):
+    drawer, found = random.Random(name), list(examples(name))
+    for case in drawer.sample(found, min(4, len(found))):
+        assert not difference(Example(*case), backend), str(Example(*case))
 
 
 @each_backend
@@ -29,11 +29,9 @@ def test_an_input_in_any_way_and_layout(rule, backend):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", ["np.matmul", "np.where", "linear", "mean_squared_error"])
 def test_every_way_and_layout(name, way, layout, backend):
-    rule = RULES[NAMES.index(name)]
-    found = [case for large in (False, True) for case in cases(rule, large)]
-    found = [case for case in found if case[2:4] == (way, layout)]
+    found = [case for case in examples(name) if case[4:6] == (way, layout)]
     for case in random.Random(0).sample(found, min(2, len(found))):
-        assert not differences(case, backend), case
+        assert not difference(Example(*case), backend), str(Example(*case))
 
 
 # --- what people write ---

@@ -4,7 +4,7 @@
 """
 
 import pytest
-from programs import KINDS, Program
+from programs import KINDS, Example, Program
 from steps import each_backend
 from worlds import Eager, difference
 
@@ -33,3 +33,8 @@ class Stale(Eager):
 def test_a_wrong_compiler_is_found(kind):
     programs = [program for program in map(Program, range(20)) if program.kind == kind]
     assert any(difference(program, "numpy", Stale) for program in programs)
+
+
+@pytest.mark.parametrize("way", ["closed over", "held in a field"])
+def test_a_wrong_compiler_is_found_by_examples_too(way):
+    assert difference(Example("np.exp", 0, False, 0, way, "F", "value"), "numpy", Stale)
