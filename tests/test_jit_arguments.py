@@ -137,18 +137,6 @@ def test_a_variable_that_hides_a_builtin_later(backend):
     assert often(lambda: step(X))[0] == 45
 
 
-@each_backend
-@pytest.mark.parametrize("kind", [dict, list])
-@pytest.mark.parametrize("contents", [{}, {"__slots__": ("factor",)}], ids=["fields", "slots"])
-def test_a_container_with_fields(backend, kind, contents):
-    x = type("Container", (kind,), {"__module__": __name__, **contents})()
-    x.factor = 2.0
-    step = jit(lambda given: (Tensor(given) * x.factor).sum(), backend=backend)
-    assert often(lambda: step(X))[-1] == 30
-    x.factor = 3.0
-    assert often(lambda: step(X))[0] == 45
-
-
 # --- copies ---
 
 

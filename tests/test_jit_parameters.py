@@ -1,8 +1,5 @@
 """Parameters of compiled steps may be replaced, frozen, aliased or held: no value is stale."""
 
-import dataclasses
-import types
-
 import numpy as np
 import pytest
 from steps import A, B, X, each_backend, equal_states, linear, training
@@ -26,68 +23,6 @@ def quadratic(w, backend, lr=0.1):
         return loss.detach()
 
     return jit(step, backend=backend)
-
-
-class Holder:
-    def __init__(self, *values):
-        self.w = Tensor(list(values), requires_grad=True)
-        self.pair = (Tensor(values[0]), 1)
-
-
-@each_backend
-@pytest.mark.parametrize("values", [(1.0, 2.0), (3.0,)], ids=["two elements", "one element"])
-def test_a_parameter_replaced_by_another_tensor_is_seen(values, backend):
-    holder = Holder(*values)
-    step = jit(lambda x: (holder.w * x).detach(), backend=backend)
-    for _ in range(3):
-        step(2.0)
-    old, holder.w = holder.w, Tensor(list(values), requires_grad=True)
-    step(2.0)
-    holder.w.data = np.full(len(values), 10.0)
-    np.testing.assert_array_equal(step(2.0).data, np.full(len(values), 20.0))
-    old.data = np.zeros(len(values))
-    np.testing.assert_array_equal(step(2.0).data, np.full(len(values), 20.0))
-
-
-@each_backend
-def test_a_parameter_of_one_element_in_a_tuple_replaced_by_an_equal_one_is_seen(backend):
-    holder = Holder(3.0)
-    step = jit(lambda x: holder.pair[0] * x, backend=backend)
-    for _ in range(3):
-        step(2.0)
-    holder.pair = (Tensor(3.0), 1)
-    step(2.0)
-    holder.pair[0].data = 5.0
-    assert step(2.0).item() == 10
-
-
-@dataclasses.dataclass
-class Parameters:
-    w: Tensor
-
-
-@each_backend
-def test_a_dataclass_replaced_by_an_equal_one_is_seen(backend):
-    holder = types.SimpleNamespace(parameters=Parameters(Tensor(3.0)))
-    step = jit(lambda x: holder.parameters.w * x, backend=backend)
-    for _ in range(3):
-        step(2.0)
-    holder.parameters = Parameters(Tensor(3.0))
-    step(2.0)
-    holder.parameters.w.data = 5.0
-    assert step(2.0).item() == 10
-
-
-@each_backend
-def test_a_global_parameter_replaced_by_an_equal_one_is_seen(backend, monkeypatch):
-    monkeypatch.setitem(globals(), "WEIGHT", Tensor([3.0]))
-    step = jit(lambda x: WEIGHT * x, backend=backend)  # noqa: F821
-    for _ in range(3):
-        step(2.0)
-    monkeypatch.setitem(globals(), "WEIGHT", Tensor([3.0]))
-    step(2.0)
-    globals()["WEIGHT"].data = [5.0]
-    assert step(2.0).item() == 10
 
 
 @each_backend

@@ -1,10 +1,10 @@
 """What a step reaches by detours is seen; what cannot be seen is refused; what it costs is told."""
 
 import itertools
-import sys
 import types
 from array import array
-from collections import OrderedDict
+from collections import Counter, OrderedDict, UserList, defaultdict, deque
+from dataclasses import dataclass
 from functools import (
     cached_property,
     partial,
@@ -16,7 +16,7 @@ from functools import (
 import numpy as np
 import pytest
 from numpy.polynomial import Polynomial
-from steps import X, each_backend, never_stale
+from steps import X, each_backend, never_stale, same
 
 import tinygrad_slp as tg
 from tinygrad_slp import Tensor, nn
@@ -173,55 +173,6 @@ def test_what_an_object_holds_is_seen(name, backend):
     step = partial(f, holder)
     compiled = jit(step, backend=backend)
     assert never_stale(compiled, step, lambda: change(holder), X, calls=CALLS) == "seen"
-
-
-# --- modules ---
-
-
-@pytest.fixture
-def config(monkeypatch):
-    """A package of a user's with a module in it."""
-    package, module = types.ModuleType("my_package"), types.ModuleType("my_package.config")
-    package.config, module.factor = module, 2.0
-    monkeypatch.setitem(sys.modules, "my_package", package)
-    monkeypatch.setitem(sys.modules, "my_package.config", module)
-    return module
-
-
-class Holder:
-    def __init__(self, config):
-        self.config = config
-
-    def step(self, x):
-        return x * self.config.factor
-
-
-MODULES = {
-    "closed over": lambda config: lambda x: x * config.factor,
-    "in a field": lambda config: Holder(config).step,
-}
-
-
-@each_backend
-@pytest.mark.parametrize("name", MODULES)
-def test_a_variable_of_a_module_is_seen(name, config, backend):
-    step = MODULES[name](config)
-
-    def change():
-        config.factor += 1
-
-    compiled = jit(step, backend=backend)
-    assert never_stale(compiled, step, change, X, calls=CALLS) == "seen"
-
-
-@each_backend
-def test_a_variable_of_a_module_that_is_an_argument_is_seen(config, backend):
-    def change():
-        config.factor += 1
-
-    step = lambda x, config: x * config.factor
-    compiled = jit(step, backend=backend)
-    assert never_stale(compiled, step, change, X, config, calls=CALLS) == "seen"
 
 
 # --- containers ---
@@ -440,11 +391,23 @@ class Layer(nn.Module):
         self.value = value
 
 
+@dataclass
+class Record:
+    value: object
+
+
 def by_default(value):
     def read(value=value):
         return value
 
     return read, lambda new: setattr(read, "__defaults__", (new,))
+
+
+def by_default_with_a_name(value):
+    def read(*, value=value):
+        return value
+
+    return read, lambda new: setattr(read, "__kwdefaults__", {"value": new})
 
 
 def in_closure(value):
@@ -461,24 +424,145 @@ def in_global(value):
     return variables["read"], lambda new: variables.update(value=new)
 
 
+def in_function(value):
+    def read():
+        return read.value
+
+    read.value = value
+    return read, lambda new: setattr(read, "value", new)
+
+
 def in_item(container, key):
     return lambda: container[key], lambda new: container.__setitem__(key, new)
+
+
+def in_inner_item(container, key):
+    return lambda: container[key]["a"], lambda new: container[key].update(a=new)
+
+
+def in_items_behind_a_proxy(value):
+    items = {"a": value}
+    proxy = types.MappingProxyType(items)
+    return lambda: proxy["a"], lambda new: items.update(a=new)
+
+
+def in_tuple(value):
+    holder = Field((value, 1))
+    return lambda: holder.value[0], lambda new: setattr(holder, "value", (new, 1))
 
 
 def in_field(holder):
     return lambda: holder.value, lambda new: setattr(holder, "value", new)
 
 
+def in_inner_field(outer, inner):
+    return lambda: outer.value.value, lambda new: setattr(inner, "value", new)
+
+
+def in_field_of_a_new_record(value):
+    holder = Field(Record(value))
+    return lambda: holder.value.value, lambda new: setattr(holder, "value", Record(new))
+
+
+def in_class_of(holder):
+    return lambda: holder.value, lambda new: setattr(type(holder), "value", new)
+
+
+def with_value(holder, value):
+    holder.value = value
+    return holder
+
+
+def kind_of(base, **contents):
+    return type("Kind", (base,), {"__module__": __name__, **contents})
+
+
+def module(value):
+    return with_value(types.ModuleType("my_config"), value)
+
+
 PLACES = {
     "a default": by_default,
+    "a default with a name": by_default_with_a_name,
     "a closure": in_closure,
     "a global": in_global,
+    "a function": in_function,
     "a dict": lambda value: in_item({"a": value}, "a"),
+    "an OrderedDict": lambda value: in_item(OrderedDict(a=value), "a"),
+    "a defaultdict": lambda value: in_item(defaultdict(float, a=value), "a"),
+    "a Counter": lambda value: in_item(Counter({"a": value}), "a"),
+    "a dict behind a proxy": in_items_behind_a_proxy,
+    "a dict in a tuple": lambda value: in_inner_item(({"a": value},), 0),
+    "a dict in a dict": lambda value: in_inner_item({"b": {"a": value}}, "b"),
     "a list": lambda value: in_item([value], 0),
+    "a deque": lambda value: in_item(deque([value]), 0),
+    "a UserList": lambda value: in_item(UserList([value]), 0),
+    "a tuple": in_tuple,
     "a field": lambda value: in_field(Field(value)),
+    "a namespace": lambda value: in_field(types.SimpleNamespace(value=value)),
     "a slot": lambda value: in_field(Slot(value)),
+    "a new record": in_field_of_a_new_record,
+    "a field of a dict": lambda value: in_field(with_value(kind_of(dict)(), value)),
+    "a field of a list": lambda value: in_field(with_value(kind_of(list)(), value)),
+    "a slot of a dict": lambda v: in_field(with_value(kind_of(dict, __slots__=("value",))(), v)),
+    "a slot of a list": lambda v: in_field(with_value(kind_of(list, __slots__=("value",))(), v)),
+    "a class": lambda value: in_field(kind_of(object, value=value)),
+    "the class of an object": lambda value: in_class_of(kind_of(object, value=value)()),
+    "a module": lambda value: in_field(module(value)),
+    "a module in a field": lambda value: in_inner_field(Field(inner := module(value)), inner),
     "a Module": lambda value: in_field(Layer(value)),
 }
+"""Where a step may find a value: makers of a function that reads it there, and one that puts it."""
+VALUES = {
+    "a number": (2.0, 3.0, np.multiply),
+    "an equal number of another type": (1, 1.0, lambda x, v: x.astype(int) * v),
+    "a zero of another sign": (0.0, -0.0, np.copysign),
+    "None": (2.0, None, lambda x, v: x if v is None else x * v),
+    "a text": ("sum", "max", lambda x, v: getattr(np, v)(x)),
+    "a function": (lambda *x: x[-1] + 1, lambda *x: x[-1] - 1, lambda x, v: v(x)),
+    "an array": (np.array([1.0, 2.0]), np.array([1.0, 3.0]), np.multiply),
+    "an array in a Tensor": (np.ones(2), np.zeros(2), lambda x, v: np.exp(Tensor(v) * x).detach()),
+    "a Tensor": (Tensor([1.0, 2.0]), Tensor([1.0, 3.0]), np.multiply),
+}
+"""Two values that may be there, and what is done with them."""
+
+
+@each_backend
+@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize("place", PLACES)
+def test_another_value_is_seen_wherever_it_is(place, value, backend):
+    old, new, use = VALUES[value]
+    read, put = PLACES[place](old)
+    step = lambda x: use(x, read())
+    compiled = jit(step, backend=backend)
+    for now in (old, new, old, new):
+        put(now)
+        for _ in range(2):
+            same(compiled(X), step(X), "llvm")
+
+
+@pytest.mark.parametrize("make", [lambda x: x, lambda x: (x,), lambda x: {"a": x}, lambda x: [x]])
+@pytest.mark.parametrize("place", PLACES)
+def test_what_is_added_to_an_equal_list_is_seen(place, make):
+    words = ["a"]
+    read, put = PLACES[place](make(words))
+    step = lambda x: x * len(str(read()))
+    compiled = jit(step, backend="numpy")
+    for _ in range(2):
+        same(compiled(X), step(X), "numpy")
+    words = ["a"]
+    put(make(words))
+    for _ in range(3):
+        same(compiled(X), step(X), "numpy")
+        words.append("b")
+
+
+@each_backend
+def test_a_variable_of_a_module_that_is_an_argument_is_seen(backend):
+    config = module(2.0)
+    step = lambda x, config: x * config.value
+    change = lambda: setattr(config, "value", config.value + 1)
+    assert never_stale(jit(step, backend=backend), step, change, X, config, calls=CALLS) == "seen"
 
 
 @each_backend

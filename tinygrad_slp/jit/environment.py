@@ -235,7 +235,7 @@ class Environment:
         They are compared by ==, which is fast, as Python first looks whether both are one object.
         What could be equal and yet another is looked at for itself.
         """
-        exact = [key for key, x in parts.items() if may_deceive(x, ours)]
+        exact = [key for key, x in parts.items() if may_be_another(x, ours)]
         self.exact_getters += [getter(key) for key in exact]
         self.exact_holders += [holder] * len(exact)
         if honest := [key for key in parts if key not in exact]:
@@ -244,15 +244,17 @@ class Environment:
 
     def watch(self, x: Any, ours: bool = False) -> None:
         """Has a container compared with a copy, at any depth, each time."""
-        if id(x) in self.nested:
-            ours = self.nested[id(x)]
-        elif not isinstance(x, tuple | frozenset):
+        is_inner, is_fixed = id(x) in self.nested, isinstance(x, tuple | frozenset)
+        ours = self.nested.get(id(x), ours)
+        if not is_inner and not is_fixed:
             self.containers.append(x)
-        if type(x) in NESTED:
-            parts = dict(x.items() if isinstance(x, dict) else enumerate(x))
+        if isinstance(x, set | frozenset):
+            return
+        parts = dict(x.items() if isinstance(x, Mapping) else enumerate(x))
+        if type(x) in NESTED and (is_inner or not is_fixed):  # compared with all that is in it
             self.nested |= {id(part): ours for part in parts.values() if type(part) in NESTED}
-            exact = {key: part for key, part in parts.items() if may_deceive(part, ours)}
-            self.look(itemgetter, x, exact, ours)
+            parts = {key: part for key, part in parts.items() if may_deceive(part, ours)}
+        self.look(itemgetter, x, {k: v for k, v in parts.items() if may_be_another(v, ours)}, ours)
 
     # --- is it still what it was? ---
 
@@ -368,6 +370,11 @@ def names_in(code: CodeType) -> tuple[frozenset[str], frozenset[str]]:
     inner = [names_in(x) for x in code.co_consts if isinstance(x, CodeType)]
     variables, attributes = map(frozenset.union, map(frozenset, found), *inner)
     return variables, attributes
+
+
+def may_be_another(x: Any, ours: bool) -> bool:
+    """Whether an equal object in the place of this one would have to be watched itself."""
+    return isinstance(x, (*CONTAINERS, Mapping)) or may_deceive(x, ours)
 
 
 def may_deceive(x: Any, ours: bool) -> bool:
