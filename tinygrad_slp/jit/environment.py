@@ -235,7 +235,7 @@ class Environment:
         They are compared by ==, which is fast, as Python first looks whether both are one object.
         What could be equal and yet another is looked at for itself.
         """
-        exact = [key for key, x in parts.items() if may_be_another(x, ours)]
+        exact = [key for key, x in parts.items() if may_be_other(x, ours)]
         self.exact_getters += [getter(key) for key in exact]
         self.exact_holders += [holder] * len(exact)
         if honest := [key for key in parts if key not in exact]:
@@ -251,10 +251,11 @@ class Environment:
         if isinstance(x, set | frozenset):
             return
         parts = dict(x.items() if isinstance(x, Mapping) else enumerate(x))
+        may_differ = may_be_other
         if type(x) in NESTED and (is_inner or not is_fixed):  # compared with all that is in it
             self.nested |= {id(part): ours for part in parts.values() if type(part) in NESTED}
-            parts = {key: part for key, part in parts.items() if may_deceive(part, ours)}
-        self.look(itemgetter, x, {k: v for k, v in parts.items() if may_be_another(v, ours)}, ours)
+            may_differ = may_deceive
+        self.look(itemgetter, x, {k: v for k, v in parts.items() if may_differ(v, ours)}, ours)
 
     # --- is it still what it was? ---
 
@@ -372,7 +373,7 @@ def names_in(code: CodeType) -> tuple[frozenset[str], frozenset[str]]:
     return variables, attributes
 
 
-def may_be_another(x: Any, ours: bool) -> bool:
+def may_be_other(x: Any, ours: bool) -> bool:
     """Whether an equal object in the place of this one would have to be watched itself."""
     return isinstance(x, (*CONTAINERS, Mapping)) or may_deceive(x, ours)
 

@@ -6,6 +6,7 @@ of what it stored. Passes make other programs of it, with nodes of their own.
 
 import operator
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -23,6 +24,7 @@ class Unmet(Exception):
     """Something that a step checks is not true: it has to be run by Python, which says what."""
 
 
+@dataclass(eq=False)
 class Program:
     """What a replay computes.
 
@@ -35,21 +37,12 @@ class Program:
         notes: what `simplified` did, in words.
     """
 
-    def __init__(
-        self,
-        inputs: dict[Place, Node],
-        nodes: list[Node],
-        outputs: list[Any],
-        stores: dict[Place, Any],
-        checks: Iterable[tuple[Node, Condition]] = (),
-        notes: Iterable[str] = (),
-    ) -> None:
-        self.inputs = inputs
-        self.nodes = nodes
-        self.outputs = outputs
-        self.stores = stores
-        self.checks = list(checks)
-        self.notes = list(notes)
+    inputs: dict[Place, Node]
+    nodes: list[Node]
+    outputs: list[Any]
+    stores: dict[Place, Any]
+    checks: list[tuple[Node, Any]]
+    notes: list[str]
 
     def with_nodes(self, new: Mapping[int, Any], *notes: str) -> "Program":
         """The program with other nodes in the place of its own, by their order."""

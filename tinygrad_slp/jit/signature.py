@@ -6,6 +6,7 @@ static: a step is traced for each.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ KINDS = Tensor, np.ndarray, np.generic
 """What is given anew each time, beside Python numbers."""
 
 
+@dataclass
 class Signature:
     """What was found in the arguments of a call.
 
@@ -31,12 +33,11 @@ class Signature:
         is_flat: whether the leaves are the arguments, arrays and Tensors all.
     """
 
-    def __init__(self) -> None:
-        self.key: Any = ()
-        self.leaves: list[Any] = []
-        self.paths: list[str] = []
-        self.static: dict[str, Any] = {}
-        self.is_flat = False
+    key: Any = ()
+    leaves: list[Any] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    static: dict[str, Any] = field(default_factory=dict)
+    is_flat: bool = False
 
 
 def sign(arguments: dict[str, Any], static_names: frozenset[str]) -> Signature:

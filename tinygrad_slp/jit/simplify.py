@@ -14,7 +14,7 @@ def read_off(seen: Recording) -> Program:
     """The program of what was seen of a step, simplified."""
     outputs = [x for x in seen.outputs if isinstance(x, Node)]
     nodes = operations(outputs, seen.stores, seen.checks)
-    program = Program(seen.inputs, nodes, outputs, seen.stores, seen.checks)
+    program = Program(seen.inputs, nodes, outputs, seen.stores, seen.checks, [])
     found = ancestors(program.ends())
     program.inputs = {p: x for p, x in seen.inputs.items() if x.order in found}
     return simplified(program)

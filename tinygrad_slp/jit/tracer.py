@@ -85,6 +85,15 @@ def method(function: Function) -> Function:
     return lambda self, *args, **settings: record(function, (self, *args), settings)
 
 
+def refusal(what: str, instead: str) -> Function:
+    """A method that asks for a value, which is refused."""
+
+    def ask(self: Any, *args: Any, **settings: Any) -> NoReturn:
+        refuse(what, instead)
+
+    return ask
+
+
 class Tracer(np.lib.mixins.NDArrayOperatorsMixin):
     """An array, NumPy scalar or Python number, as a node of the graph that is being recorded."""
 
@@ -100,9 +109,6 @@ class Tracer(np.lib.mixins.NDArrayOperatorsMixin):
     ndim = property(lambda self: np.ndim(self.now))
     size = property(lambda self: np.size(self.now))
     dtype = property(lambda self: np.result_type(self.now))
-
-    def __hash__(self) -> int:
-        refuse("a value is hashed, as a key of a dict or set is", STATIC_ARGUMENT)
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
@@ -156,13 +162,12 @@ class Tracer(np.lib.mixins.NDArrayOperatorsMixin):
     def __getitem__(self, index: Any) -> Any:
         return record(operator.getitem, (self, index), {})
 
-    @property
-    def T(self) -> Any:
-        return record(np.transpose, (self,), {})
-
-    @property
-    def mT(self) -> Any:
-        return record(np.matrix_transpose, (self,), {})
+    T = property(method(np.transpose))
+    mT = property(method(np.matrix_transpose))
+    real = property(method(np.real))
+    imag = property(method(np.imag))
+    astype = method(astype)
+    flatten = method(np.ravel)
 
     def reshape(self, *shape: Any) -> Any:
         return record(np.reshape, (self, shape[0] if len(shape) == 1 else shape), {})
@@ -176,36 +181,6 @@ class Tracer(np.lib.mixins.NDArrayOperatorsMixin):
             return np.minimum(self, max) if min is None else np.maximum(self, min)
         return record(np.clip, (self, min, max), {})
 
-    astype = method(astype)
-    sum = method(np.sum)
-    prod = method(np.prod)
-    mean = method(np.mean)
-    var = method(np.var)
-    std = method(np.std)
-    max = method(np.max)
-    min = method(np.min)
-    cumsum = method(np.cumsum)
-    cumprod = method(np.cumprod)
-    conj = conjugate = method(np.conjugate)
-    real = property(method(np.real))
-    imag = property(method(np.imag))
-    round = method(np.round)
-    dot = method(np.dot)
-    trace = method(np.trace)
-    diagonal = method(np.diagonal)
-    ravel = method(np.ravel)
-    flatten = method(np.ravel)
-    squeeze = method(np.squeeze)
-    swapaxes = method(np.swapaxes)
-    repeat = method(np.repeat)
-    take = method(np.take)
-    copy = method(np.copy)
-    argmax = method(np.argmax)
-    argmin = method(np.argmin)
-    argsort = method(np.argsort)
-    any = method(np.any)
-    all = method(np.all)
-
     # --- what would bake a value of this one run into all replays ---
 
     def __getattr__(self, name: str) -> Any:
@@ -213,50 +188,47 @@ class Tracer(np.lib.mixins.NDArrayOperatorsMixin):
             raise AttributeError(f"'{type(self.now).__name__}' object has no attribute '{name}'")
         refuse(f".{name} may ask for a value", "np functions of the value")
 
-    def __round__(self, ndigits: int | None = None) -> Any:
-        refuse("round() asks for a value", "np.round(x, decimals)")
-
-    def __bool__(self) -> bool:
-        refuse(
-            "an `if`, `while`, `and`, `or` or bool() asks for the truth of a value",
-            "np.where(condition, a, b), or pass what decides as a static argument: "
-            'jit(f, static_argnames=("name",))',
-        )
-
-    def __float__(self) -> float:
-        refuse("float() asks for a value", RETURN_IT)
-
-    __int__ = __complex__ = __float__
-
-    def __format__(self, spec: str) -> str:
-        refuse("a value is formatted as text", RETURN_IT)
-
-    def __index__(self) -> int:
-        refuse(
-            "a value is used as an index, a length or a count",
-            'a static argument, jit(f, static_argnames=("name",)), or an array of indices',
-        )
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        refuse(
-            "a value is turned into a plain array, by np.asarray, np.array or by writing into one",
-            "NumPy functions of the value itself, such as np.stack([a, b]) for np.array([a, b]), "
-            "np.where(mask, a, b) for b[mask] = a, and Tensor(table)[i] for table[i] of a plain "
-            "table; and give arrays, not lists of numbers",
-        )
-
-    def item(self) -> Any:
-        refuse(".item() asks for a value", RETURN_IT)
-
-    def tolist(self) -> Any:
-        refuse(".tolist() asks for a value", RETURN_IT)
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        refuse("an array is written into", "np.where(mask, value, x)")
-
 
 STATIC_ARGUMENT = 'a static argument, jit(f, static_argnames=("name",))'
 RETURN_IT = "np functions of the value, or return it from the step and ask outside"
+
+# What would bake a value of this one run into all replays, and what to write instead.
+QUESTIONS = {
+    "__hash__": ("a value is hashed, as a key of a dict or set is", STATIC_ARGUMENT),
+    "__round__": ("round() asks for a value", "np.round(x, decimals)"),
+    "__bool__": (
+        "an `if`, `while`, `and`, `or` or bool() asks for the truth of a value",
+        f"np.where(condition, a, b), or pass what decides as {STATIC_ARGUMENT}",
+    ),
+    "__float__": ("float() asks for a value", RETURN_IT),
+    "__int__": ("int() asks for a value", RETURN_IT),
+    "__complex__": ("complex() asks for a value", RETURN_IT),
+    "__format__": ("a value is formatted as text", RETURN_IT),
+    "__index__": (
+        "a value is used as an index, a length or a count",
+        f"{STATIC_ARGUMENT}, or an array of indices",
+    ),
+    "__array__": (
+        "a value is turned into a plain array, by np.asarray, np.array or by writing into one",
+        "NumPy functions of the value itself, such as np.stack([a, b]) for np.array([a, b]), "
+        "np.where(mask, a, b) for b[mask] = a, and Tensor(table)[i] for table[i] of a plain "
+        "table; and give arrays, not lists of numbers",
+    ),
+    "item": (".item() asks for a value", RETURN_IT),
+    "tolist": (".tolist() asks for a value", RETURN_IT),
+    "__setitem__": ("an array is written into", "np.where(mask, value, x)"),
+}
+METHODS = (
+    "sum", "prod", "mean", "var", "std", "max", "min", "cumsum", "cumprod", "conj", "conjugate",
+    "round", "dot", "trace", "diagonal", "ravel", "squeeze", "swapaxes", "repeat", "take", "copy",
+    "argmax", "argmin", "argsort", "any", "all",
+)  # fmt: skip
+"""Methods of arrays that are functions of NumPy of the same name."""
+
+for key, (question, instead) in QUESTIONS.items():
+    setattr(Tracer, key, refusal(question, instead))
+for key in METHODS:
+    setattr(Tracer, key, method(getattr(np, key)))
 
 
 def record(function: Function, args: tuple[Any, ...], settings: dict[str, Any]) -> Any:

@@ -271,7 +271,7 @@ def tanh(b: Builder, value: Value) -> Value:
 # --- logarithms: x = 2**k (1 + f) with 1 + f from √½ to √2, so log(x) = k log(2) + log(1 + f) ---
 
 
-def parted(x: Lanes) -> tuple[Value, Lanes, Lanes]:
+def split(x: Lanes) -> tuple[Value, Lanes, Lanes]:
     """k + bias, as a whole number and as 2**digits more, and 1 + f, for a positive normal x."""
     b, digits, bias = x.b, x.format.digits, x.format.bias
     one = bias << digits
@@ -309,7 +309,7 @@ def log(b: Builder, value: Value) -> Value:
     x = Lanes(b, value)
     digits, bias = x.format.digits, x.format.bias
     subnormal = x.is_("<", 2.0 ** (1 - bias))
-    _, number, m = parted((x * 2.0 ** (digits + 1)).where(subnormal, x))
+    _, number, m = split((x * 2.0 ** (digits + 1)).where(subnormal, x))
     above = 2.0**digits + bias
     k = number - x.constant(above + digits + 1).where(subnormal, above)
     # −0 is what LLVM may leave out of a sum, unlike 0.
@@ -324,7 +324,7 @@ def log1p(b: Builder, value: Value) -> Value:
     # 1 + x = u + lost exactly (Knuth's two-sum).
     back = u - 1.0
     lost = (x - back) + (1.0 - (u - back))
-    exponent, number, m = parted(u)
+    exponent, number, m = split(u)
     # 2**(1 - k) rather than 2**-k, which the greatest k has not.
     scale = x.power(b.sub(x.whole(2 * bias + 1), exponent))
     y = combined(number - (2.0**digits + bias), m - 1.0, lost * scale * 0.5)

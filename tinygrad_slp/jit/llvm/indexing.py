@@ -12,7 +12,7 @@ from ..program import is_move
 from .blocks import Frame
 from .ir import Builder, Value
 from .lowering import combine
-from .vectors import at, cast, constant, counting, in_chunks, index, load, store, times
+from .vectors import at, cast, counting, fill, in_chunks, index, load, store, times
 
 INT = np.dtype(np.int64)
 
@@ -33,16 +33,12 @@ def emit_gather(frame: Frame, node: Node) -> None:
 def emit_scatter(frame: Frame, node: Node) -> None:
     """Emits zeros, with x added at the indices."""
     x, out, dtype = frame.array_of(node.inputs[0]), frame.array_of(node), frame.array_of(node).dtype
-    start = frame.pointer_to(out)
-
-    def clear(b: Builder, i: Value, n: int) -> None:
-        store(b, constant(dtype, 0, n), at(b, start, times(b, i, dtype.itemsize)), dtype)
 
     def add(b: Builder, target: Value, source: Value, n: int) -> None:
         old, new = (load(b, z, dtype, n) for z in (target, source))
         store(b, combine(b, np.add, dtype, old, new), target, dtype)
 
-    in_chunks(frame.b, out.size, frame.width // 8, clear)
+    fill(frame.b, frame.pointer_to(out), out.size, dtype, 0, frame.width // 8)
     each_row(frame, out, node.settings["index"], x, add)
 
 

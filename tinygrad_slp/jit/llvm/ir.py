@@ -102,7 +102,7 @@ class Phi(Value):
         super().__init__(type, text)
         self.incoming: list[str] = []
 
-    def add_incoming(self, x: Value, block: "Block") -> None:
+    def add_incoming(self, x: Value, block: "BasicBlock") -> None:
         self.incoming.append(f"[{x.text}, %{block.name}]")
 
     @property
@@ -113,7 +113,7 @@ class Phi(Value):
 # --- functions ---
 
 
-class Block:
+class BasicBlock:
     """Lines of which the last one says where to go on."""
 
     def __init__(self, name: str) -> None:
@@ -162,7 +162,7 @@ class Function(Value):
         self.linkage = "" if shared else "internal"
         self.argument_marks = argument_marks
         self.args = [Value(type, f"%a{k}") for k, type in enumerate(given)]
-        self.blocks: list[Block] = []
+        self.blocks: list[BasicBlock] = []
         self.stack: list[str] = []  # the lines that make room for it
         self.names = 0
         module.functions[name] = self
@@ -171,8 +171,8 @@ class Function(Value):
         self.names += 1
         return f"%v{self.names}"
 
-    def append_block(self) -> Block:
-        self.blocks.append(Block(f"b{len(self.blocks)}"))
+    def append_block(self) -> BasicBlock:
+        self.blocks.append(BasicBlock(f"b{len(self.blocks)}"))
         return self.blocks[-1]
 
     def begin(self) -> "Builder":
@@ -226,14 +226,14 @@ def comparison(name: str, prefix: str) -> Callable[["Builder", str, Value, Value
 class Builder:
     """Writes instructions at the end of a block of a function."""
 
-    def __init__(self, function: Function, block: Block) -> None:
+    def __init__(self, function: Function, block: BasicBlock) -> None:
         self.function, self.module = function, function.module
         self.position_at_end(block)
 
-    def position_at_end(self, block: Block) -> None:
+    def position_at_end(self, block: BasicBlock) -> None:
         self.block, self.lines = block, block.lines
 
-    def append_block(self) -> Block:
+    def append_block(self) -> BasicBlock:
         return self.function.append_block()
 
     def write(self, type: Type, text: str) -> Value:
@@ -304,10 +304,12 @@ class Builder:
         self.lines.append(x)
         return x
 
-    def branch(self, block: Block) -> None:
+    def branch(self, block: BasicBlock) -> None:
         self.lines.append(f"br label %{block.name}")
 
-    def cbranch(self, condition: Value, block: Block, otherwise: Block, unlikely: bool) -> None:
+    def cbranch(
+        self, condition: Value, block: BasicBlock, otherwise: BasicBlock, unlikely: bool
+    ) -> None:
         """Goes on in one of two blocks."""
         weights = ", !prof !0" if unlikely else ""
         self.lines.append(f"br {condition}, label %{block.name}, label %{otherwise.name}{weights}")

@@ -27,17 +27,17 @@ from .vectors import (
     constant,
     constants,
     counting,
-    in_chunks,
+    fill,
     index,
-    joined,
     load,
     memcpy,
-    parted,
+    pack,
     shuffle,
     shuffled,
     splat,
     store,
     times,
+    unpack,
 )  # fmt: skip
 
 APART = 4
@@ -141,14 +141,9 @@ class Kernel:
 
     def clear(self, node: Node) -> None:
         """Puts what a reduction begins with where its result is to stand."""
-        array, dtype = self.array_of(node), dtype_of(node)
-        value = identity(reduced_by(node), dtype)
-        pointer = self.accesses[node.order].pointer
-
-        def put(b: Builder, i: Value, n: int) -> None:
-            store(b, constant(dtype, value, n), at(b, pointer, times(b, i, dtype.itemsize)), dtype)
-
-        in_chunks(self.b, array.size, self.lanes, put)
+        start, dtype = self.accesses[node.order].pointer, dtype_of(node)
+        first = identity(reduced_by(node), dtype)
+        fill(self.b, start, self.array_of(node).size, dtype, first, self.lanes)
 
     def is_at_once(self, node: Node) -> bool:
         """Whether all that a reduction combines is in one stretch of the last axis."""
@@ -267,7 +262,7 @@ def fetched(b: Builder, pointer: Value, access: Access, lanes: int) -> Value:
         return load(b, pointer, dtype, lanes)
     if stride == 0:
         return splat(b, load(b, pointer, dtype, 1), lanes)
-    return joined(b, [load(b, at(b, pointer, k * stride), dtype, 1) for k in range(lanes)])
+    return pack(b, [load(b, at(b, pointer, k * stride), dtype, 1) for k in range(lanes)])
 
 
 def put(b: Builder, x: Value, pointer: Value, access: Access) -> None:
@@ -275,7 +270,7 @@ def put(b: Builder, x: Value, pointer: Value, access: Access) -> None:
     if stride == dtype.itemsize or x.type.count == 1:
         store(b, x, pointer, dtype)
         return
-    for k, part in enumerate(parted(b, x)):
+    for k, part in enumerate(unpack(b, x)):
         store(b, part, at(b, pointer, k * stride), dtype)
 
 

@@ -13,7 +13,7 @@ from .blocks import Blocks, Frame
 from .fusion import Step
 from .ir import Builder, Value
 from .kernels import Kernel
-from .vectors import called, leave_if, load, memcpy
+from .vectors import call, leave_if, load, memcpy
 
 
 class Loops:
@@ -96,7 +96,7 @@ class Loops:
 
         name = f"loop_{len(frame.b.module.functions)}"
         pointers = [frame.block(k) for k in sorted(used)]
-        called(frame.b, name, pointers, emit, "alwaysinline", "noalias")
+        call(frame.b, name, pointers, emit, "alwaysinline", "noalias")
 
     def emit_product(self, frame: Frame, node: Node) -> None:
         """Emits a product as a function of its own, as LLVM takes longer over one that is long."""
@@ -106,7 +106,7 @@ class Loops:
             tiles.emit_product(self.frame(b, table, known), node)
 
         name = f"product_{len(frame.b.module.functions)}"
-        called(frame.b, name, [frame.table, *frame.given.values()], emit)
+        call(frame.b, name, [frame.table, *frame.given.values()], emit)
 
     def emit_copies(self, frame: Frame) -> None:
         """Leaves in places what was computed elsewhere."""

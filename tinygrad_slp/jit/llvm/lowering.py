@@ -14,7 +14,7 @@ from ...graph import Node
 from ..dtypes import COPIES, dtype_of, is_scalar, loop_dtypes, ufunc_of
 from .elementary import ELEMENTARY
 from .ir import BIT, DOUBLE, FLOAT, Builder, Value, filled, vector
-from .vectors import cast, constant, declared, intrinsic, joined, parted
+from .vectors import cast, constant, declared, intrinsic, pack, unpack
 
 Lowering = Callable[..., Value]
 
@@ -51,10 +51,10 @@ def by_libm(name: str) -> Lowering:
         function = declared(b, name, [DOUBLE] * len(operands), DOUBLE)
         narrow = operands[0].type.one is FLOAT
         results = []
-        for numbers in zip(*[parted(b, x) for x in operands], strict=True):
+        for numbers in zip(*[unpack(b, x) for x in operands], strict=True):
             y = b.call(function, [b.fpext(x, DOUBLE) if narrow else x for x in numbers])
             results.append(b.fptrunc(y, FLOAT) if narrow else y)
-        return joined(b, results)
+        return pack(b, results)
 
     return lower
 

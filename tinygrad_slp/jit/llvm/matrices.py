@@ -11,7 +11,7 @@ import numpy as np
 from .ir import Builder, Value, undefined
 from .vectors import (
     at,
-    called,
+    call,
     counting,
     in_chunks,
     index,
@@ -221,4 +221,4 @@ def called_on(
     kind = f"{matrices[0].dtype} inline" if inline else matrices[0].dtype
     full = f"{name}_{[z.shape for z in matrices]}_{fixed}_{kind}"
     given = [*(z.start for z in matrices), *others, *values]
-    called(b, full, given, emit_on, "alwaysinline" if inline else "noinline")
+    call(b, full, given, emit_on, "alwaysinline" if inline else "noinline")

@@ -106,6 +106,15 @@ def memcpy(b: Builder, target: Value, source: Value, size: int) -> None:
     b.call(function, [target, source, index(size), filled(BIT, 0)])
 
 
+def fill(b: Builder, pointer: Value, size: int, dtype: np.dtype, number: Any, lanes: int) -> None:
+    """Puts a number into memory so many times, some at a time."""
+
+    def put(b: Builder, i: Value, n: int) -> None:
+        store(b, constant(dtype, number, n), at(b, pointer, times(b, i, dtype.itemsize)), dtype)
+
+    in_chunks(b, size, lanes, put)
+
+
 def prefetch(b: Builder, pointer: Value) -> None:
     """Has the caches bring what is there, to be written."""
     written, near, data = (filled(FLAG, n) for n in (1, 3, 1))
@@ -141,7 +150,7 @@ def splat(b: Builder, x: Value, n: int) -> Value:
     return shuffle(b, b.insert_element(nothing, x, 0), nothing, [0] * n)
 
 
-def joined(b: Builder, numbers: Sequence[Value]) -> Value:
+def pack(b: Builder, numbers: Sequence[Value]) -> Value:
     """A vector of these numbers."""
     if len(numbers) == 1:
         return numbers[0]
@@ -151,7 +160,7 @@ def joined(b: Builder, numbers: Sequence[Value]) -> Value:
     return x
 
 
-def parted(b: Builder, x: Value) -> list[Value]:
+def unpack(b: Builder, x: Value) -> list[Value]:
     """The numbers in a vector."""
     return [shuffled(b, x, [k]) for k in range(x.type.count)]
 
@@ -202,7 +211,7 @@ def any_of(b: Builder, x: Value) -> Value:
     return b.call(declared(b, name, [x.type], BIT), [x])
 
 
-def called(
+def call(
     b: Builder,
     name: str,
     values: Sequence[Value],
