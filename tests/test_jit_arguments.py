@@ -50,6 +50,7 @@ def test_an_argument_that_may_be_left_out(backend):
     ("args", "kwargs", "message"),
     [
         ((X,), {"x": X}, "multiple values for argument 'x'"),
+        ((), {}, "missing 2 required positional arguments: 'x' and 'y'"),
         ((X,), {}, "missing 1 required positional argument: 'y'"),
         ((X, X, X), {}, "takes 2 positional arguments but 3 were given"),
         ((X,), {"z": X}, "unexpected keyword argument 'z'"),

@@ -5,7 +5,6 @@ import pickle
 import signal
 import sys
 import threading
-import time
 import warnings
 
 import numpy as np
@@ -13,7 +12,7 @@ import pytest
 from steps import each_backend
 
 import tinygrad_slp as tg
-from tinygrad_slp import Tensor, jit, nn
+from tinygrad_slp import Tensor, jit
 from tinygrad_slp.jit import TraceError, buffers, compiled, state, trace, variant
 
 X = np.array([1.0, 2.0])
@@ -55,22 +54,13 @@ def test_a_step_may_have_an_argument_n(backend):
 
 
 @each_backend
-def test_names_and_positions_reach_the_same_program(backend):
-    step = jit(lambda x, y=2.0: x - y, backend=backend)
-    for _ in range(3):
-        for found in (step(X, 1.0), step(X, y=1.0), step(x=X, y=1.0), step(y=1.0, x=X)):
-            np.testing.assert_array_equal(found, X - 1)
-    assert step.traces == 1
-    with pytest.raises(TypeError, match="z"):
-        step(X, z=1)
-
-
-@each_backend
 @pytest.mark.parametrize("derive", [tg.grad, tg.hessian, tg.jacobian])
 def test_a_compiled_function_may_be_differentiated(derive, backend):
     f = lambda x: np.sum(np.sin(x) * x)
-    for _ in range(2):
-        np.testing.assert_array_equal(derive(jit(f, backend=backend))(X), derive(f)(X))
+    step = jit(f, backend=backend)
+    for _ in range(3):
+        np.testing.assert_array_equal(derive(step)(X), derive(f)(X))
+        step(X)
 
 
 class Owner:
@@ -123,25 +113,6 @@ def test_data_that_two_steps_share_is_copied_by_neither(backend):
         for n, step in enumerate(steps):
             assert step(np.float64(2.0)).item() == 2 * (15 + 6 * k) + n
         assert data.array is array
-
-
-def test_draws_of_other_threads_are_not_the_steps():
-    stop = threading.Event()
-
-    def draw():
-        while not stop.is_set():
-            np.random.rand()
-            time.sleep(0)
-
-    thread = threading.Thread(target=draw)
-    thread.start()
-    try:
-        for _ in range(20):
-            layer = nn.Linear(2, 1, rng=0)
-            assert jit(lambda x, f=layer: f(x).data, backend="numpy")(X[None]).shape == (1, 1)
-    finally:
-        stop.set()
-        thread.join()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

@@ -15,25 +15,6 @@ def cosine(u, v):
     return np.sum(u * v) / (np.sqrt(np.sum(u * u)) * np.sqrt(np.sum(v * v)))
 
 
-@each_backend
-@pytest.mark.parametrize("form", [np.array, Tensor], ids=["arrays", "tensors"])
-def test_functions_of_arrays_and_tensors(form, backend):
-    step, rng = jit(cosine, backend=backend), np.random.default_rng(0)
-    for _ in range(4):
-        u, v = form(rng.normal(size=9)), form(rng.normal(size=9))
-        same(step(u, v), cosine(u, v), backend)
-
-
-@each_backend
-@pytest.mark.parametrize("form", [np.array, Tensor], ids=["arrays", "tensors"])
-def test_jit_of_grad(form, backend):
-    f = tg.grad(cosine, (0, 1))
-    step, rng = jit(f, backend=backend), np.random.default_rng(0)
-    for _ in range(4):
-        u, v = form(rng.normal(size=9)), form(rng.normal(size=9))
-        same(step(u, v), f(u, v), backend)
-
-
 STEEP = {
     "sqrt": lambda x: np.sqrt(tg.relu(x)),
     "arccos": lambda x: np.arccos(np.clip(x, -1, 1)),
@@ -59,27 +40,25 @@ def second(f):
     return tg.grad(lambda x: np.sum(tg.grad(f)(x)))
 
 
-DERIVATIVES = tg.value_and_grad, tg.jacobian, tg.hessian, second
+def wave(x):
+    return np.sum(np.sin(x) * x[::-1])
+
+
+FUNCTIONS = {
+    "value": cosine, "gradient": tg.grad(cosine, (0, 1)), "both": tg.value_and_grad(wave),
+    "jacobian": tg.jacobian(wave), "hessian": tg.hessian(wave), "second": second(wave),
+}  # fmt: skip
 
 
 @each_backend
 @pytest.mark.parametrize("form", [np.array, Tensor], ids=["arrays", "tensors"])
-@pytest.mark.parametrize("transform", DERIVATIVES, ids=lambda f: f.__name__)
-def test_jit_of_other_derivatives(transform, form, backend):
-    f = transform(lambda x: np.sum(np.sin(x) * x[::-1]))
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_and_their_derivatives_of_arrays_and_tensors(name, form, backend):
+    f, n = FUNCTIONS[name], 2 if name in ("value", "gradient") else 1
     step, rng = jit(f, backend=backend), np.random.default_rng(0)
-    for _ in range(3):
-        x = form(rng.normal(size=4))
-        same(step(x), f(x), backend)
-
-
-@each_backend
-def test_the_gradient_of_a_compiled_function_is_that_of_the_function(backend):
-    step, u = jit(cosine, backend=backend), np.arange(1.0, 4)
-    v = u[::-1].copy()
-    for _ in range(3):
-        np.testing.assert_array_equal(tg.grad(step)(u, v), tg.grad(cosine)(u, v))
-        step(u, v)
+    for _ in range(4):
+        given = [form(rng.normal(size=4)) for _ in range(n)]
+        same(step(*given), f(*given), backend)
 
 
 @each_backend

@@ -65,16 +65,6 @@ def test_a_back_end_that_there_is_not():
 
 
 @each_backend
-def test_wrong_arguments_are_errors_as_without_jit(backend):
-    step = jit(lambda x, y=1.0: x * y, backend=backend)
-    for _ in range(2):
-        same(step(np.ones(2)), np.ones(2), backend)
-        for args, kwargs in (((), {}), ((1.0, 2.0, 3.0), {}), ((1.0,), {"z": 1})):
-            with pytest.raises(TypeError, match="argument"):
-                step(*args, **kwargs)
-
-
-@each_backend
 def test_a_default_that_is_given_or_not(backend):
     f = lambda x, y=1.0: x + y
     step, x = jit(f, backend=backend), np.ones(2)

@@ -7,7 +7,7 @@ import threading
 import time
 import types
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from textwrap import dedent
 
 import numpy as np
@@ -189,38 +189,55 @@ def test_coroutines_and_generators_are_refused(backend):
 # --- randomness ---
 
 
-@each_backend
-def test_a_generator_in_the_step_gives_new_numbers_or_is_refused(backend):
-    rng = np.random.default_rng(0)
-    step = jit(lambda x: x + rng.normal(size=2), backend=backend)
+@contextmanager
+def another_thread_draws():
+    ends = threading.Event()
+
+    def draw():
+        while not ends.wait(1e-4):
+            random.random(), np.random.random()
+
+    thread = threading.Thread(target=draw)
+    thread.start()
     try:
-        found = [step(X) for _ in range(5)]
-    except TraceError as refused:
-        assert "test_jit_refusals" in str(refused) or "rng" in str(refused)
-        return
-    assert len({tuple(y) for y in found}) == 5
+        yield
+    finally:
+        ends.set()
+        thread.join()
+
+
+rng = np.random.default_rng(0)
+
+
+def with_draws_of(draw):
+    return lambda x: x * draw()
+
+
+def numpys_own(x):
+    generator = np.random
+    return x * generator.random()
+
+
+DRAWS = {
+    "rng": (lambda x: x + rng.normal(size=2), "rng"),
+    "random": (lambda x: x * random.random(), "random"),
+    "np.random": (lambda x: x * np.random.normal(), r"np\.random"),
+    "np.random by another name": (numpys_own, r"np\.random"),
+    "method of random": (with_draws_of(random.random), "draw|random"),
+    "method of np.random": (with_draws_of(np.random.random), "draw|random"),
+    "method of Random": (with_draws_of(random.Random(0).random), r"draw\.self"),
+    "method of SystemRandom": (with_draws_of(random.SystemRandom().random), r"draw\.self"),
+    "method of Generator": (with_draws_of(np.random.default_rng(0).random), r"draw\.self"),
+}
 
 
 @each_backend
-@pytest.mark.parametrize("draw", [random.random, np.random.random], ids=["random", "np.random"])
-def test_global_random_numbers_are_new_or_refused(draw, backend):
-    step = jit(lambda x: x * draw(), backend=backend)
-    try:
-        found = [step(X) for _ in range(5)]
-    except TraceError:
-        return
-    assert len({tuple(y) for y in found}) == 5
-
-
-@each_backend
-@pytest.mark.parametrize(
-    "draw",
-    [random.Random(0).random, random.SystemRandom().random, np.random.default_rng(0).random],
-    ids=["Random", "SystemRandom", "Generator"],
-)
-def test_a_method_of_a_generator_is_seen_to_draw(draw, backend):
-    with pytest.raises(TraceError, match=r"draws random numbers from draw\.self"):
-        jit(lambda x: x * draw(), backend=backend)(X)
+@pytest.mark.parametrize("beside", [nullcontext, another_thread_draws], ids=["alone", "threads"])
+@pytest.mark.parametrize("name", DRAWS)
+def test_a_step_that_draws_is_refused(name, beside, backend):
+    step, generator = DRAWS[name]
+    with beside(), pytest.raises(TraceError, match=f"draws random numbers from .*({generator})"):
+        jit(step, backend=backend)(X)
 
 
 @pytest.mark.parametrize("module", ["random", "numpy.random"])
@@ -245,23 +262,6 @@ def test_a_step_may_be_the_first_to_import_what_it_does_not_draw_from(module):
     assert done.stdout.split() == ["2.0", "2.0"], done.stderr
 
 
-@contextmanager
-def another_thread_draws():
-    ends = threading.Event()
-
-    def draw():
-        while not ends.wait(1e-4):
-            random.random(), np.random.random()
-
-    thread = threading.Thread(target=draw)
-    thread.start()
-    try:
-        yield
-    finally:
-        ends.set()
-        thread.join()
-
-
 def test_what_another_thread_draws_is_not_the_steps():
     def step(x, seed=0):
         for _ in range(3):
@@ -274,21 +274,6 @@ def test_what_another_thread_draws_is_not_the_steps():
         for _ in range(20):
             compiled.retrace()
             np.testing.assert_array_equal(compiled(X), step(X))
-
-
-def numpys_own(x):
-    generator = np.random
-    return x * generator.random()
-
-
-@pytest.mark.parametrize(
-    "step",
-    [lambda x: x * random.random(), lambda x: x * np.random.normal(), numpys_own],
-    ids=["random", "np.random", "by another name"],
-)
-def test_a_step_that_draws_is_refused_beside_other_threads(step):
-    with another_thread_draws(), pytest.raises(TraceError, match="draws random numbers"):
-        jit(step, backend="numpy")(X)
 
 
 # --- graphs across the border ---

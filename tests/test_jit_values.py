@@ -57,23 +57,6 @@ def test_a_tensor_that_is_written_and_never_read(backend):
 
 
 @each_backend
-def test_a_gradient_that_is_held_stays_what_it_was(backend):
-    w = Tensor(ONES, requires_grad=True)
-
-    @jit(backend=backend)
-    def step(x):
-        w.grad = None
-        ((w * x) ** 2).sum().backward()
-
-    for _ in range(4):
-        step(ONES)
-    held = w.grad
-    step(ONES * 3)
-    np.testing.assert_array_equal(held.data, [2, 2])
-    np.testing.assert_array_equal(w.grad.data, [18, 18])
-
-
-@each_backend
 def test_a_loop_adds_up_gradients_as_calls_do(backend):
     w = Tensor(ONES, requires_grad=True)
 
