@@ -1,6 +1,7 @@
 """What a step returns: the same kinds of things from replays, and of many steps stacked."""
 
 from collections.abc import Callable
+from operator import itemgetter, methodcaller
 from typing import Any
 
 import numpy as np
@@ -53,23 +54,11 @@ class Results:
 def finisher(x: Any) -> Callable[[np.ndarray], Any]:
     """What makes a result of the kind of x of an array that will be used again."""
     value = x.now if isinstance(x, Tracer) else x.array if isinstance(x, Tensor) else x
-    if isinstance(x, Tensor):
-        return tensor_of_scalar if isinstance(value, np.generic) else tensor_of_array
     if isinstance(value, np.ndarray):
-        return lambda x: x.copy()
-    return scalar if isinstance(value, np.generic) else lambda x: x.item()
-
-
-def tensor_of_scalar(x: np.ndarray) -> Tensor:
-    return leaf(Tensor, x[()])
-
-
-def tensor_of_array(x: np.ndarray) -> Tensor:
-    return leaf(Tensor, x.copy())
-
-
-def scalar(x: np.ndarray) -> Any:
-    return x[()]
+        finish: Callable[[np.ndarray], Any] = methodcaller("copy")
+    else:
+        finish = itemgetter(()) if isinstance(value, np.generic) else methodcaller("item")
+    return (lambda x: leaf(Tensor, finish(x))) if isinstance(x, Tensor) else finish
 
 
 def constant(x: Any) -> Callable[[], Any]:

@@ -9,6 +9,7 @@ whoever asks for one as a plain Python or NumPy value is refused.
 import math
 import operator
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any, NoReturn
 
@@ -284,18 +285,12 @@ def scatter_or_record(x: Any, index: Any = (), shape: tuple[int, ...] = ()) -> A
 RULES[scatter].run = scatter_or_record
 
 
+@dataclass(frozen=True)
 class Part:
     """One of several results of a function."""
 
-    def __init__(self, function: Function, k: int) -> None:
-        self.function = function
-        self.k = k
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Part) and (self.function, self.k) == (other.function, other.k)
-
-    def __hash__(self) -> int:
-        return hash((self.function, self.k))
+    function: Function
+    k: int
 
     def __call__(self, *args: Any, **settings: Any) -> Any:
         return self.function(*args, **settings)[self.k]

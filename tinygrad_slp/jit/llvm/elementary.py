@@ -93,6 +93,11 @@ OF_32_BITS = Format(
 Term = Union["Lanes", float]
 
 
+def by_instruction(write: Callable[..., Value]) -> Callable[["Lanes", Term], "Lanes"]:
+    """An operator between numbers in lanes."""
+    return lambda x, y: Lanes(x.b, write(x.b, x.value, x.of(y)))
+
+
 class Lanes:
     """A number, or each of a vector, in formulas: a float in them is a constant in every lane."""
 
@@ -108,20 +113,11 @@ class Lanes:
     def of(self, x: Term) -> Value:
         return x.value if isinstance(x, Lanes) else filled(self.value.type, x)
 
-    def __add__(self, y: Term) -> "Lanes":
-        return Lanes(self.b, self.b.fadd(self.value, self.of(y)))
-
-    def __sub__(self, y: Term) -> "Lanes":
-        return Lanes(self.b, self.b.fsub(self.value, self.of(y)))
+    __add__, __sub__ = by_instruction(Builder.fadd), by_instruction(Builder.fsub)
+    __mul__, __truediv__ = by_instruction(Builder.fmul), by_instruction(Builder.fdiv)
 
     def __rsub__(self, y: float) -> "Lanes":
         return Lanes(self.b, self.b.fsub(self.of(y), self.value))
-
-    def __mul__(self, y: Term) -> "Lanes":
-        return Lanes(self.b, self.b.fmul(self.value, self.of(y)))
-
-    def __truediv__(self, y: Term) -> "Lanes":
-        return Lanes(self.b, self.b.fdiv(self.value, self.of(y)))
 
     def __neg__(self) -> "Lanes":
         return Lanes(self.b, self.b.fneg(self.value))
