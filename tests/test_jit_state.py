@@ -116,18 +116,6 @@ def test_data_that_is_replaced_is_seen_and_the_old_stays_as_it_was(backend):
 
 
 @each_backend
-def test_two_steps_that_read_the_same_data(backend):
-    data = Tensor(np.arange(6.0))
-    first = jit(lambda w: (data * w).sum(), backend=backend)
-    second = jit(lambda w: (data + w).sum(), backend=backend)
-    for k in range(4):
-        assert (first(np.float64(2.0)).item(), second(np.float64(2.0)).item()) == (30, 27)
-        if k == 2:
-            taken = data.data
-    np.testing.assert_array_equal(taken, np.arange(6.0))
-
-
-@each_backend
 def test_a_frozen_layer_settles(backend):
     (model, step), (twin, eager) = training(), training()
     for m in (model, twin):

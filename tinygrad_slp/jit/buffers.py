@@ -19,7 +19,7 @@ GRAD: Any = vars(Node)["grad"]
 
 homes: dict[int, tuple[np.ndarray, Any]] = {}
 """By the id of a Tensor, the buffer that has its value while it has no array."""
-fetched = [0]
+fetches = [0]
 """How often an array was asked for that was not there."""
 
 
@@ -28,7 +28,7 @@ def fetch(tensor: Any, name: str) -> Any:
     home = homes.get(id(tensor)) if name == "array" else None
     if home is None:
         return object.__getattribute__(tensor, name)  # which raises what it raised before
-    fetched[0] += 1  # first, as Ctrl-C may come between
+    fetches[0] += 1  # first, as Ctrl-C may come between
     array = home[0].copy()
     ARRAY.__set__(tensor, array)
     return array

@@ -86,7 +86,7 @@ class Environment:
             self.walk()
         self.tensors = self.of_type(Tensor)
         self.arrays = self.of_type(np.ndarray)
-        self.copies = list(map(copied, self.containers))
+        self.copies = list(map(copy_of, self.containers))
         self.orders = list(map(list, self.ordered))
         self.tracked = [x.tracked for x in self.tensors.values()]
         self.values = list(map(call, self.getters, self.holders))
@@ -151,7 +151,7 @@ class Environment:
         self.names |= variables | attributes | set(code.co_freevars)
         facts = {name: getattr(function, name) for name in FACTS}
         self.look(attrgetter, function, facts)
-        yield from self.found("", function.__globals__, sorted(variables))
+        yield from self.variables("", function.__globals__, sorted(variables))
         yield f"{path}.__defaults__", (function.__defaults__, function.__kwdefaults__)
         if vars(function):
             yield from self.of_names(dot, vars(function))
@@ -174,7 +174,7 @@ class Environment:
             )
         ]
         named = self.names.intersection(vars(cls))
-        yield from self.found(f"{path}.", vars(cls), dict.fromkeys([*called, *named]))
+        yield from self.variables(f"{path}.", vars(cls), dict.fromkeys([*called, *named]))
         yield from ((f"{path}.__mro__[{k}]", base) for k, base in enumerate(bases, 1))
 
     def of_container(self, path: str, x: Any) -> Iterator[Part]:
@@ -213,16 +213,16 @@ class Environment:
         self.look(attrgetter, x, slots)
         yield from ((f"{dot}{name}", value) for name, value in slots.items())
 
-    def of_names(self, dot: str, *variables: Mapping[str, Any]) -> Iterator[Part]:
+    def of_names(self, dot: str, *tables: Mapping[str, Any]) -> Iterator[Part]:
         """What the code names of the variables of a module or the fields of an object.
 
         Args:
-            variables: the fields, and what a field may hide of the classes.
+            tables: the fields, and what a field may hide of the classes.
         """
-        return self.found(dot, variables[0], self.names.intersection(chain(*variables)))
+        return self.variables(dot, tables[0], self.names.intersection(chain(*tables)))
 
-    def found(self, dot: str, table: Mapping[str, Any], names: Iterable[str]) -> Iterator[Part]:
-        """What stands under these names in a table of variables, and what does not yet."""
+    def variables(self, dot: str, table: Mapping[str, Any], names: Iterable[str]) -> Iterator[Part]:
+        """What a table of variables has under these names; keeps which it does not have."""
         there = {name: table[name] for name in names if name in table}
         self.look(itemgetter, table, there)
         if missing := [name for name in names if name not in table]:
@@ -395,12 +395,12 @@ def may_deceive(x: Any, ours: bool) -> bool:
     return not same and equals is not object.__eq__
 
 
-def copied(x: Any) -> Any:
+def copy_of(x: Any) -> Any:
     """A container with the same content, at any depth, which compares equal to it."""
     if isinstance(x, Mapping):
-        return {key: copied(part) for key, part in x.items()}
+        return {key: copy_of(part) for key, part in x.items()}
     if type(x) in (list, tuple):
-        return type(x)(map(copied, x))
+        return type(x)(map(copy_of, x))
     return x.copy() if isinstance(x, list | set | deque) else x
 
 

@@ -128,9 +128,9 @@ class Planner:
                     self.arrays[node.order] = self.places[place]
                     direct.add(place)
                     continue
-                buffer = self.taken_over(node, i, owned)
+                buffer = self.take_over(node, i, owned)
                 if buffer is None:
-                    buffer = self.taken(node)
+                    buffer = self.take(node)
                 owned[node.order] = self.arrays[node.order] = buffer
             for root in [r for r in owned if self.last.get(r, i) <= i]:
                 self.pool.give_back(owned.pop(root))
@@ -150,7 +150,7 @@ class Planner:
             blocks=self.pool.blocks,
         )
 
-    def taken(self, node: Node) -> np.ndarray:
+    def take(self, node: Node) -> np.ndarray:
         """A free buffer for a node."""
         array = np.asarray(node.array)
         return self.pool.take(array.shape, array.dtype)
@@ -159,7 +159,7 @@ class Planner:
         """Where a part of a join stands in it."""
         whole, start = self.parts[node.order]
         if whole.order not in owned:
-            owned[whole.order] = self.arrays[whole.order] = self.taken(whole)
+            owned[whole.order] = self.arrays[whole.order] = self.take(whole)
         n = np.size(node.array)
         return owned[whole.order][start : start + n].reshape(np.shape(node.array))
 
@@ -190,7 +190,7 @@ class Planner:
             if self.root[x.order] == old.order
         )
 
-    def taken_over(self, node: Node, i: int, owned: dict[int, np.ndarray]) -> np.ndarray | None:
+    def take_over(self, node: Node, i: int, owned: dict[int, np.ndarray]) -> np.ndarray | None:
         """The buffer of an input that only this node reads here, for the last time."""
         array = np.asarray(node.array)
         for x in node.parents:

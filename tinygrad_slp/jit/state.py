@@ -13,7 +13,7 @@ import numpy as np
 from ..checks import Condition
 from ..graph import leaf
 from ..tensor import Tensor
-from .buffers import GRAD, array_of, fetched, has_array, is_at_home, take, value_of
+from .buffers import GRAD, array_of, fetches, has_array, is_at_home, take, value_of
 from .dtypes import dtype_of, shape_of
 from .memory import aligned
 from .program import Program
@@ -86,7 +86,7 @@ class State:
         self.followed = list(dict.fromkeys([*self.tensors, *self.lenders, *seen]))
         self.left: list[tuple[int, bool]] = []
         self.may_settle = not self.copied and not self.read_grads
-        self.fetched = -1
+        self.fetches = -1
 
     def allocate(self, places: Iterable[Place]) -> None:
         """Gives places buffers; to those that are side by side slices of one."""
@@ -112,7 +112,7 @@ class State:
         """Whether all Tensors are as the last step left them: quickly."""
         return (
             self.may_settle
-            and self.fetched == fetched[0]
+            and self.fetches == fetches[0]
             and list(map(LEFT_AS, self.followed)) == self.left
             and (not self.arrays or list(map(FORM_OF, self.arrays)) == self.array_forms)
         )
@@ -128,7 +128,7 @@ class State:
         """Brings all buffers in step with the Tensors, and takes those that will be written."""
         for place in self.copied:
             np.copyto(self.buffers[place], place.holder)
-        self.fetched = fetched[0]  # first, as another thread may fetch one meanwhile
+        self.fetches = fetches[0]  # first, as another thread may fetch one meanwhile
         same = len(self.left) == len(self.followed)
         for k, (tensor, buffer) in enumerate(zip(self.tensors, self.homes, strict=True)):
             unset = same and tensor.order == self.left[k][0] and is_at_home(tensor, buffer)
@@ -146,7 +146,7 @@ class State:
 
     def store(self) -> None:
         """Leaves gradients, and takes back what another thread fetched meanwhile."""
-        if self.fetched != fetched[0]:
+        if self.fetches != fetches[0]:
             for tensor, buffer, (order, _) in zip(
                 self.tensors, self.homes, self.left, strict=False
             ):

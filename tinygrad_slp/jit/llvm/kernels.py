@@ -229,7 +229,7 @@ class Kernel:
                 if isinstance(x, np.ndarray) and along and x.size == lanes == self.sizes[-1]:
                     values[key] = constants(access.dtype, x.ravel().tolist())
                 else:
-                    values[key] = fetched(self.b, pointers[key], access, lanes)
+                    values[key] = load_along(self.b, pointers[key], access, lanes)
             return cast(self.b, values[key], given, dtype)
 
         waiting: list[Node] = []
@@ -241,10 +241,9 @@ class Kernel:
             if self.accesses[node.order].strides[-1] == 0:
                 values[node.order] = value
             else:
-                values[node.order] = combine(
-                    self.b, reduced_by(node), dtype_of(node),
-                    fetched(self.b, pointers[node.order], self.accesses[node.order], lanes), value,
-                )  # fmt: skip
+                access = self.accesses[node.order]
+                old = load_along(self.b, pointers[node.order], access, lanes)
+                values[node.order] = combine(self.b, reduced_by(node), dtype_of(node), old, value)
                 waiting.append(node)
         for node in (*self.stored, *waiting):
             put(self.b, values[node.order], pointers[node.order], self.accesses[node.order])
@@ -255,7 +254,7 @@ def name_of(x: Any) -> int:
     return x.order if isinstance(x, Node) else -id(x)
 
 
-def fetched(b: Builder, pointer: Value, access: Access, lanes: int) -> Value:
+def load_along(b: Builder, pointer: Value, access: Access, lanes: int) -> Value:
     """Elements of an array along the last axis."""
     stride, dtype = access.strides[-1], access.dtype
     if stride == dtype.itemsize or lanes == 1:

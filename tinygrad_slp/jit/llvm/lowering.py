@@ -14,7 +14,7 @@ from ...graph import Node
 from ..dtypes import COPIES, dtype_of, is_scalar, loop_dtypes, ufunc_of
 from .elementary import ELEMENTARY
 from .ir import BIT, DOUBLE, FLOAT, Builder, Value, filled, vector
-from .vectors import cast, constant, declared, intrinsic, pack, unpack
+from .vectors import cast, constant, declare, intrinsic, pack, unpack
 
 Lowering = Callable[..., Value]
 
@@ -48,7 +48,7 @@ def by_libm(name: str) -> Lowering:
     """A function of the C library, lane by lane, in float64."""
 
     def lower(b: Builder, *operands: Value) -> Value:
-        function = declared(b, name, [DOUBLE] * len(operands), DOUBLE)
+        function = declare(b, name, [DOUBLE] * len(operands), DOUBLE)
         narrow = operands[0].type.one is FLOAT
         results = []
         for numbers in zip(*[unpack(b, x) for x in operands], strict=True):

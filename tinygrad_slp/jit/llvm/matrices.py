@@ -92,7 +92,7 @@ def parts(n: int, most: int) -> list[int]:
     return [most] * (n // most) + [n % most] * (n % most > 0)
 
 
-def copied(b: Builder, x: Matrix, start: Value, lanes: int, inline: bool) -> Matrix:
+def emit_copy(b: Builder, x: Matrix, start: Value, lanes: int, inline: bool) -> Matrix:
     """Emits a copy in C order, which begins there, of a matrix of few columns.
 
     Args:

@@ -18,7 +18,7 @@ from ..dtypes import dtype_of
 from .blocks import Frame
 from .ir import Builder, Value
 from .lowering import fma
-from .matrices import LINE, Matrix, called_on, copied, in_c_order, parts
+from .matrices import LINE, Matrix, called_on, emit_copy, in_c_order, parts
 from .rewriting import gemm
 from .vectors import at, cast, constant, counting, in_chunks, index, load, splat, store
 
@@ -122,11 +122,11 @@ def emit_tiles(frame: Frame, x: Matrix, y: Matrix, result: Result, lanes: int) -
         return in_c_order(at(b, start, offset), (k, height), x.dtype).T
 
     def copy_panel(b: Builder, i: Value, height: int) -> None:
-        copied(b, x.rows(b, i, height).T, panel(b, i, height).start, lanes, not large)
+        emit_copy(b, x.rows(b, i, height).T, panel(b, i, height).start, lanes, not large)
 
     def strip(b: Builder, j: Value, columns: int) -> None:
         right = y.columns(b, j, columns)
-        right = copied(b, right, start, lanes, not large) if copies_y else right
+        right = emit_copy(b, right, start, lanes, not large) if copies_y else right
 
         def tile(b: Builder, i: Value, height: int) -> None:
             part = result.part(b, i, j, (height, columns))

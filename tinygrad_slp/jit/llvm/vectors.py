@@ -102,7 +102,7 @@ def times(b: Builder, i: Value, n: Value | int) -> Value | int:
 
 def memcpy(b: Builder, target: Value, source: Value, size: int) -> None:
     """Copies bytes from one place in memory to another."""
-    function = declared(b, "llvm.memcpy.p0.p0.i64", [POINTER, POINTER, INDEX, BIT])
+    function = declare(b, "llvm.memcpy.p0.p0.i64", [POINTER, POINTER, INDEX, BIT])
     b.call(function, [target, source, index(size), filled(BIT, 0)])
 
 
@@ -118,7 +118,7 @@ def fill(b: Builder, pointer: Value, size: int, dtype: np.dtype, number: Any, la
 def prefetch(b: Builder, pointer: Value) -> None:
     """Has the caches bring what is there, to be written."""
     written, near, data = (filled(FLAG, n) for n in (1, 3, 1))
-    function = declared(b, "llvm.prefetch.p0", [POINTER, *[FLAG] * 3])
+    function = declare(b, "llvm.prefetch.p0", [POINTER, *[FLAG] * 3])
     b.call(function, [pointer, written, near, data])
 
 
@@ -190,7 +190,7 @@ def cast(b: Builder, x: Value, given: np.dtype, wanted: np.dtype) -> Value:
 # --- functions ---
 
 
-def declared(b: Builder, name: str, given: Sequence[Type], made: Type = NOTHING) -> Function:
+def declare(b: Builder, name: str, given: Sequence[Type], made: Type = NOTHING) -> Function:
     """The function of this name, in the module that is built."""
     return b.module.functions.get(name) or Function(b.module, name, made, given)
 
@@ -200,7 +200,7 @@ def intrinsic(b: Builder, name: str, *operands: Value) -> Value:
     type = operands[0].type
     suffix = {DOUBLE: "f64", FLOAT: "f32"}.get(type.one, type.one.text)
     full = f"llvm.{name}.{f'v{type.count}' if type.count > 1 else ''}{suffix}"
-    return b.call(declared(b, full, [type] * len(operands), type), operands)
+    return b.call(declare(b, full, [type] * len(operands), type), operands)
 
 
 def any_of(b: Builder, x: Value) -> Value:
@@ -208,7 +208,7 @@ def any_of(b: Builder, x: Value) -> Value:
     if x.type.count == 1:
         return x
     name = f"llvm.vector.reduce.or.v{x.type.count}i1"
-    return b.call(declared(b, name, [x.type], BIT), [x])
+    return b.call(declare(b, name, [x.type], BIT), [x])
 
 
 def call(
