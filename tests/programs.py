@@ -1,4 +1,4 @@
-"""Draws random programs, as people write them: a step, calls of it, and changes between the calls.
+"""Draws programs, as people write them: a step, calls of it, and changes between the calls.
 
 A program is text. A line is kept if it runs and gives finite numbers, so nothing here works out
 shapes; what a line finds by name is in `worlds.py`.
