@@ -3,7 +3,7 @@
 import itertools
 import types
 from array import array
-from collections import Counter, OrderedDict, UserList, defaultdict, deque
+from collections import Counter, OrderedDict, UserDict, UserList, defaultdict, deque
 from dataclasses import dataclass
 from functools import (
     cached_property,
@@ -498,6 +498,14 @@ PLACES = {
     "a deque": lambda value: in_item(deque([value]), 0),
     "a UserList": lambda value: in_item(UserList([value]), 0),
     "a tuple": in_tuple,
+    "a kind of list": lambda value: in_item(kind_of(list)([value]), 0),
+    "a kind of dict": lambda value: in_item(kind_of(dict)(a=value), "a"),
+    "a UserDict": lambda value: in_item(UserDict(a=value), "a"),
+    "a dict in a deque": lambda value: in_inner_item(deque([{"a": value}]), 0),
+    "a dict in a kind of list": lambda value: in_inner_item(kind_of(list)([{"a": value}]), 0),
+    "a dict in an OrderedDict": lambda value: in_inner_item(OrderedDict(b={"a": value}), "b"),
+    "an OrderedDict in a dict": lambda v: in_inner_item({"b": OrderedDict(a=v)}, "b"),
+    "an OrderedDict in a tuple": lambda v: in_inner_item((OrderedDict(a=v),), 0),
     "a field": lambda value: in_field(Field(value)),
     "a namespace": lambda value: in_field(types.SimpleNamespace(value=value)),
     "a slot": lambda value: in_field(Slot(value)),
