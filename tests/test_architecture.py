@@ -16,7 +16,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 ORDER = [
     "rule", "errors", "recorder", "graph", "checks", "walk", "tensor", "rules", "tree", "autodiff",
     "random", "nn", "optim", "dot", "jit", "table", "check", "data", "metrics", "saving", "summary",
-    "draw", "plot", "train", "sklearn", "tutorial", "notebook", "pytorch", "__init__",
+    "draw", "plot", "train", "tabular", "sklearn", "tutorial", "notebook", "pytorch", "__init__",
     "commands", "cli", "__main__",
 ]  # fmt: skip
 SHOWN = {"draw", "summary"}

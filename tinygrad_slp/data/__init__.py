@@ -4,13 +4,14 @@ from .categories import Labels, OneHot
 from .encoder import Encoder
 from .generators import blobs, gates, spirals, two_moons, xor
 from .penguins import load_penguins
+from .robust import RobustScaler
 from .rows import Batches, batches, train_test_split
 from .scikit import load_breast_cancer, load_digits
 from .standardizer import Standardizer
 from .tables import TableEncoder
 
 __all__ = [
-    "Batches", "Encoder", "Labels", "OneHot", "Standardizer", "TableEncoder", "batches", "blobs",
+    "Batches", "Encoder", "Labels", "OneHot", "RobustScaler", "Standardizer", "TableEncoder", "batches", "blobs",
     "gates", "load_breast_cancer", "load_digits", "load_penguins", "spirals", "train_test_split",
     "two_moons", "xor",
 ]  # fmt: skip

@@ -1,0 +1,147 @@
+"""TabularModel: what was learned from a table: encoders, networks, and how far to trust them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import nn, saving
+from ..data import TableEncoder
+from ..graph import no_grad
+from ..train import History
+from .table import Table, as_table, rows_of
+from .targets import Classes, Target
+
+CHUNK = 4096
+"""So many rows are predicted at a time."""
+
+
+class TabularModel:
+    """Predicts the target of a table; `fit_table` makes it, `TabularModel.load` reads it.
+
+    A prediction is (1 − share) · networks + share · lines, each averaged over its members.
+
+    Attributes:
+        name: of the target.
+        columns: the encoder of the table.
+        target: what is predicted; `classes` are its labels.
+        module: a ModuleDict of "expand", "networks" and "lines".
+        share: of the lines, from 0 to 1.
+        temperature: the logarithms of probabilities are divided by it.
+        facts: settings, scores and notes of the training, as plain numbers and texts.
+        left_out: predictions for the training rows by members that never saw them; None if loaded.
+        history: of the training of the networks; None if loaded.
+    """
+
+    def __init__(
+        self,
+        columns: TableEncoder,
+        target: Target,
+        module: nn.ModuleDict,
+        share: float,
+        temperature: float,
+        facts: dict[str, Any],
+    ) -> None:
+        self.columns = columns
+        self.target = target
+        self.module = module
+        self.share = share
+        self.temperature = temperature
+        self.facts = facts
+        self.left_out: np.ndarray | None = None
+        self.history: History | None = None
+
+    @property
+    def name(self) -> str:
+        return str(self.facts["target"])
+
+    @property
+    def classes(self) -> np.ndarray | None:
+        """The labels, sorted; None where numbers are predicted."""
+        return self.target.classes if isinstance(self.target, Classes) else None
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities (n, K) of classes, or (n, m) of several labels.
+
+        Args:
+            X: a table with the columns of the training; others are ignored.
+
+        Raises:
+            TypeError: numbers are predicted.
+            ValueError: a column is missing, or of another kind.
+        """
+        if self.target.task == "regression":
+            raise TypeError("a regression has no probabilities; write predict")
+        return self.scores(as_table(X))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Labels (n,), zeros and ones (n, m), or numbers (n,), (n, m), (n, quantiles)."""
+        found = self.scores(as_table(X))
+        if self.classes is not None:
+            labels: np.ndarray = self.classes[found.argmax(axis=1)]
+            return labels
+        if self.target.task == "multilabel":
+            return (found > 0.5).astype(int)
+        return found[:, 0] if found.shape[1] == 1 else found
+
+    def scores(self, table: Table) -> np.ndarray:
+        """Probabilities, or numbers in units of the target, (n, outputs)."""
+        n = rows_of(table)
+        parts = [
+            self.of_inputs(self.inputs({k: x[start : start + CHUNK] for k, x in table.items()}))
+            for start in range(0, n, CHUNK)
+        ]
+        return np.concatenate(parts) if parts else np.empty((0, self.target.outputs))
+
+    def inputs(self, table: Mapping[str, Any]) -> np.ndarray:
+        """Rows as the networks take them, float32 (n, d)."""
+        X = self.columns.transform(table).astype(np.float32)
+        with no_grad():
+            return np.asarray(self.module["expand"](X))
+
+    def of_inputs(self, X: np.ndarray) -> np.ndarray:
+        with no_grad():
+            parts = [
+                part * self.target.link(self.module[name](X[np.newaxis]).data).mean(axis=0)
+                for name, part in (("networks", 1 - self.share), ("lines", self.share))
+                if part
+            ]
+        return self.target.finished(self.target.sharpened(sum(parts), self.temperature))
+
+    def score(self, X: Any, y: Any) -> float:
+        """The share of right labels, or R²."""
+        found, y = self.predict(X), np.asarray(y)
+        if self.target.task != "regression":
+            return float(np.mean(found == y))
+        return float(1 - np.sum((y - found) ** 2) / np.sum((y - y.mean(axis=0)) ** 2))
+
+    # --- in a file ---
+
+    def save(self, path: str | Path) -> None:
+        """Writes it to a safetensors file.
+
+        Raises:
+            ModuleNotFoundError, OSError: see `saving.save`.
+        """
+        facts = {"tabular": 1, "share": self.share, "temperature": self.temperature, **self.facts}
+        encoders = {"columns": self.columns, "target": self.target}
+        saving.save(self.module, path, encoders=encoders, metadata=facts)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "TabularModel":
+        """
+        Raises:
+            OSError: it cannot be read.
+            ValueError: it holds no TabularModel.
+        """
+        module = saving.load(path)
+        facts = dict(getattr(module, "metadata", None) or {})
+        if facts.pop("tabular", None) != 1:
+            raise ValueError(
+                f"{path}: a model, but none of a table that this version reads; from Python: "
+                "tinygrad_slp.saving.load"
+            )
+        share, temperature = facts.pop("share"), facts.pop("temperature")
+        encoders = module.encoders
+        return cls(encoders["columns"], encoders["target"], module, share, temperature, facts)

@@ -1,0 +1,101 @@
+"""The columns of a table as inputs of the network: which encoder each gets, and its knots."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..data import Encoder, OneHot, RobustScaler, TableEncoder
+from ..data.column import column, missing
+
+Table = dict[str, Any]
+
+
+def as_table(X: Any) -> Table:
+    """A table as a dict of columns: a dict, a DataFrame, or an array (n, d), which gets the names
+    x0, x1, ...
+
+    Raises:
+        TypeError, ValueError: it is none of these, or a column that is neither numbers nor texts.
+    """
+    if hasattr(X, "to_pandas") and not hasattr(X, "iloc"):  # polars, pyarrow
+        X = X.to_pandas()
+    if hasattr(X, "columns") and not isinstance(X, Mapping):
+        return {str(name): plain(X[name]) for name in X.columns}
+    if isinstance(X, Mapping):
+        return {str(name): plain(values) for name, values in X.items()}
+    array = np.asarray(X)
+    if array.ndim != 2:
+        raise ValueError(
+            "a table is a DataFrame, a dict of columns, or an array (n, d); "
+            f"got {type(X).__name__} of shape {array.shape}"
+        )
+    return {f"x{k}": plain(array[:, k]) for k in range(array.shape[1])}
+
+
+def plain(values: Any) -> np.ndarray:
+    """A column of numbers, float64 with NaN, or of strings with "" where a value is missing."""
+    dtype = getattr(values, "dtype", None)
+    if dtype is not None and str(dtype) == "category":
+        values = values.astype(object)
+    if getattr(values, "dtype", None) == object and all(
+        isinstance(v, bool | np.bool) or v is None or v != v for v in values
+    ):
+        values = np.array([np.nan if v is None or v != v else float(v) for v in values])
+    elif hasattr(values, "to_numpy") and hasattr(values, "isna") and values.isna().any():
+        numeric = values.dtype.kind in "biuf"
+        values = values.to_numpy(float, na_value=np.nan) if numeric else values.astype(object)
+    x = column(values)
+    return x if x.dtype.kind == "U" else x.astype(float)
+
+
+def rows_of(table: Mapping[str, Any]) -> int:
+    return len(next(iter(table.values()))) if table else 0
+
+
+def useless(values: Any) -> str:
+    """Why there is nothing to learn from a column; empty if there may be."""
+    absent = missing(values)
+    if absent.all():
+        return "no value in any row"
+    different = np.unique(values[~absent])
+    if len(different) == 1 and not absent.any():
+        return f"{different[0]} in every row"
+    if values.dtype.kind == "U" and len(different) == len(values):
+        return "a different text in every row, like a name"
+    return ""
+
+
+def fitted(table: Table) -> tuple[TableEncoder, list[str]]:
+    """The encoders of a table, those of numbers first; and a line for each column left out.
+
+    Raises:
+        ValueError: no column is left.
+    """
+    notes, numbers, others = [], {}, {}
+    for name, values in table.items():
+        if reason := useless(values):
+            notes.append(f"{name}: {reason}, so it is left out")
+        elif values.dtype.kind == "f":
+            numbers[name] = values
+        else:
+            others[name] = values
+    if not numbers and not others:
+        raise ValueError("there is no column to learn from" + "".join(f"; {x}" for x in notes))
+    encoders: dict[str, Encoder] = {name: RobustScaler() for name in numbers}
+    encoders |= {name: OneHot(handle_unknown="ignore") for name in others}
+    encoder = TableEncoder(encoders).fit({**numbers, **others})
+    return encoder, [*notes, *encoder.notes()]
+
+
+def knots(encoder: TableEncoder, X: np.ndarray, bins: int) -> list[np.ndarray]:
+    """The quantiles of each feature that comes from numbers, which are the first: at least two, and
+    no more than every twentieth value."""
+    first = sum(
+        len(part.features(name))
+        for name, part in encoder.columns.items()
+        if not isinstance(part, OneHot)
+    )
+    at = np.linspace(0, 1, min(bins, max(2, len(X) // 20)) + 1)
+    found = [np.unique(np.quantile(X[:, k], at).astype(np.float32)) for k in range(first)]
+    return [q if len(q) > 2 else q[:0] for q in found]  # a ramp over all of it is the column itself
