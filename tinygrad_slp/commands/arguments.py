@@ -45,9 +45,10 @@ def add_unknown(p: Parser) -> None:
     )  # fmt: skip
 
 
-def add_training(p: Parser, epochs: int) -> None:
+def add_training(p: Parser, epochs: int | None) -> None:
     """The options that all trainings have."""
-    p.add_argument("--epochs", type=int, default=epochs, metavar="N", help=f"default {epochs}")
+    usual = "by the number of rows" if epochs is None else epochs
+    p.add_argument("--epochs", type=int, default=epochs, metavar="N", help=f"default: {usual}")
     p.add_argument("--seed", type=int, default=0, metavar="N", help="of all random numbers")
     p.add_argument(
         "--backend", choices=(*BACKENDS, "eager"), default="auto",

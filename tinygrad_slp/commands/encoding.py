@@ -1,4 +1,4 @@
-"""The columns of a table as the inputs of a network: by encoders that are fitted once and kept."""
+"""The columns of a table as the inputs of the perceptron: standardised."""
 
 from collections.abc import Mapping
 
@@ -8,10 +8,7 @@ from ..data import OneHot, Standardizer, TableEncoder
 from . import BadInput
 from .columns import FAR
 from .csv_source import Source, is_number
-from .reading import PART, Column, Texts
-
-DTYPE = np.float32
-"""Of models and their inputs: half the memory of float64, and standardised numbers need no more."""
+from .reading import Column, Texts
 
 
 def fitted(columns: Mapping[str, Column], rows: np.ndarray, used: np.ndarray) -> TableEncoder:
@@ -46,15 +43,6 @@ def one_hot(values: Texts, used: np.ndarray) -> OneHot:
     encoder = OneHot().fit(values.names)
     encoder.missing = int(np.sum(values.names[values.codes[used]] == ""))
     return encoder
-
-
-def inputs(encoder: TableEncoder, columns: Mapping[str, Column], order: np.ndarray) -> np.ndarray:
-    """The rows of a table in this order as inputs (n, d), made part by part to save memory."""
-    X = np.empty((len(order), len(encoder.feature_names)), DTYPE)
-    for start in range(0, len(X), PART):
-        rows = order[start : start + PART]
-        X[start : start + PART] = encoder.transform({k: x[rows] for k, x in columns.items()})
-    return X
 
 
 def check_range(source: Source, encoder: TableEncoder, columns: Mapping[str, Column]) -> None:

@@ -2,16 +2,12 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from ..data import Labels
+from ..data.targets import Classes
 from ..table import as_text, counted
-from . import BadInput, arguments
+from . import BadInput, arguments, model_file
 from .arguments import Parser
-from .encoding import inputs
 from .later_table import imputed, table_of
-from .model_file import Trained
-from .scores import by_class, confusion, scores, table
+from .scores import by_class, confusion, judged, scores, table
 from .target import check_there, known_labels, present
 
 
@@ -31,12 +27,12 @@ def parser() -> Parser:
 def main(argv: Sequence[str]) -> None:
     options = parser().parse_args(argv)
     source = arguments.source(options)
-    trained = Trained.load(options.model)
+    trained = model_file.load(options.model)
     frame, known = table_of(source, trained, options)
     check_there(frame, trained.name)
     values, rows = present(frame, trained.name)
-    if isinstance(trained.target, Labels):
-        y = known_labels(frame, trained.name, trained.target, values)
+    if isinstance(trained.target, Classes):
+        y = known_labels(frame, trained.name, trained.target.labels, values)
     elif values.dtype.kind == "U":
         raise BadInput(f"{source}: column {trained.name!r} has texts; expected numbers")
     else:
@@ -47,10 +43,10 @@ def main(argv: Sequence[str]) -> None:
     if len(rows) < len(frame):
         missing = counted(len(frame) - len(rows), "row")
         print(f"  {missing} without a value of {trained.name!r}: left out")
-    predicted = trained.predict(inputs(trained.columns, known, np.asarray(rows)))
+    predicted = judged(trained, {name: x[rows] for name, x in known.items()})
     print(as_text(table([(str(source), scores(y, predicted))]), before="  "))
-    if trained.labels is not None:
+    if trained.classes is not None:
         print("\nClass by class")
-        print(by_class(y, predicted, trained.labels))
+        print(by_class(y, predicted, trained.classes))
         print("\nConfusion matrix")
-        print(confusion(y, predicted, trained.labels))
+        print(confusion(y, predicted, trained.classes))

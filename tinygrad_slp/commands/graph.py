@@ -6,10 +6,8 @@ import numpy as np
 
 from ..draw import draw
 from ..tensor import Tensor
-from . import BadInput, arguments
+from . import BadInput, arguments, model_file
 from .arguments import Parser
-from .encoding import DTYPE
-from .model_file import Trained
 
 KINDS = (".svg", ".dot", ".gv", ".mmd")
 
@@ -32,10 +30,11 @@ def main(argv: Sequence[str]) -> None:
     options = parser().parse_args(argv)
     arguments.check_output("--out", options.out, KINDS)
     arguments.check_apart("--out", options.out, options.model)
-    trained = Trained.load(options.model)
-    x = Tensor(np.zeros((1, len(trained.columns.feature_names)), DTYPE))
+    trained = model_file.load(options.model)
+    x = Tensor(np.zeros((1, 1, len(trained.columns.feature_names)), np.float32))
     try:
-        drawing = draw(trained.model(x), trained.model, inputs=x)
+        networks = trained.module
+        drawing = draw(networks["networks"](networks["expand"](x)), networks, inputs=x)
     except ValueError as error:
         raise BadInput(f"{options.model}: {error}") from None
     kind = "." + options.out.rpartition(".")[2].lower()

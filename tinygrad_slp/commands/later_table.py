@@ -7,16 +7,15 @@ import numpy as np
 
 from ..data import OneHot, TableEncoder
 from ..data.column import listed
+from ..tabular import TabularModel
 from . import BadInput
 from .columns import is_text
 from .csv_source import Source
-from .encoding import check_range
-from .model_file import Trained
 from .reading import Column, Frame, Texts, read
 
 
 def table_of(
-    source: Source, trained: Trained, options: argparse.Namespace
+    source: Source, trained: TabularModel, options: argparse.Namespace
 ) -> tuple[Frame, dict[str, Column]]:
     """A table, and those of its columns that a model knows.
 
@@ -25,22 +24,26 @@ def table_of(
     """
     encoders = trained.columns.columns
     texts = {name for name, encoder in encoders.items() if isinstance(encoder, OneHot)}
-    if trained.labels is not None and trained.labels.dtype.kind == "U":
+    if trained.classes is not None and trained.classes.dtype.kind == "U":
         texts.add(trained.name)
     frame = read(source, texts)
     known = known_columns(frame, trained.columns, options.unknown == "ignore")
-    check_range(source, trained.columns, known)
     return frame, known
 
 
 def imputed(encoder: TableEncoder, known: Mapping[str, Column]) -> list[str]:
     """What was put in the place of missing numbers."""
-    notes = []
-    for name, values in known.items():
-        if isinstance(values, np.ndarray) and (count := int(np.isnan(values).sum())):
-            mean = float(encoder.columns[name].inverse_transform(np.zeros(1))[0])
-            notes.append(f"{name}: {count:,} missing, replaced by the mean {mean:.6g} in training")
-    return notes
+    counts = {
+        name: int(np.isnan(values).sum())
+        for name, values in known.items()
+        if isinstance(values, np.ndarray) and values.dtype.kind == "f"
+    }
+    return [
+        f"{name}: {count:,} missing, replaced by the median {encoder.columns[name].center:.6g} "  # type: ignore[attr-defined]
+        "in training"
+        for name, count in counts.items()
+        if count
+    ]
 
 
 def known_columns(frame: Frame, encoder: TableEncoder, ignore: bool) -> dict[str, Column]:

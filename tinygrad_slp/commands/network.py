@@ -1,112 +1,83 @@
-"""The network that a table is given, and its training."""
+"""What the options of `train` mean for the network, and its training."""
 
 import argparse
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .. import metrics, nn, optim
-from ..data import Standardizer, TableEncoder
+from ..data.targets import Classes, Numbers, Quantiles
+from ..data.targets import Target as Kind
 from ..nn.activations import ACTIVATIONS as BY_NAME
-from ..train import EarlyStopping, History, NonFiniteError, fit
+from ..tabular import Settings, TabularModel
+from ..tabular.fit import learned
+from ..tabular.settings import OPTIMIZERS, settings_for
+from ..train import NonFiniteError
 from . import BadInput
-from .encoding import DTYPE
-from .model_file import Trained
-from .target import Target
 
-ACTIVATIONS = {name.replace("_", "-"): kind for name, kind in BY_NAME.items()}
-LOSSES = {
-    "cross-entropy": ("classification", nn.cross_entropy),
-    "mse": ("regression", nn.mse_loss),
-    "mae": ("regression", nn.l1_loss),
-    "huber": ("regression", nn.huber_loss),
-}
-OPTIMIZERS: dict[str, tuple[Callable[..., optim.Optimizer], float]] = {
-    "adam": (optim.Adam, 0.003), "adamw": (optim.AdamW, 0.003), "nadam": (optim.NAdam, 0.003),
-    "rmsprop": (optim.RMSprop, 0.003), "adagrad": (optim.Adagrad, 0.03),
-    "lion": (optim.Lion, 0.001), "sgd": (optim.SGD, 0.1),
-}  # fmt: skip
-LARGE = 10_000
-"""From so many rows on, batches are larger."""
+ACTIVATIONS = [name.replace("_", "-") for name in BY_NAME]
+LOSSES = {"cross-entropy": "classification", "mse": "regression", "mae": "regression",
+          "huber": "regression"}  # fmt: skip
+NAMES = ("members", "hidden", "dropout", "optimizer", "lr", "epochs", "batch", "seed", "backend")
 
 
-def chosen_loss(options: argparse.Namespace, target: Target) -> Callable[..., Any]:
-    fitting = [name for name, (task, _) in LOSSES.items() if task == target.task]
-    options.loss = options.loss or fitting[0]
-    if options.loss not in fitting:
+def settings_of(options: argparse.Namespace) -> Settings:
+    """The preset, changed by the options that were given."""
+    given = {name: getattr(options, name) for name in NAMES}
+    changes = {name: value for name, value in given.items() if value is not None}
+    if options.activation:
+        changes["activation"] = options.activation.replace("-", "_")
+    if options.early_stopping:
+        changes["patience"] = options.early_stopping
+    if options.hidden is not None:
+        changes["hidden"] = tuple(options.hidden)
+    return settings_for(options.preset, **changes)
+
+
+def kind_of(options: argparse.Namespace, task: str) -> Kind:
+    """What is predicted, and by which loss.
+
+    Raises:
+        BadInput: the loss is for another task, or class weights or quantiles are.
+    """
+    fitting = [name for name, of in LOSSES.items() if of == task]
+    if options.loss and options.loss not in fitting:
         raise BadInput(
-            f"--loss {options.loss} is not for {target.task}; "
-            f"choose {' or '.join(fitting)}, or another --task"
+            f"--loss {options.loss} is not for {task}; choose {' or '.join(fitting)}, "
+            "or another --task"
         )
-    return LOSSES[options.loss][1]
-
-
-def make(
-    options: argparse.Namespace, encoder: TableEncoder, target: Target, y: np.ndarray
-) -> Trained:
-    """The network, not trained yet, and what goes with it."""
-    if isinstance(target.encoder, Standardizer):
-        target.encoder.fit(y)
-    options.lr = options.lr or OPTIMIZERS[options.optimizer][1]
-    options.batch = options.batch or (256 if len(y) >= LARGE else 32)
-    outputs = 1 if isinstance(target.encoder, Standardizer) else len(target.encoder.classes)
-    layers = [len(encoder.feature_names), *options.hidden, outputs]
-    model = nn.MLP(layers, ACTIVATIONS[options.activation], dtype=DTYPE, rng=options.seed)
-    settings = {k: v for k, v in vars(options).items() if v is not None}
-    facts = {"task": target.task, "target": options.target, "settings": settings}
-    return Trained(model, encoder, target.encoder, facts)
-
-
-def outline(model: nn.Module, features: int, options: argparse.Namespace) -> str:
-    """The network in one line, and how it is trained in another."""
-    parameters = sum(p.size for p in model.parameters())
-    weights = [p for name, p in model.named_parameters() if name.endswith("weight")]
-    layers = " → ".join(map(str, [features, *(w.shape[0] for w in weights)]))
-    return (
-        f"Network {layers}, {options.activation}, {parameters:,} parameters\n"
-        f"Training by {options.optimizer}, loss {options.loss}, learning rate {options.lr:g}, "
-        f"batches of {options.batch}"
-    )
+    if task == "classification":
+        if options.quantiles or options.interval:
+            raise BadInput("--quantiles and --interval are for numbers, and these are classes")
+        return Classes("balanced" if options.class_weight == "balanced" else None)
+    if options.class_weight:
+        raise BadInput("--class-weight is for classes, and these are numbers")
+    return Quantiles(options.quantiles) if options.quantiles else Numbers(options.loss or "mse")
 
 
 def learn(
-    trained: Trained, X: np.ndarray, y: np.ndarray, n: int, loss: Any, options: argparse.Namespace
-) -> History:
-    """Trains on the first n rows, and watches the others.
-
+    columns: dict[str, Any], y: np.ndarray, kind: Kind, options: argparse.Namespace
+) -> TabularModel:
+    """
     Raises:
         BadInput: the training diverged.
     """
-    if trained.labels is None:
-        y = trained.target.transform(y).astype(DTYPE)[:, None]
-    optimizer = OPTIMIZERS[options.optimizer][0](trained.model.parameters(), lr=options.lr)
-    stopping = [EarlyStopping(options.early_stopping)] if options.early_stopping else []
-    watched: dict[str, Any] = {"validation": (X[n:], y[n:])} if len(X) > n else {}
-    if watched and trained.labels is not None:
-        watched["metrics"] = {"accuracy": lambda y, z: metrics.accuracy(y, z.argmax(axis=1))}
     try:
-        return fit(
-            trained.model, (X[:n], y[:n]), loss, optimizer, options.epochs,
-            batch_size=options.batch, callbacks=stopping,
-            jit=options.backend != "eager" and options.backend, shuffle=options.seed, **watched,
-        )  # fmt: skip
+        return learned(columns, y, kind, options.target, settings_of(options), True)
     except NonFiniteError as error:
         reason = str(error).partition(". ")[0]
         raise BadInput(f"the training diverged: {reason}; try a smaller --lr") from None
 
 
-def judged(
-    trained: Trained, X: np.ndarray, y: np.ndarray, n: int
-) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """(name, truth, prediction) of the training rows, and of those held out.
-
-    Raises:
-        BadInput: a prediction is not a number: the training diverged.
-    """
-    parts = [("training", slice(n)), ("held out", slice(n, None))]
-    with np.errstate(all="ignore"):  # an overflow is reported in one line
-        found = [(name, y[at], trained.predict(X[at])) for name, at in parts if len(y[at])]
-    if not all(np.isfinite(p).all() for *_, p in found):
-        raise BadInput("the training diverged: it predicts NaN or infinity; try a smaller --lr")
-    return found
+def outline(model: TabularModel) -> str:
+    """The networks in one line, and how they were trained in another."""
+    s = model.facts["settings"]
+    networks = model.module["networks"]
+    inputs = len(model.columns.feature_names)
+    layers = " → ".join(map(str, [inputs, *s["hidden"], model.target.outputs]))
+    weights = sum(p.size for p in networks.parameters())
+    rate = s["lr"] or OPTIMIZERS[s["optimizer"]][1]
+    return (
+        f"{s['members']} networks {layers}, {s['activation']}, {weights:,} parameters in all\n"
+        f"Trained by {s['optimizer']}, learning rate {rate:g}, batches of {s['batch']}, "
+        f"at most {s['epochs']} epochs"
+    )

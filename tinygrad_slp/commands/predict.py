@@ -7,11 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from . import arguments
+from ..tabular import TabularModel
+from . import arguments, model_file
 from .arguments import Parser
-from .encoding import inputs
 from .later_table import imputed, table_of
-from .model_file import Trained
 
 
 def parser() -> Parser:
@@ -34,9 +33,9 @@ def main(argv: Sequence[str]) -> None:
     arguments.check_output("--out", options.out)
     arguments.check_apart("--out", options.out, options.model, options.file)
     source = arguments.source(options)
-    trained = Trained.load(options.model)
+    trained = model_file.load(options.model)
     frame, known = table_of(source, trained, options)
-    predicted = trained.predict(inputs(trained.columns, known, np.arange(len(frame))))
+    predicted = trained.scores({name: x[:] for name, x in known.items()})
     text = as_csv(trained, predicted)
     if options.out:
         arguments.write(options.out, text.encode())
@@ -46,15 +45,15 @@ def main(argv: Sequence[str]) -> None:
         print(f"{source}: {note}", file=sys.stderr)
 
 
-def as_csv(trained: Trained, predicted: np.ndarray) -> str:
+def as_csv(trained: TabularModel, predicted: np.ndarray) -> str:
     """A row for each prediction: the class and the probability of each, or the number."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    if trained.labels is None:
+    if trained.classes is None:
         writer.writerow([trained.name])
         writer.writerows([f"{y:.8g}"] for y in predicted.tolist())
     else:
-        labels = trained.labels.tolist()
+        labels = trained.classes.tolist()
         writer.writerow([trained.name, *(f"p({label})" for label in labels)])
         for at, p in zip(predicted.argmax(axis=1).tolist(), predicted.tolist(), strict=True):
             writer.writerow([labels[at], *(f"{x:.6f}" for x in p)])

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from .. import metrics
-from ..data import OneHot, Standardizer, TableEncoder
+from ..data import OneHot, RobustScaler, TableEncoder
 from ..data.column import listed
 from ..plot import plot_history
 from ..table import as_html, counted
+from ..tabular import TabularModel
 from ..train import History
-from .model_file import Trained
 from .scores import scores, table
 
 STYLE = """
@@ -38,33 +38,32 @@ def describe(encoder: TableEncoder) -> list[list[str]]:
         if isinstance(part, OneHot):
             kinds = f"{len(part.categories)} categories"
             lines.append([name, kinds, f"{part.missing:,}", listed(part.categories)])
-        elif isinstance(part, Standardizer):
-            inside = f"mean {float(part.mean):.5g}, deviation {float(part.std):.5g}"
-            lines.append([name, "number", f"{int(part.missing):,}", inside])
+        elif isinstance(part, RobustScaler):
+            width = 1 / part.scale if part.scale else 0.0
+            inside = f"median {part.center:.5g}, middle half {width:.5g} wide"
+            lines.append([name, "number", f"{part.missing:,}", inside])
     return lines
 
 
 def page(
-    trained: Trained,
+    trained: TabularModel,
     options: argparse.Namespace,
     said: str,
     notes: Sequence[str],
-    columns: Sequence[Sequence[str]],
-    history: History,
     rows: Judged,
 ) -> str:
     """The whole file."""
-    counts = ", ".join(f"{len(y):,} {name}" for name, y, _ in rows)
+    _, y, p = rows[-1] if rows[-1][0].startswith("model") else rows[0]
+    assert trained.history is not None
     parts = [
         f"<h1>{html.escape(trained.name)} from {html.escape(options.file)}</h1>",
-        f"<p>{html.escape(said)}.<br>Rows: {counts}.</p>",
-        section("How good it is", as_html(table([(name, scores(y, p)) for name, y, p in rows]))),
-        *([section("Confusion matrix, " + rows[-1][0], matrix(trained, rows[-1]))]
-          if trained.labels is not None else []),
-        section("How it learned", curve(history)),
+        f"<p>{html.escape(said)}.<br>Rows to train on: {len(rows[0][1]):,}.</p>",
+        section("How good it is, on rows left out", as_html(table([(name, scores(y, p)) for name, y, p in rows]))),
+        *([section("Confusion matrix", matrix(trained, ("", y, p)))]
+          if trained.classes is not None else []),
+        section("How it learned", curve(trained.history)),
         section("Worth knowing", bullets(notes)),
-        section("Columns", as_html([("column", "kind", "missing", "values"), *columns], (0, 1, 3))),
-        section("Features, as the network sees them", bullets(trained.columns.feature_names)),
+        section("Columns", as_html([("column", "kind", "missing", "values"), *describe(trained.columns)], (0, 1, 3))),
         section("Settings", as_html([("setting", "value"), *settings(trained)], (0, 1))),
     ]  # fmt: skip
     title = html.escape(f"{trained.name}: report of a training")
@@ -83,13 +82,13 @@ def bullets(lines: Iterable[str]) -> str:
     return f"<ul>{items}</ul>" if items else "<p>nothing</p>"
 
 
-def matrix(trained: Trained, row: tuple[str, np.ndarray, np.ndarray]) -> str:
+def matrix(trained: TabularModel, row: tuple[str, np.ndarray, np.ndarray]) -> str:
     """The confusion matrix, darker for a larger share of its row."""
-    assert trained.labels is not None
+    assert trained.classes is not None
     _, y, p = row
-    counts = metrics.confusion_matrix(y, p.argmax(axis=1), np.arange(len(trained.labels)))
+    counts = metrics.confusion_matrix(y, p.argmax(axis=1), np.arange(len(trained.classes)))
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    names = [html.escape(str(label)) for label in trained.labels.tolist()]
+    names = [html.escape(str(label)) for label in trained.classes.tolist()]
     head = "".join(f"<th>{name}</th>" for name in names)
     body = ""
     for k, name in enumerate(names):
@@ -117,7 +116,7 @@ def curve(history: History) -> str:
     return ended + text[text.index("<svg") :]
 
 
-def settings(trained: Trained) -> list[list[str]]:
+def settings(trained: TabularModel) -> list[list[str]]:
     given: dict[str, Any] = trained.facts["settings"]
     return [[name.replace("_", "-"), text_of(value)] for name, value in given.items()]
 

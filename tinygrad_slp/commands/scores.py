@@ -1,15 +1,28 @@
 """How good predictions are, in a few numbers, as a table."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from .. import metrics
 from ..table import as_text
+from ..tabular import TabularModel
 
 Scores = dict[str, str]
 FEW = 20
 """Up to so many classes, a confusion matrix is printed."""
+
+
+def judged(model: TabularModel, columns: Mapping[str, Any]) -> np.ndarray:
+    """Predictions as `scores` takes them: probabilities (n, k), or numbers (n,), the middle one of
+    several quantiles."""
+    found = model.scores(columns)
+    return plain(model, found)
+
+
+def plain(model: TabularModel, found: np.ndarray) -> np.ndarray:
+    return found if model.classes is not None else found[:, found.shape[1] // 2]
 
 
 def scores(y: np.ndarray, predicted: np.ndarray) -> Scores:

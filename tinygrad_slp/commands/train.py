@@ -2,32 +2,33 @@
 
 import argparse
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..data import TableEncoder
+from ..data import Labels, OneHot
 from ..data.column import listed
+from ..data.targets import Target as Kind
 from ..plot import plot_history
 from ..table import as_text, counted
-from ..train import History
-from . import BadInput, arguments, columns, report
+from ..tabular import TabularModel
+from ..tabular.settings import OPTIMIZERS
+from . import BadInput, arguments, columns, model_file, report
 from .arguments import Parser
-from .encoding import check_range, fitted, inputs
-from .model_file import Trained
-from .network import ACTIVATIONS, LOSSES, OPTIMIZERS, chosen_loss, judged, learn, make, outline
-from .reading import Frame, read
+from .network import ACTIVATIONS, LOSSES, kind_of, learn, outline
+from .reading import Column, Frame, read
 from .report import Judged
-from .scores import confusion, scores, table
+from .scores import by_class, confusion, judged, plain, scores, table
 from .target import TASKS, Target, check_there, rare, read_target, split
 
 
 def parser() -> Parser:
     p = arguments.command(
         "train",
-        "Train a network on a CSV table with a header row. The target's values decide whether it "
-        "is classification or regression.",
+        "Train networks on a CSV table with a header row. The target's values decide whether it "
+        "is classification or regression. Each network leaves out a part of the rows, on which "
+        "it is judged; their mean is the model.",
         "tinygrad-slp train penguins.csv --target species --out model.safetensors",
     )
     p.add_argument("file", metavar="FILE.csv", help="numbers and categories, with a header row")
@@ -39,29 +40,44 @@ def parser() -> Parser:
         help="columns of numbers that are categories, such as a postcode",
     )  # fmt: skip
     arguments.add_separator(p)
+    effort = p.add_mutually_exclusive_group()
+    for preset, meaning in (("quick", "a fourth of the time"), ("thorough", "many times the time")):
+        effort.add_argument(
+            f"--{preset}", dest="preset", action="store_const", const=preset, default="default",
+            help=f"{meaning}, {'less' if preset == 'quick' else 'a little more'} exact",
+        )  # fmt: skip
+    p.add_argument("--members", type=int, metavar="N", help="networks; default 8, or 4 if large")
     p.add_argument(
-        "--hidden", type=sizes, default=[32, 16], metavar="32,16",
-        help="sizes of the hidden layers; 0: none; default 32,16",
+        "--hidden", type=sizes, metavar="128,128",
+        help="sizes of the hidden layers; 0: none; default 128,128",
     )  # fmt: skip
-    p.add_argument("--activation", choices=ACTIVATIONS, default="relu", help="default relu")
+    p.add_argument("--activation", choices=ACTIVATIONS, help="default relu")
+    p.add_argument("--dropout", type=float, metavar="P", help="default 0.1")
     p.add_argument("--loss", choices=LOSSES, help="default cross-entropy, or mse")
-    p.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="default adam")
+    p.add_argument("--class-weight", choices=("balanced",), help="count rare classes for more")
+    p.add_argument("--quantiles", type=levels, metavar="0.1,0.5,0.9", help="predict these instead")
+    p.add_argument("--interval", type=float, metavar="0.9", help="say how wide such intervals are")
+    p.add_argument("--optimizer", choices=OPTIMIZERS, help="default adamw")
     p.add_argument("--lr", type=float, metavar="RATE", help="default: as suits the optimizer")
-    arguments.add_training(p, epochs=100)
-    p.add_argument("--batch", type=int, metavar="N", help="default 32; 256 from 10,000 rows on")
+    arguments.add_training(p, epochs=None)
+    p.add_argument("--batch", type=int, metavar="N", help="default: by the number of rows")
     p.add_argument(
-        "--validation", type=float, default=0.2, metavar="SHARE",
-        help="of the rows, which are held out and not trained on; default 0.2",
+        "--validation", type=float, default=0.0, metavar="SHARE",
+        help="of the rows, which are held out and only judged on; default 0",
     )  # fmt: skip
     p.add_argument(
-        "--early-stopping", type=int, nargs="?", const=10, metavar="N",
-        help="end after N epochs (10) without a better held-out loss, with the best weights",
+        "--early-stopping", type=int, metavar="N",
+        help="end after N epochs without a better loss; default 20, or more",
     )  # fmt: skip
     p.add_argument("--out", metavar="FILE.safetensors", help="keep the model")
     p.add_argument(
         "--report", metavar="FILE.html", help="everything about the training, in one file"
     )
     return p
+
+
+def levels(text: str) -> list[float]:
+    return [float(part) for part in text.split(",")]
 
 
 def names(text: str) -> list[str]:
@@ -86,8 +102,12 @@ def check(options: argparse.Namespace) -> None:
     arguments.check_training(options)
     if not 0 <= options.validation < 1:
         raise BadInput(f"--validation should be from 0 to below 1, got {options.validation}")
-    if options.early_stopping and not options.validation:
-        raise BadInput("--early-stopping needs held-out rows: write --validation 0.2")
+    for name in ("dropout", "interval"):
+        value = getattr(options, name)
+        if value is not None and not 0 <= value < 1:
+            raise BadInput(f"--{name} should be from 0 to below 1, got {value}")
+    if options.members is not None and options.members < 2:
+        raise BadInput(f"--members should be 2 or more, got {options.members}")
     if options.target in options.drop:
         raise BadInput(f"--drop {options.target}: that is the target")
     if options.out:
@@ -101,23 +121,19 @@ def check(options: argparse.Namespace) -> None:
 def run(options: argparse.Namespace) -> None:
     check(options)
     data = prepared(options)
-    trained = make(options, data.encoder, data.target, data.y[: data.n])
-    print(outline(trained.model, data.X.shape[1], options))
-    history = learn(trained, data.X, data.y, data.n, data.loss, options)
-    rows = judged(trained, data.X, data.y, data.n)
-    tell(trained, rows)
-    if note := of_the_epochs(history, options):
-        data.notes.append(note)
-        print(f"\n  {note}")
-    keep(trained, options)
+    model = learn(data.of(data.train), data.y[data.train], data.kind, options)
+    print(outline(model))
+    rows = judged_rows(model, data)
+    notes = [*data.notes, *worth_knowing(model, options)]
+    tell(model, rows, notes[len(data.notes) :])
+    keep(model, options)
     if options.plot:
         with arguments.writing(options.plot):
-            plot_history(history, path=options.plot)
+            plot_history(model.history, path=options.plot)
     if options.report:
-        page = report.page(
-            trained, options, data.target.said, data.notes, data.summary, history, rows
+        arguments.write(
+            options.report, report.page(model, options, data.said, notes, rows).encode()
         )
-        arguments.write(options.report, page.encode())
 
 
 # --- the table ---
@@ -127,19 +143,25 @@ class Data(NamedTuple):
     """A table, ready to be learned from.
 
     Attributes:
-        X, y: inputs (N, d) and targets (N,); the first n rows are to train on.
+        columns: what is learned from, by name.
+        y: labels or numbers of the rows that have any, (n,).
+        rows: which rows of the table those are.
+        train, test: places in these.
+        said: what the target was taken for.
         notes: what its owner should know.
-        summary: a line for each column, for the report.
     """
 
-    X: np.ndarray
+    columns: dict[str, Column]
     y: np.ndarray
-    n: int
-    encoder: TableEncoder
-    target: Target
-    loss: Callable[..., Any]
+    rows: np.ndarray
+    train: np.ndarray
+    test: np.ndarray
+    kind: Kind
+    said: str
     notes: list[str]
-    summary: list[list[str]]
+
+    def of(self, places: np.ndarray) -> dict[str, Any]:
+        return {name: x[self.rows[places]] for name, x in self.columns.items()}
 
 
 def prepared(options: argparse.Namespace) -> Data:
@@ -152,25 +174,22 @@ def prepared(options: argparse.Namespace) -> Data:
     frame = read(source, texts=options.categories, without=options.drop)
     check_names(frame, options)
     target = read_target(frame, options.target, options.task)
-    loss = chosen_loss(options, target)
+    kind = kind_of(options, target.task)
     features, found = columns.features(frame, options.target, options.categories)
     train, test = split(target, options)
-    encoder = fitted(features, target.rows[train], target.rows)
-    check_range(source, encoder, features)
-    notes = [*left_out(frame, target, options), *found, *encoder.notes()]
-
+    notes = [*left_out(frame, target, options), *found]
     print(
         f"{source}: {counted(len(frame), 'row')}, {counted(len(features), 'column')} to learn from"
     )
     print(f"  {target.said}")
     for note in notes:
         print(f"  {note}")
-    held_out = f"{len(test):,} held out" if len(test) else "none held out"
+    held_out = f"{len(test):,} held out" if len(test) else "each left out once"
     print(f"  {len(train):,} rows to train on, {held_out}\n")
-    order = np.concatenate([train, test])
-    X = inputs(encoder, features, target.rows[order])
-    summary = report.describe(encoder)
-    return Data(X, target.y[order], len(train), encoder, target, loss, notes, summary)
+    y = target.y
+    if isinstance(target.encoder, Labels):
+        y = target.encoder.inverse_transform(y)
+    return Data(features, y, target.rows, train, test, kind, target.said, notes)
 
 
 def check_names(frame: Frame, options: argparse.Namespace) -> None:
@@ -190,46 +209,88 @@ def left_out(frame: Frame, target: Target, options: argparse.Namespace) -> list[
     notes = [f"{name}: left out, as --drop says" for name in options.drop]
     if missing := len(frame) - len(target.rows):
         notes.append(f"{counted(missing, 'row')} without a value of {options.target!r}: left out")
-    if (alone := rare(target)).any() and options.validation:
+    if (alone := rare(target)).any():
         labels = listed(target.encoder.inverse_transform(target.y[alone]))
-        notes.append(f"classes with one row, which is used for training: {labels}")
+        notes.append(f"classes with one row: {labels}")
     return notes
 
 
 # --- the result ---
 
 
-def tell(trained: Trained, rows: Judged) -> None:
+def judged_rows(model: TabularModel, data: Data) -> Judged:
+    """(name, truth, prediction): of rows left out, by the model and by less; and of those held out.
+
+    Raises:
+        BadInput: a prediction is not a number: the training diverged.
+    """
+
+    def truth(places: np.ndarray) -> np.ndarray:
+        y = data.y[places]
+        return y if model.classes is None else np.searchsorted(model.classes, y)
+
+    y = truth(data.train)
+    order = ("model", "straight lines", "baseline")
+    rows = [
+        (name, y, plain(model, model.left_out[name])) for name in order if name in model.left_out
+    ]
+    if len(data.test):
+        predicted = judged(model, data.of(data.test))
+        rows.append(("model, held out", truth(data.test), predicted))
+    if not all(np.isfinite(p).all() for *_, p in rows):
+        raise BadInput("the training diverged: it predicts NaN or infinity; try a smaller --lr")
+    return rows
+
+
+def worth_knowing(model: TabularModel, options: argparse.Namespace) -> list[str]:
+    """What to know of the result."""
+    losses, notes = model.facts["losses"], list(model.facts["notes"])
+    if model.share == 1:
+        notes.append("networks were no better than straight lines, which are what is saved")
+    if losses["model"] >= losses["baseline"]:
+        notes.append(
+            "nothing was learned: the model is no better than the baseline, the same for all rows"
+        )
+    if options.interval:
+        ends = model.interval(pick(model), options.interval)
+        notes.append(
+            f"{options.interval:.0%} of new rows are within ±{(ends[0, 1] - ends[0, 0]) / 2:.5g} "
+            "of the prediction"
+        )
+    return notes
+
+
+def pick(model: TabularModel) -> dict[str, Any]:
+    """One row of nothing but missing values, as a table."""
+    return {
+        name: np.array([""]) if isinstance(part, OneHot) else np.array([np.nan])
+        for name, part in model.columns.columns.items()
+    }
+
+
+def tell(model: TabularModel, rows: Judged, notes: list[str]) -> None:
     """Prints how good it is."""
-    print("\nHow good it is")
+    for note in notes:
+        print(f"  {note}")
+    print("\nHow good it is, on rows left out")
     print(as_text(table([(name, scores(y, p)) for name, y, p in rows]), before="  "))
-    if trained.labels is not None:
-        name, y, p = rows[-1]
-        print(f"\nConfusion matrix, {name}")
-        print(confusion(y, p, trained.labels))
+    if model.classes is not None:
+        _, y, p = chosen_rows(rows)
+        print("\nClass by class")
+        print(by_class(y, p, model.classes))
+        print("\nConfusion matrix")
+        print(confusion(y, p, model.classes))
 
 
-CLEARLY = 1.1
-"""So many times its least value a held-out loss is clearly above it."""
+def chosen_rows(rows: Judged) -> tuple[str, np.ndarray, np.ndarray]:
+    """Of the model, on rows held out if there are any, else on those left out."""
+    return rows[-1] if rows[-1][0].startswith("model") else rows[0]
 
 
-def of_the_epochs(history: History, options: argparse.Namespace) -> str:
-    """What to know of the epoch whose weights are kept; empty if that is nothing."""
-    if options.early_stopping:
-        return "the held-out rows also chose the best epoch, so expect slightly worse on new rows"
-    best, last = (row.get("val_loss", 0.0) for row in (history.best, history.epochs[-1]))
-    if last <= CLEARLY * best:
-        return ""
-    return (
-        f"the held-out loss was lowest after epoch {history.best['epoch']}, {best:.4g}, and is "
-        f"{last:.4g} now; to end with the best weights, write --early-stopping"
-    )
-
-
-def keep(trained: Trained, options: argparse.Namespace) -> None:
+def keep(model: TabularModel, options: argparse.Namespace) -> None:
     print()
     if options.out:
-        trained.save(options.out)
+        model_file.save(model, options.out)
         print(f"wrote {options.out}; now: tinygrad-slp predict {options.out} NEW.csv")
     else:
         print("the model was not saved; to save it, write --out model.safetensors")

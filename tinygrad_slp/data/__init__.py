@@ -9,9 +9,11 @@ from .rows import Batches, batches, train_test_split
 from .scikit import load_breast_cancer, load_digits
 from .standardizer import Standardizer
 from .tables import TableEncoder
+from .targets import Classes, Multilabel, Numbers, Quantiles
 
 __all__ = [
-    "Batches", "Encoder", "Labels", "OneHot", "RobustScaler", "Standardizer", "TableEncoder", "batches", "blobs",
-    "gates", "load_breast_cancer", "load_digits", "load_penguins", "spirals", "train_test_split",
+    "Batches", "Classes", "Encoder", "Labels", "Multilabel", "Numbers", "OneHot", "Quantiles",
+    "RobustScaler", "Standardizer", "TableEncoder", "batches", "blobs", "gates",
+    "load_breast_cancer", "load_digits", "load_penguins", "spirals", "train_test_split",
     "two_moons", "xor",
 ]  # fmt: skip

@@ -41,7 +41,7 @@ class Encoder:
         Raises:
             ValueError: it is not the state of an encoder.
         """
-        kinds = {kind.__name__: kind for kind in Encoder.__subclasses__()}
+        kinds = {kind.__name__: kind for kind in subclasses(Encoder)}
         try:
             encoder = kinds[state["encoder"]]()
             encoder.restore(state)
@@ -62,3 +62,9 @@ class Encoder:
         if name in type(self).__annotations__:
             raise AttributeError(f"this {kind} is not fitted: call its fit(...) first")
         raise AttributeError(f"{kind!r} object has no attribute {name!r}")
+
+
+def subclasses(kind: type) -> list[type]:
+    """All of them, also those of subclasses."""
+    direct = kind.__subclasses__()
+    return [*direct, *(x for cls in direct for x in subclasses(cls))]

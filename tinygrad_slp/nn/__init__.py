@@ -33,9 +33,10 @@ from .normalization import BatchNorm1d, LayerNorm
 __all__ = [
     "MLP", "BCELoss", "BCEWithLogitsLoss", "BatchNorm1d", "Buffer", "CrossEntropyLoss", "Dropout",
     "Embedding", "Flatten", "GaussianNLLLoss", "HingeLoss", "HuberLoss", "Identity",
-    "L1Loss", "LayerNorm", "Linear", "LinearEnsemble", "MLPEnsemble", "MSELoss", "Module", "ModuleDict", "ModuleList", "NLLLoss",
-    "Perceptron", "PiecewiseLinear", "Residual", "Sequential", "binary_cross_entropy",
-    "binary_cross_entropy_with_logits", "cross_entropy", "functional", "gaussian_nll_loss",
-    "hinge_loss", "huber_loss", "init", "l1_loss", "mse_loss", "nll_loss",
+    "L1Loss", "LayerNorm", "Linear", "LinearEnsemble", "MLPEnsemble", "MSELoss", "Module",
+    "ModuleDict", "ModuleList", "NLLLoss", "Perceptron", "PiecewiseLinear", "Residual",
+    "Sequential", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy",
+    "functional", "gaussian_nll_loss", "hinge_loss", "huber_loss", "init", "l1_loss", "mse_loss",
+    "nll_loss",
 ]  # fmt: skip
 __all__ += activations.__all__

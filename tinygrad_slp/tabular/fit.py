@@ -6,19 +6,20 @@ from typing import Any
 import numpy as np
 
 from .. import nn
+from ..data.targets import Classes, Multilabel, Numbers, Quantiles, Target
 from ..nn.activations import ACTIVATIONS
 from ..train.progress import reporting
 from .members import Folds, train
 from .model import TabularModel
 from .settings import Settings, settings_for, sized
 from .table import as_table, fitted, knots, rows_of
-from .targets import Classes, Multilabel, Numbers, Quantiles, Target
 
 SHARES = np.linspace(0, 1, 11)
 TEMPERATURES = np.exp(np.linspace(-0.7, 0.7, 57))
 LINES = {"hidden": (), "dropout": 0.0, "weight_decay": 0.0, "optimizer": "adamw", "lr": 0.01}
 """How the straight lines beside the networks are trained."""
 LEAST_ROWS = 5
+MOST_ERRORS = 2000
 
 
 def fit_table(
@@ -102,7 +103,7 @@ def chosen(y: np.ndarray, task: str | None, quantiles: Any, loss: Any, weight: A
     """
     if task not in (None, "classification", "regression", "multilabel"):
         raise ValueError(
-            'task should be "classification", "regression" or "multilabel", got {task!r}'
+            f'task should be "classification", "regression" or "multilabel", got {task!r}'
         )
     if quantiles is not None:
         return Quantiles(quantiles)
@@ -138,7 +139,7 @@ def learned(
     networks = ensemble(s, sizes, plain.shape[1], rng)
     with reporting(show, 0, s.epochs) as report:
         of_networks, history = train(networks, X, Y, target, folds, s, rng, report)
-    of_networks, share, lines = target.link(of_networks), 0.0, nn.ModuleDict({})
+    of_networks, share = target.link(of_networks), 0.0
     modules: dict[str, Any] = {"expand": expand, "networks": networks}
     mixed, alone = of_networks, None
     if s.hidden:
@@ -153,22 +154,29 @@ def learned(
     if isinstance(target, Classes):
         temperature = best(TEMPERATURES, lambda t: target.penalty(target.sharpened(mixed, t), Y))
         mixed = target.sharpened(mixed, temperature)
-    facts = {
+    facts: dict[str, Any] = {
         "target": name, "task": target.task, "rows": n, "notes": notes,
         "settings": {k: list(v) if isinstance(v, tuple) else v for k, v in vars(s).items()},
-        "losses": compared(target, Y, mixed, of_networks, alone),
+        "losses": {},
     }  # fmt: skip
     model = TabularModel(encoder, target, nn.ModuleDict(modules), share, temperature, facts)
-    model.left_out, model.history = target.finished(mixed), history
+    nothing = np.broadcast_to(target.baseline(Y), mixed.shape)
+    model.left_out = {"model": mixed, "networks": of_networks, "baseline": nothing}
+    if alone is not None:
+        model.left_out["straight lines"] = alone
+    for name, prediction in model.left_out.items():
+        facts["losses"][name] = float(np.mean(target.penalty(prediction, Y)))
+        model.left_out[name] = target.finished(prediction)
+    if target.task == "regression" and target.outputs == 1:
+        facts["errors"] = steps_of(np.abs(model.left_out["model"][:, 0] - np.ravel(y)))
+    model.history = history
     return model
 
 
 def ensemble(s: Settings, sizes: list[int], line: int, rng: np.random.Generator) -> nn.MLPEnsemble:
     assert s.members
     activation = ACTIVATIONS[s.activation]
-    return nn.MLPEnsemble(
-        s.members, sizes, activation, s.dropout, line, dtype=np.float32, rng=rng
-    )
+    return nn.MLPEnsemble(s.members, sizes, activation, s.dropout, line, dtype=np.float32, rng=rng)
 
 
 def settings_of_lines(s: Settings) -> Settings:
@@ -180,10 +188,11 @@ def best(values: np.ndarray, loss: Any) -> float:
     return float(values[np.argmin([np.mean(loss(v)) for v in values])])
 
 
-def compared(
-    target: Target, Y: np.ndarray, mixed: np.ndarray, networks: np.ndarray, lines: Any
-) -> dict[str, float]:
-    """The mean loss on rows left out: of what is saved, its parts, and of not looking at all."""
-    nothing = np.broadcast_to(target.baseline(Y), mixed.shape)
-    found = {"model": mixed, "networks": networks, "lines": lines, "baseline": nothing}
-    return {k: float(np.mean(target.penalty(p, Y))) for k, p in found.items() if p is not None}
+def steps_of(errors: np.ndarray) -> list[float]:
+    """Errors in order, as all of them, or as so many quantiles as are told apart."""
+    ordered = np.sort(errors)
+    if len(ordered) > MOST_ERRORS:
+        at = np.linspace(0, 1, MOST_ERRORS)
+        ordered = np.quantile(ordered, at, method="higher")
+    steps: list[float] = ordered.tolist()
+    return steps

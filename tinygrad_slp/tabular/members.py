@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.targets import Target
 from ..graph import no_grad
 from ..jit import jit
 from ..nn import MLPEnsemble
@@ -15,7 +16,6 @@ from ..tensor import Tensor
 from ..train import History, NonFiniteError
 from ..train.progress import Interruption, Report
 from .settings import OPTIMIZERS, Settings
-from .targets import Target
 
 BLOCK = 2**24
 """About how many bytes of rows are copied at a time."""
@@ -79,7 +79,9 @@ class Step:
         loss.backward()
         self.optimizer.step()
         self.steps.data = self.steps + 1.0
-        keep = np.minimum(self.averaging, self.steps / (self.steps + 10.0))  # a mean of all at first
+        keep = np.minimum(
+            self.averaging, self.steps / (self.steps + 10.0)
+        )  # a mean of all at first
         for mean, p in zip(self.mean.parameters(), self.model.parameters(), strict=True):
             mean.data = keep * mean + (1.0 - keep) * p.detach()
         return loss

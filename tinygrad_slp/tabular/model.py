@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from .. import nn, saving
+from ..checks import below_1, positive
 from ..data import TableEncoder
+from ..data.targets import Classes, Target
 from ..graph import no_grad
 from ..train import History
 from .table import Table, as_table, rows_of
-from .targets import Classes, Target
 
 CHUNK = 4096
 """So many rows are predicted at a time."""
@@ -30,7 +31,9 @@ class TabularModel:
         share: of the lines, from 0 to 1.
         temperature: the logarithms of probabilities are divided by it.
         facts: settings, scores and notes of the training, as plain numbers and texts.
-        left_out: predictions for the training rows by members that never saw them; None if loaded.
+        left_out: predictions for each training row by members that never saw it, of the "model",
+            its "networks" and "straight lines", and of a "baseline" that is the same for all rows;
+            empty if loaded.
         history: of the training of the networks; None if loaded.
     """
 
@@ -49,7 +52,7 @@ class TabularModel:
         self.share = share
         self.temperature = temperature
         self.facts = facts
-        self.left_out: np.ndarray | None = None
+        self.left_out: dict[str, np.ndarray] = {}
         self.history: History | None = None
 
     @property
@@ -84,6 +87,29 @@ class TabularModel:
         if self.target.task == "multilabel":
             return (found > 0.5).astype(int)
         return found[:, 0] if found.shape[1] == 1 else found
+
+    def interval(self, X: Any, level: float = 0.9) -> np.ndarray:
+        """The low and high ends, (n, 2), between which the target is in that share of new rows.
+
+        Split conformal prediction (Lei et al., Distribution-free predictive inference for
+        regression, 2018), with the errors for rows that members left out.
+
+        Raises:
+            TypeError: it is not one number that is predicted.
+            ValueError: level is not between 0 and 1, or so near 1 that there were too few rows.
+        """
+        errors = self.facts.get("errors")
+        if errors is None:
+            raise TypeError("an interval is of one number, predicted without quantiles")
+        below_1("level", positive("level", level))
+        n = self.facts["rows"]
+        share = np.ceil(level * (n + 1)) / n
+        if share > 1:
+            raise ValueError(f"for level {level} there should be more rows than {n}")
+        reach = errors[min(int(np.ceil(share * len(errors))), len(errors)) - 1]
+        y = self.scores(as_table(X))
+        ends: np.ndarray = np.concatenate([y - reach, y + reach], axis=1)
+        return ends
 
     def scores(self, table: Table) -> np.ndarray:
         """Probabilities, or numbers in units of the target, (n, outputs)."""

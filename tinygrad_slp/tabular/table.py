@@ -38,7 +38,7 @@ def plain(values: Any) -> np.ndarray:
     dtype = getattr(values, "dtype", None)
     if dtype is not None and str(dtype) == "category":
         values = values.astype(object)
-    if getattr(values, "dtype", None) == object and all(
+    if str(getattr(values, "dtype", None)) == "object" and all(
         isinstance(v, bool | np.bool) or v is None or v != v for v in values
     ):
         values = np.array([np.nan if v is None or v != v else float(v) for v in values])

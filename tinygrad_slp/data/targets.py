@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..data import Encoder, Labels
 from ..rules import log_softmax, softmax
+from .categories import Labels
+from .encoder import Encoder
 
 LEAST = 1e-15
 """The least probability whose logarithm is taken."""
