@@ -91,7 +91,7 @@ NEEDED = {
     "total_steps": 5, "module": nn.Tanh(), "max_norm": 1, "clip_value": 1, "path": "run.npz",
     "input": np.array([[0.5, 0.2]]), "var": np.ones((1, 2)), "data": (np.ones((4, 2)),) * 2,
     "y_true": [0, 1], "y_proba": [0.3, 0.7], "loss": nn.mse_loss, "epochs": 1, "name": "xor",
-    "arrays": (np.ones((4, 2)),),
+    "arrays": (np.ones((4, 2)),), "members": 2, "knots": [[0, 1]],
 }  # fmt: skip
 CLASSES = {"cross_entropy", "nll_loss"}
 KINDS = {"bool": ["no", 1, None], "int": [2.5, "2", True], "float": ["x", True, 1j]}

@@ -462,6 +462,8 @@ CALLS = {
     "Flatten": nn.Flatten(), "Identity": nn.Identity(), "LayerNorm": nn.LayerNorm(3),
     "BatchNorm1d": nn.BatchNorm1d(3), "Sequential": nn.Sequential(nn.Tanh()),
     "Residual": nn.Residual(nn.Tanh()), "MLP": nn.MLP([3, 2]),
+    "LinearEnsemble": nn.LinearEnsemble(2, 3, 2), "PiecewiseLinear": nn.PiecewiseLinear([[0, 1]]),
+    "MLPEnsemble": nn.MLPEnsemble(2, [3, 4, 2]),
     **{name: getattr(nn, name)() for name in nn.activations.__all__},
 }  # fmt: skip
 
@@ -470,6 +472,7 @@ CALLS = {
 def test_the_input_has_the_name_that_pytorch_gives_it(name):
     layer, x = CALLS[name].eval(), normal(4, 3)
     for wrap in (np.array, Tensor):
+        x = x[np.newaxis] if "Ensemble" in name else x
         y, z = layer(wrap(x)), layer(input=wrap(x))
         np.testing.assert_array_equal(getattr(y, "data", y), getattr(z, "data", z))
 

@@ -13,6 +13,7 @@ f32 = np.float32
 rng = np.random.default_rng(0)
 INDICES = rng.integers(0, 5, (6, 2))
 ROWS = rng.normal(size=(6, 4))
+ENSEMBLES = ROWS.reshape(2, 3, 4)
 SIGNALS = rng.normal(size=(6, 4, 3))
 
 
@@ -62,6 +63,11 @@ CASES = {
     "LayerNorm of signals": (
         lambda: nn.Sequential(nn.LayerNorm((4, 3)), nn.Linear(3, 2, rng=0)),
         SIGNALS,
+    ),
+    "MLPEnsemble": (lambda: nn.MLPEnsemble(2, [4, 5, 2], nn.GELU, 0.2, 3, rng=0), ENSEMBLES),
+    "PiecewiseLinear": (
+        lambda: nn.Sequential(nn.PiecewiseLinear([[-1, 0, 1], [0, 2]]), nn.Linear(7, 2, rng=0)),
+        ROWS,
     ),
     "Flatten": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(12, 2, rng=0)), SIGNALS),
     "Identity": (lambda: after(nn.Identity()), ROWS),

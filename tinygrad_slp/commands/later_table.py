@@ -39,7 +39,7 @@ def imputed(encoder: TableEncoder, known: Mapping[str, Column]) -> list[str]:
         if isinstance(values, np.ndarray) and values.dtype.kind == "f"
     }
     return [
-        f"{name}: {count:,} missing, replaced by the median {encoder.columns[name].center:.6g} "  # type: ignore[attr-defined]
+        f"{name}: {count:,} missing, replaced by the median {encoder.columns[name].center:.6g} "
         "in training"
         for name, count in counts.items()
         if count

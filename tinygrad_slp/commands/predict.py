@@ -34,7 +34,7 @@ def main(argv: Sequence[str]) -> None:
     arguments.check_apart("--out", options.out, options.model, options.file)
     source = arguments.source(options)
     trained = model_file.load(options.model)
-    frame, known = table_of(source, trained, options)
+    _, known = table_of(source, trained, options)
     predicted = trained.scores({name: x[:] for name, x in known.items()})
     text = as_csv(trained, predicted)
     if options.out:

@@ -28,6 +28,8 @@ th:first-child { text-align: left } th { font-weight: 600 }
 svg { max-width: 100%; height: auto } .note { color: #555 }
 """
 
+COLUMNS = ("column", "kind", "missing", "values")
+
 Judged = Sequence[tuple[str, np.ndarray, np.ndarray]]
 
 
@@ -58,12 +60,15 @@ def page(
     parts = [
         f"<h1>{html.escape(trained.name)} from {html.escape(options.file)}</h1>",
         f"<p>{html.escape(said)}.<br>Rows to train on: {len(rows[0][1]):,}.</p>",
-        section("How good it is, on rows left out", as_html(table([(name, scores(y, p)) for name, y, p in rows]))),
+        section(
+            "How good it is, on rows left out",
+            as_html(table([(name, scores(y, p)) for name, y, p in rows])),
+        ),
         *([section("Confusion matrix", matrix(trained, ("", y, p)))]
           if trained.classes is not None else []),
         section("How it learned", curve(trained.history)),
         section("Worth knowing", bullets(notes)),
-        section("Columns", as_html([("column", "kind", "missing", "values"), *describe(trained.columns)], (0, 1, 3))),
+        section("Columns", as_html([COLUMNS, *describe(trained.columns)], (0, 1, 3))),
         section("Settings", as_html([("setting", "value"), *settings(trained)], (0, 1))),
     ]  # fmt: skip
     title = html.escape(f"{trained.name}: report of a training")

@@ -1,6 +1,6 @@
 """How good predictions are, in a few numbers, as a table."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ FEW = 20
 """Up to so many classes, a confusion matrix is printed."""
 
 
-def judged(model: TabularModel, columns: Mapping[str, Any]) -> np.ndarray:
+def judged(model: TabularModel, columns: dict[str, Any]) -> np.ndarray:
     """Predictions as `scores` takes them: probabilities (n, k), or numbers (n,), the middle one of
     several quantiles."""
     found = model.scores(columns)

@@ -226,8 +226,10 @@ def judged_rows(model: TabularModel, data: Data) -> Judged:
     """
 
     def truth(places: np.ndarray) -> np.ndarray:
-        y = data.y[places]
-        return y if model.classes is None else np.searchsorted(model.classes, y)
+        y: np.ndarray = data.y[places]
+        if model.classes is not None:
+            y = np.searchsorted(model.classes, y)
+        return y
 
     y = truth(data.train)
     order = ("model", "straight lines", "baseline")

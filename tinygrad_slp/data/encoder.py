@@ -43,7 +43,7 @@ class Encoder:
         """
         kinds = {kind.__name__: kind for kind in subclasses(Encoder)}
         try:
-            encoder = kinds[state["encoder"]]()
+            encoder: Encoder = kinds[state["encoder"]]()
             encoder.restore(state)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise ValueError(
@@ -66,5 +66,5 @@ class Encoder:
 
 def subclasses(kind: type) -> list[type]:
     """All of them, also those of subclasses."""
-    direct = kind.__subclasses__()
+    direct: list[type] = kind.__subclasses__()
     return [*direct, *(x for cls in direct for x in subclasses(cls))]

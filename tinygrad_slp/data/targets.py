@@ -223,7 +223,8 @@ class Quantiles(Numbers):
         return np.sort(np.asarray(outputs, float), axis=-1)
 
     def baseline(self, y: np.ndarray) -> np.ndarray:
-        return np.quantile(y[:, 0], self.levels)
+        found: np.ndarray = np.quantile(y[:, 0], self.levels)
+        return found
 
     def fields(self) -> dict[str, Any]:
         return {**super().fields(), "levels": self.levels.tolist()}

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..checks import probability, whole
+from ..checks import at_least, probability, whole
 from ..random import Seed
 from ..tensor import Tensor
 from .activations import ReLU
@@ -42,6 +42,7 @@ class LinearEnsemble(Module):
         k = whole("members", members, 1)
         d = whole("in_features", in_features, 1)
         m = whole("out_features", out_features, 1)
+        gain, spread = at_least("gain", gain, 0), at_least("spread", spread, 0)
         rng = np.random.default_rng(rng)
         weight = rng.normal(0, gain / np.sqrt(d), (k, d, m))
         self.weight = Tensor(weight, requires_grad=True, dtype=dtype)
@@ -121,7 +122,8 @@ class MLPEnsemble(Module):
         probability("dropout", dropout)
         rng = np.random.default_rng(rng)
         inputs, *hidden, outputs = sizes
-        self.line_features = inputs if line_features is None else line_features
+        seen = inputs if line_features is None else line_features
+        self.line_features = whole("line_features", seen, 1)
         self.line = LinearEnsemble(
             members, self.line_features, outputs, gain=0, dtype=dtype, rng=rng
         )

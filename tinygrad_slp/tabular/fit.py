@@ -125,7 +125,7 @@ def learned(
     rng = np.random.default_rng(s.seed)
     n = len(y)
     encoder, notes = fitted(dict(columns))
-    Y = target.fit(y).transform(y).astype(np.float32)  # type: ignore[attr-defined]
+    Y = target.fit(y).transform(y).astype(np.float32)
     plain = encoder.transform(columns).astype(np.float32)
     at = knots(encoder, plain, s.bins) if s.bins and s.hidden else []
     expand = nn.PiecewiseLinear(at, dtype=np.float32) if any(map(len, at)) else nn.Identity()

@@ -1,6 +1,7 @@
 """The training of the members of an ensemble, side by side, each judged on rows it never saw."""
 
 import copy
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -164,7 +165,7 @@ def optimizer_for(kind: Callable[..., Optimizer], model: MLPEnsemble, s: Setting
 
 def scheduled(done: float) -> float:
     """The share of the learning rate after that share of the epochs."""
-    return min(1.0, done / WARM_UP) * 0.5 * (1 + np.cos(np.pi * done))
+    return min(1.0, done / WARM_UP) * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def losses(run: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
