@@ -63,6 +63,6 @@ def check_near(source: Source, name: str, values: np.ndarray, mean: float, reach
         )
         raise BadInput(
             f"{source}: line {line}, column {name!r}: {cell} is more than a million times as far "
-            f"from the mean {mean:.4g} of the training rows as these are; correct it, or leave it "
-            "empty"
+            f"from {mean:.4g}, the middle of the training rows, as these are; correct it, or "
+            "leave it empty"
         )

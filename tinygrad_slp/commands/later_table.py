@@ -5,12 +5,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..data import OneHot, TableEncoder
+from ..data import OneHot, RobustScaler, TableEncoder
 from ..data.column import listed
 from ..tabular import TabularModel
 from . import BadInput
-from .columns import is_text
+from .columns import FAR, is_text
 from .csv_source import Source
+from .encoding import check_near
 from .reading import Column, Frame, Texts, read
 
 
@@ -28,6 +29,10 @@ def table_of(
         texts.add(trained.name)
     frame = read(source, texts)
     known = known_columns(frame, trained.columns, options.unknown == "ignore")
+    for name, part in encoders.items():
+        values = known[name]
+        if isinstance(part, RobustScaler) and part.scale and isinstance(values, np.ndarray):
+            check_near(source, name, values, part.center, FAR / part.scale)
     return frame, known
 
 

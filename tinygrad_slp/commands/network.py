@@ -9,7 +9,7 @@ from ..data.targets import Classes, Numbers, Quantiles
 from ..data.targets import Target as Kind
 from ..nn.activations import ACTIVATIONS as BY_NAME
 from ..tabular import Settings, TabularModel
-from ..tabular.fit import learned
+from ..tabular.learning import learned
 from ..tabular.settings import OPTIMIZERS, settings_for
 from ..train import NonFiniteError
 from . import BadInput

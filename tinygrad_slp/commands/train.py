@@ -209,9 +209,9 @@ def left_out(frame: Frame, target: Target, options: argparse.Namespace) -> list[
     notes = [f"{name}: left out, as --drop says" for name in options.drop]
     if missing := len(frame) - len(target.rows):
         notes.append(f"{counted(missing, 'row')} without a value of {options.target!r}: left out")
-    if (alone := rare(target)).any():
+    if (alone := rare(target)).any() and options.validation:
         labels = listed(target.encoder.inverse_transform(target.y[alone]))
-        notes.append(f"classes with one row: {labels}")
+        notes.append(f"classes with one row, which is used for training: {labels}")
     return notes
 
 
@@ -244,14 +244,19 @@ def judged_rows(model: TabularModel, data: Data) -> Judged:
     return rows
 
 
+CLEARLY = 2.0
+"""So many standard errors are no chance."""
+
+
 def worth_knowing(model: TabularModel, options: argparse.Namespace) -> list[str]:
     """What to know of the result."""
-    losses, notes = model.facts["losses"], list(model.facts["notes"])
+    notes = list(model.facts["notes"])
     if model.share == 1:
         notes.append("networks were no better than straight lines, which are what is saved")
-    if losses["model"] >= losses["baseline"]:
+    if model.facts["gain"] < CLEARLY:
         notes.append(
-            "nothing was learned: the model is no better than the baseline, the same for all rows"
+            "nothing was learned for sure: the model is not clearly better than the baseline, which "
+            "is the same for all rows"
         )
     if options.interval:
         ends = model.interval(pick(model), options.interval)
@@ -272,6 +277,9 @@ def pick(model: TabularModel) -> dict[str, Any]:
 
 def tell(model: TabularModel, rows: Judged, notes: list[str]) -> None:
     """Prints how good it is."""
+    assert model.history is not None
+    if model.history.stopped:
+        print(f"stopped: {model.history.stopped}")
     for note in notes:
         print(f"  {note}")
     print("\nHow good it is, on rows left out")

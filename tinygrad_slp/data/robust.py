@@ -7,17 +7,17 @@ import numpy as np
 from .encoder import Encoder
 from .standardizer import numbers
 
-BOUND = 3.0
+BOUND = 8.0
 """No value gets farther from 0."""
 
 
 class RobustScaler(Encoder):
-    """A column with median 0 and the middle half one unit wide, smoothly clipped to ±3:
-    z = s(x − median),  y = z/√(1 + (z/3)²),  s = 1/(q₇₅ − q₂₅)
+    """A column with median 0 and the middle half one unit wide, smoothly clipped to ±8:
+    z = s(x − median),  y = z/√(1 + (z/8)²),  s = 1/(q₇₅ − q₂₅)
 
-    (Holzmüller et al., Better by default, 2024, section 3). Where the quartiles are equal, s is
-    2/(max − min), and 0 for a constant. NaN is a missing value, 0 in y; if there was one in `fit`,
-    a second feature says which are missing.
+    (Holzmüller et al., Better by default, 2024, section 3, with 3 for 8). Where the quartiles are
+    equal, s is 2/(max − min), and 0 for a constant. NaN is a missing value, 0 in y; if there was
+    one in `fit`, a second feature says which are missing.
 
     Attributes:
         center, scale: the median, and s.

@@ -1,25 +1,16 @@
 """fit_table: a model of a table, out of the box."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from .. import nn
 from ..data.targets import Classes, Multilabel, Numbers, Quantiles, Target
-from ..nn.activations import ACTIVATIONS
-from ..train.progress import reporting
-from .members import Folds, train
+from .learning import learned
 from .model import TabularModel
-from .settings import Settings, settings_for, sized
-from .table import as_table, fitted, knots, rows_of
+from .settings import settings_for
+from .table import as_table, rows_of
 
-SHARES = np.linspace(0, 1, 11)
-TEMPERATURES = np.exp(np.linspace(-0.7, 0.7, 57))
-LINES = {"hidden": (), "dropout": 0.0, "weight_decay": 0.0, "optimizer": "adamw", "lr": 0.01}
-"""How the straight lines beside the networks are trained."""
 LEAST_ROWS = 5
-MOST_ERRORS = 2000
 
 
 def fit_table(
@@ -116,83 +107,3 @@ def chosen(y: np.ndarray, task: str | None, quantiles: Any, loss: Any, weight: A
     if task == "classification":
         return Classes(weight)
     return Multilabel() if task == "multilabel" else Numbers(loss or "mse")
-
-
-def learned(
-    columns: Mapping[str, Any], y: np.ndarray, target: Target, name: str, s: Settings, show: bool
-) -> TabularModel:
-    """Encodes, trains networks and lines, and mixes them."""
-    rng = np.random.default_rng(s.seed)
-    n = len(y)
-    encoder, notes = fitted(dict(columns))
-    Y = target.fit(y).transform(y).astype(np.float32)
-    plain = encoder.transform(columns).astype(np.float32)
-    at = knots(encoder, plain, s.bins) if s.bins and s.hidden else []
-    expand = nn.PiecewiseLinear(at, dtype=np.float32) if any(map(len, at)) else nn.Identity()
-    X = np.asarray(expand(plain), np.float32) if any(map(len, at)) else plain
-    sizes = [X.shape[1], *s.hidden, target.outputs]
-    s = sized(s, n, int(np.dot(sizes[:-1], sizes[1:])))
-    assert s.members and s.epochs
-    groups = Y.argmax(axis=1) if isinstance(target, Classes) else Y[:, 0]
-    folds = Folds(n, s.members, groups, rng)
-
-    networks = ensemble(s, sizes, plain.shape[1], rng)
-    with reporting(show, 0, s.epochs) as report:
-        of_networks, history = train(networks, X, Y, target, folds, s, rng, report)
-    of_networks, share = target.link(of_networks), 0.0
-    modules: dict[str, Any] = {"expand": expand, "networks": networks}
-    mixed, alone = of_networks, None
-    if s.hidden:
-        of_line = settings_of_lines(s)
-        lines = ensemble(of_line, [X.shape[1], target.outputs], plain.shape[1], rng)
-        outputs, _ = train(lines, X, Y, target, folds, of_line, rng, lambda row: None)
-        alone = target.link(outputs)
-        share = best(SHARES, lambda w: target.penalty((1 - w) * of_networks + w * alone, Y))
-        mixed = (1 - share) * of_networks + share * alone
-        modules["lines"] = lines
-    temperature = 1.0
-    if isinstance(target, Classes):
-        temperature = best(TEMPERATURES, lambda t: target.penalty(target.sharpened(mixed, t), Y))
-        mixed = target.sharpened(mixed, temperature)
-    facts: dict[str, Any] = {
-        "target": name, "task": target.task, "rows": n, "notes": notes,
-        "settings": {k: list(v) if isinstance(v, tuple) else v for k, v in vars(s).items()},
-        "losses": {},
-    }  # fmt: skip
-    model = TabularModel(encoder, target, nn.ModuleDict(modules), share, temperature, facts)
-    nothing = np.broadcast_to(target.baseline(Y), mixed.shape)
-    model.left_out = {"model": mixed, "networks": of_networks, "baseline": nothing}
-    if alone is not None:
-        model.left_out["straight lines"] = alone
-    for name, prediction in model.left_out.items():
-        facts["losses"][name] = float(np.mean(target.penalty(prediction, Y)))
-        model.left_out[name] = target.finished(prediction)
-    if target.task == "regression" and target.outputs == 1:
-        facts["errors"] = steps_of(np.abs(model.left_out["model"][:, 0] - np.ravel(y)))
-    model.history = history
-    return model
-
-
-def ensemble(s: Settings, sizes: list[int], line: int, rng: np.random.Generator) -> nn.MLPEnsemble:
-    assert s.members
-    activation = ACTIVATIONS[s.activation]
-    return nn.MLPEnsemble(s.members, sizes, activation, s.dropout, line, dtype=np.float32, rng=rng)
-
-
-def settings_of_lines(s: Settings) -> Settings:
-    return Settings(**{**vars(s), **LINES, "activation": s.activation})
-
-
-def best(values: np.ndarray, loss: Any) -> float:
-    """The value with the least mean loss."""
-    return float(values[np.argmin([np.mean(loss(v)) for v in values])])
-
-
-def steps_of(errors: np.ndarray) -> list[float]:
-    """Errors in order, as all of them, or as so many quantiles as are told apart."""
-    ordered = np.sort(errors)
-    if len(ordered) > MOST_ERRORS:
-        at = np.linspace(0, 1, MOST_ERRORS)
-        ordered = np.quantile(ordered, at, method="higher")
-    steps: list[float] = ordered.tolist()
-    return steps

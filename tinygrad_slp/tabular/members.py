@@ -4,7 +4,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -92,21 +92,32 @@ class Step:
             return self.mean(x)
 
 
+class Problem(NamedTuple):
+    """What members learn.
+
+    Attributes:
+        X, y: float32, (n, d) and (n, outputs).
+        target: what y is.
+        folds: who learns from which rows.
+        rng: draws the batches.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    target: Target
+    folds: Folds
+    rng: np.random.Generator
+
+
 def train(
-    model: MLPEnsemble,
-    X: np.ndarray,
-    y: np.ndarray,
-    target: Target,
-    folds: Folds,
-    s: Settings,
-    rng: np.random.Generator,
-    report: Report,
+    model: MLPEnsemble, problem: Problem, s: Settings, report: Report, interruption: Interruption
 ) -> tuple[np.ndarray, History]:
     """Trains the members; they end with the weights that were best on the rows they left out.
 
     Args:
-        X, y: float32, (n, d) and (n, outputs).
         s: with all sizes, see `sized`.
+        report: is told of each epoch.
+        interruption: ends the training after an epoch.
 
     Returns:
         the outputs for each row by the member that left it out, (n, outputs), and the history.
@@ -114,6 +125,7 @@ def train(
     Raises:
         NonFiniteError: the loss is NaN or infinite.
     """
+    X, y, target, folds, _ = problem
     assert s.epochs and s.lr and s.patience
     kind, _ = OPTIMIZERS[s.optimizer]
     step = Step(model, optimizer_for(kind, model, s), target, s.averaging)
@@ -122,30 +134,30 @@ def train(
     judge: Any = jit(step.judge, backend=s.backend) if compiled else step.judge
     history = History()
     best, outputs, weights, since = np.inf, np.empty(0), model.state_dict(), 0
-    with Interruption(False) as interruption:
-        for epoch in range(s.epochs):
-            started = time.perf_counter()
-            lr = s.lr * scheduled((epoch + 0.5) / s.epochs)
-            for group in step.optimizer.param_groups:
-                group.lr = lr
-            model.train()
-            loss = np.mean([x for b in batches(X, y, folds, s, rng) for x in losses(run, *b)])
-            if not np.isfinite(loss):
-                raise NonFiniteError("the loss is not finite", history, epoch + 1, 1)
-            found = judged(judge, X, folds)
-            measured = float(np.mean(target.penalty(target.link(found), y)))
-            history.epochs.append({
-                "epoch": epoch + 1, "loss": float(loss) / len(folds.train), "val_loss": measured,
-                "lr": lr, "seconds": time.perf_counter() - started,
-            })  # fmt: skip
-            report(history.epochs[-1])
-            since += 1
-            if measured < best - BETTER * abs(best) or epoch == 0:
-                best, outputs, since = measured, found, 0
-                weights = copy.deepcopy(step.mean.state_dict())
-            if since >= s.patience or interruption.noted:
-                history.stopped = f"no better loss in {since} epochs" if since else "interrupted"
-                break
+    for epoch in range(s.epochs):
+        started = time.perf_counter()
+        lr = s.lr * scheduled((epoch + 0.5) / s.epochs)
+        for group in step.optimizer.param_groups:
+            group.lr = lr
+        model.train()
+        loss = np.mean([x for b in batches(problem, s.batch) for x in losses(run, *b)])
+        if not np.isfinite(loss):
+            raise NonFiniteError("the loss is not finite", history, epoch + 1, 1)
+        found = judged(judge, X, folds)
+        measured = float(np.mean(target.penalty(target.link(found), y)))
+        history.epochs.append({
+            "epoch": epoch + 1, "loss": float(loss) / len(folds.train), "val_loss": measured,
+            "lr": lr, "seconds": time.perf_counter() - started,
+        })  # fmt: skip
+        report(history.epochs[-1])
+        since += 1
+        if measured < best - BETTER * abs(best) or epoch == 0:
+            best, outputs, since = measured, found, 0
+            weights = copy.deepcopy(step.mean.state_dict())
+        if since >= s.patience or interruption.noted:
+            why = "Ctrl-C" if interruption.noted else f"no better loss for {since} epochs,"
+            history.stopped = f"{why} in epoch {epoch + 1}"
+            break
     model.load_state_dict(weights)
     model.eval()
     return outputs, history
@@ -175,11 +187,11 @@ def losses(run: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.array([run(*batch).item() for batch in zip(x, y, strict=True)])
 
 
-def batches(
-    X: np.ndarray, y: np.ndarray, folds: Folds, s: Settings, rng: np.random.Generator
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def batches(problem: Problem, B: int | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The batches of an epoch, of each member in an order of its own: (steps, k, B, ...)."""
-    B, k = s.batch or 1, len(folds.train)
+    X, y, _, folds, rng = problem
+    assert B
+    k = len(folds.train)
     steps = max(min(map(len, folds.train)) // B, 1)
     rows = np.stack([rng.permutation(part)[: steps * B] for part in folds.train])
     rows = rows.reshape(k, steps, B).swapaxes(0, 1)

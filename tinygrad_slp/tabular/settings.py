@@ -37,7 +37,7 @@ class Settings:
         epochs: at most; None: as the table's size suggests.
         batch: rows of a batch; None: a sixteenth of them, from 32 to 256.
         patience: epochs without a better loss on the rows left out after which training ends;
-            None: 15 % of the epochs, at least 20.
+            None: 15 % of the epochs, from 20 to 100.
         averaging: of the weights: each step keeps so much of their running mean.
         seed: of all random numbers.
         backend: of `jit`; "eager": nothing is compiled.
@@ -115,7 +115,7 @@ def sized(s: Settings, rows: int, weights: int) -> Settings:
         steps = max(train // batch, 1)
         wanted = max(60, min(-(-STEPS // steps), 480))
         epochs = max(8, min(wanted, int(most)))
-    patience = s.patience or max(20, int(0.15 * epochs))
+    patience = s.patience or min(max(20, int(0.15 * epochs)), 100)
     lr = s.lr or OPTIMIZERS[s.optimizer][1]
     return replace(s, members=members, batch=batch, epochs=epochs, patience=patience, lr=lr)
 

@@ -1,0 +1,139 @@
+"""From columns and a target to a TabularModel: encoders, networks, straight lines, a mixture."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .. import nn
+from ..data.targets import Classes, Target
+from ..nn.activations import ACTIVATIONS
+from ..train.progress import Interruption, reporting
+from .members import Folds, Problem, train
+from .model import TabularModel
+from .settings import Settings, sized
+from .table import fitted, knots
+
+SHARES = np.linspace(0, 1, 11)
+"""Of the lines in the mixture."""
+TEMPERATURES = np.exp(np.linspace(-0.7, 0.7, 57))
+LINES: dict[str, Any] = {
+    "hidden": (), "dropout": 0.0, "weight_decay": 0.0, "optimizer": "adamw", "lr": 0.01,
+}  # fmt: skip
+"""How the straight lines beside the networks are trained."""
+MOST_ERRORS = 2000
+
+
+def learned(
+    columns: Mapping[str, Any], y: np.ndarray, target: Target, name: str, s: Settings, show: bool
+) -> TabularModel:
+    """The model of a target y (n, ...) that goes with the columns (n,).
+
+    Args:
+        target: its kind, not fitted yet.
+        name: what it is called.
+        show: print the progress.
+
+    Raises:
+        ValueError: no column to learn from.
+        NonFiniteError: the training diverged.
+    """
+    rng = np.random.default_rng(s.seed)
+    encoder, notes = fitted(dict(columns))
+    Y = target.fit(y).transform(y).astype(np.float32)
+    plain = encoder.transform(columns).astype(np.float32)
+    expand = expansion(knots(encoder, plain, s.bins if s.hidden else 0))
+    X = np.asarray(expand(plain), np.float32)
+    sizes = [X.shape[1], *s.hidden, target.outputs]
+    s = sized(s, len(y), int(np.dot(sizes[:-1], sizes[1:])))
+    assert s.members and s.epochs
+    groups = Y.argmax(axis=1) if isinstance(target, Classes) else Y[:, 0]
+    problem = Problem(X, Y, target, Folds(len(y), s.members, groups, rng), rng)
+
+    parts: dict[str, np.ndarray] = {}
+    modules: dict[str, Any] = {"expand": expand}
+    with (
+        Interruption(show) as interruption,
+        reporting(show, 0, s.epochs) as report,
+        np.errstate(all="ignore"),  # an overflow ends in a NonFiniteError
+    ):
+        model = ensemble(s, X.shape[1], plain.shape[1], target.outputs, rng)
+        outputs, history = train(model, problem, s, report, interruption)
+        modules["networks"], parts["networks"] = model, target.link(outputs)
+        if s.hidden:
+            of_lines = replace(s, **LINES)
+            model = ensemble(of_lines, X.shape[1], plain.shape[1], target.outputs, rng)
+            outputs, _ = train(model, problem, of_lines, lambda row: None, interruption)
+            modules["lines"], parts["straight lines"] = model, target.link(outputs)
+    share, temperature, mixed = mixture(target, Y, *parts.values())
+    parts |= {"model": mixed, "baseline": np.broadcast_to(target.baseline(Y), mixed.shape)}
+
+    found = TabularModel(encoder, target, nn.ModuleDict(modules), share, temperature, {})
+    found.history = history
+    found.left_out = {part: target.finished(p) for part, p in parts.items()}
+    found.facts = {
+        "target": name,
+        "task": target.task,
+        "rows": len(y),
+        "notes": notes,
+        "settings": {k: list(v) if isinstance(v, tuple) else v for k, v in vars(s).items()},
+        "losses": {part: float(np.mean(target.penalty(p, Y))) for part, p in parts.items()},
+        "gain": in_errors(*(target.penalty(parts[part], Y) for part in ("baseline", "model"))),
+    }
+    if target.task == "regression" and target.outputs == 1:
+        found.facts["errors"] = steps_of(np.abs(found.left_out["model"][:, 0] - np.ravel(y)))
+    return found
+
+
+def expansion(at: list[np.ndarray]) -> nn.Module:
+    """The ramps between knots, if there are any."""
+    return nn.PiecewiseLinear(at, dtype=np.float32) if any(map(len, at)) else nn.Identity()
+
+
+def ensemble(
+    s: Settings, inputs: int, line: int, outputs: int, rng: np.random.Generator
+) -> nn.MLPEnsemble:
+    assert s.members
+    sizes = [inputs, *s.hidden, outputs]
+    activation = ACTIVATIONS[s.activation]
+    return nn.MLPEnsemble(s.members, sizes, activation, s.dropout, line, dtype=np.float32, rng=rng)
+
+
+def mixture(
+    target: Target, Y: np.ndarray, networks: np.ndarray, lines: np.ndarray | None = None
+) -> tuple[float, float, np.ndarray]:
+    """The share of the lines and the temperature that do best on rows left out, and what they make
+    of the predictions for these.
+
+    Dividing the logarithms of probabilities by a temperature makes them as sure as they are right
+    (Guo et al., On calibration of modern neural networks, 2017).
+    """
+    share, temperature, mixed = 0.0, 1.0, networks
+    if lines is not None:
+        share = best(SHARES, lambda w: target.penalty((1 - w) * networks + w * lines, Y))
+        mixed = (1 - share) * networks + share * lines
+    if isinstance(target, Classes):
+        temperature = best(TEMPERATURES, lambda t: target.penalty(target.sharpened(mixed, t), Y))
+    return share, temperature, target.sharpened(mixed, temperature)
+
+
+def best(values: np.ndarray, loss: Callable[[float], np.ndarray]) -> float:
+    """The value with the least mean loss."""
+    return float(values[np.argmin([np.mean(loss(v)) for v in values])])
+
+
+def in_errors(base: np.ndarray, losses: np.ndarray) -> float:
+    """By how many standard errors losses are below a base (n,), row by row."""
+    gain = base - losses
+    error = gain.std() / np.sqrt(len(gain))
+    return float(gain.mean() / error) if error else 0.0
+
+
+def steps_of(errors: np.ndarray) -> list[float]:
+    """Errors in order: all of them, or so many of their quantiles, rounded up."""
+    ordered = np.sort(errors)
+    if len(ordered) > MOST_ERRORS:
+        ordered = np.quantile(ordered, np.linspace(0, 1, MOST_ERRORS), method="higher")
+    steps: list[float] = ordered.tolist()
+    return steps
