@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..data import Quantiles
 from ..tabular import TabularModel
-from . import arguments, model_file
+from . import BadInput, arguments, model_file
 from .arguments import Parser
 from .later_table import imputed, table_of
 
@@ -23,6 +24,10 @@ def parser() -> Parser:
     p.add_argument("model", metavar="MODEL.safetensors")
     p.add_argument("file", metavar="NEW.csv")
     p.add_argument("-o", "--out", metavar="OUT.csv", help="default: print")
+    p.add_argument(
+        "--interval", type=float, metavar="0.9",
+        help="also the ends between which so many new rows are",
+    )  # fmt: skip
     arguments.add_unknown(p)
     arguments.add_separator(p)
     return p
@@ -34,24 +39,34 @@ def main(argv: Sequence[str]) -> None:
     arguments.check_apart("--out", options.out, options.model, options.file)
     source = arguments.source(options)
     trained = model_file.load(options.model)
-    _, known = table_of(source, trained, options)
-    predicted = trained.scores({name: x[:] for name, x in known.items()})
-    text = as_csv(trained, predicted)
+    _, found = table_of(source, trained, options)
+    known = {name: x[:] for name, x in found.items()}
+    predicted = trained.scores(known)
+    try:
+        ends = trained.interval(known, options.interval) if options.interval else None
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"--interval {options.interval}: {error}") from None
+    text = as_csv(trained, predicted, ends)
     if options.out:
         arguments.write(options.out, text.encode())
     else:
         sys.stdout.write(text)
-    for note in imputed(trained.columns, known):
+    for note in imputed(trained.columns, found):
         print(f"{source}: {note}", file=sys.stderr)
 
 
-def as_csv(trained: TabularModel, predicted: np.ndarray) -> str:
-    """A row for each prediction: the class and the probability of each, or the number."""
+def as_csv(trained: TabularModel, predicted: np.ndarray, ends: np.ndarray | None = None) -> str:
+    """A row for each prediction: the class and the probability of each, or the numbers."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     if trained.classes is None:
-        writer.writerow([trained.name])
-        writer.writerows([f"{y:.8g}"] for y in predicted.tolist())
+        header = [trained.name]
+        if isinstance(trained.target, Quantiles):
+            header = [f"{trained.name} {level:g}" for level in trained.target.levels]
+        if ends is not None:
+            header, predicted = [*header, "low", "high"], np.hstack([predicted, ends])
+        writer.writerow(header)
+        writer.writerows([f"{y:.8g}" for y in row] for row in predicted.tolist())
     else:
         labels = trained.classes.tolist()
         writer.writerow([trained.name, *(f"p({label})" for label in labels)])

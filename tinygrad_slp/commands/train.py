@@ -255,8 +255,8 @@ def worth_knowing(model: TabularModel, options: argparse.Namespace) -> list[str]
         notes.append("networks were no better than straight lines, which are what is saved")
     if model.facts["gain"] < CLEARLY:
         notes.append(
-            "nothing was learned for sure: the model is not clearly better than the baseline, which "
-            "is the same for all rows"
+            "nothing was learned for sure: the model is not clearly better than the baseline, "
+            "which is the same for all rows"
         )
     if options.interval:
         ends = model.interval(pick(model), options.interval)
