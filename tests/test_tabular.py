@@ -1,0 +1,311 @@
+"""Tables out of the box: what is learned, how far it can be trusted, and what is refused."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinygrad_slp import nn
+from tinygrad_slp.data import (
+    Encoder,
+    Multilabel,
+    Numbers,
+    Quantiles,
+    RobustScaler,
+    load_penguins,
+    two_moons,
+)
+from tinygrad_slp.data.targets import Classes
+from tinygrad_slp.tabular import PRESETS, TabularModel, fit_table
+from tinygrad_slp.tabular.members import Folds, scheduled
+from tinygrad_slp.tabular.settings import Settings, settings_for, sized
+
+QUICK = {"preset": "quick"}
+
+
+def waves(n, seed=0, noise=0.3):
+    """A table with a curve, a line, a category, gaps and a column of noise; and its target."""
+    rng = np.random.default_rng(seed)
+    a, b, c = rng.normal(size=(3, n))
+    group = rng.choice(["red", "green", "blue"], n)
+    y = np.sin(3 * a) + b + (group == "red") + noise * rng.normal(size=n)
+    gaps = np.where(rng.random(n) < 0.1, np.nan, b)
+    return {"a": a, "b": gaps, "c": c, "group": group}, y
+
+
+@pytest.fixture(scope="module")
+def curve():
+    table, y = waves(600)
+    return fit_table(table, y, **QUICK)
+
+
+def error(model, table, y):
+    return np.mean((model.predict(table) - y) ** 2)
+
+
+# --- what is learned ---
+
+
+def test_a_curve_is_learned_better_than_a_line_and_the_result_says_so(curve):
+    table, y = waves(2000, seed=1)
+    losses = curve.facts["losses"]
+    assert losses["model"] < 0.6 * losses["straight lines"] < 0.6 * losses["baseline"]
+    assert error(curve, table, y) < 0.35 * y.var()
+    assert curve.score(table, y) > 0.65
+
+
+def test_rows_left_out_tell_what_new_rows_will_be_like(curve):
+    _, y = waves(600)
+    new, y_new = waves(4000, seed=1)
+    left_out = np.mean((curve.left_out["model"][:, 0] - y) ** 2)
+    assert 0.8 < error(curve, new, y_new) / left_out < 1.2
+
+
+def test_where_there_is_only_a_line_it_is_about_as_good_as_least_squares():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 5))
+    y = X @ [1, -2, 0, 0, 0.5] + rng.normal(size=400)
+    w = np.linalg.lstsq(np.c_[X, np.ones(400)], y)[0]
+    model = fit_table(X, y, **QUICK)
+    new = rng.normal(size=(5000, 5))
+    truth = new @ [1, -2, 0, 0, 0.5]
+    least = np.mean((np.c_[new, np.ones(5000)] @ w - truth) ** 2)
+    assert np.mean((model.predict(new) - truth) ** 2) < least + 0.06  # of a noise of 1
+
+
+def test_probabilities_are_as_sure_as_they_are_right():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3000, 3))
+    p = 1 / (1 + np.exp(-2 * X[:, 0] - np.abs(X[:, 1])))
+    y = np.where(rng.random(3000) < p, "yes", "no")
+    model = fit_table(X[:1500], y[:1500], **QUICK)
+    q = model.predict_proba(X[1500:])[:, 1]
+    assert np.abs(q - p[1500:]).mean() < 0.06
+    for low, high in ((0.2, 0.5), (0.5, 0.8), (0.8, 1.0)):
+        inside = (q >= low) & (q < high)
+        n = inside.sum()
+        surprise = (y[1500:][inside] == "yes").mean() - q[inside].mean()
+        assert abs(surprise) < 4 * np.sqrt(0.25 / n)
+
+
+def test_penguins_are_told_apart_from_their_table_with_gaps():
+    model = fit_table(load_penguins(), "species", **QUICK)
+    assert model.classes.tolist() == ["Adelie", "Chinstrap", "Gentoo"]
+    assert np.mean(model.left_out["model"].argmax(axis=1) ==
+                   np.searchsorted(model.classes, load_penguins()["species"])) > 0.97  # fmt: skip
+
+
+def test_a_class_may_count_for_more():
+    X, y = two_moons(300, noise=0.4, rng=0)
+    rare = np.flatnonzero((y == 0) | (np.arange(300) % 8 == 0))
+    X, y = X[rare], y[rare]
+    recall = [
+        (fit_table(X, y, class_weight=w, **QUICK).predict(X)[y == 1] == 1).mean()
+        for w in (None, "balanced", {1: 20.0})
+    ]
+    assert recall[0] < recall[1] <= recall[2] == pytest.approx(1, abs=0.1)
+
+
+def test_several_numbers_several_labels_and_quantiles():
+    table, y = waves(500)
+    both = fit_table(table, np.column_stack([y, -2 * y]), **QUICK)
+    found = both.predict(table)
+    assert found.shape == (500, 2)
+    assert np.corrcoef(found[:, 0], -found[:, 1])[0, 1] > 0.98
+    labels = np.column_stack([y > 0, table["a"] > 1]).astype(int)
+    several = fit_table(table, labels, **QUICK)
+    assert several.facts["task"] == "multilabel"
+    assert (several.predict(table) == labels).mean() > 0.85
+    assert several.predict_proba(table).shape == (500, 2)
+
+
+def test_quantiles_cover_their_share_of_fresh_rows_and_do_not_cross():
+    table, y = waves(1500)
+    model = fit_table(table, y, quantiles=(0.1, 0.5, 0.9), **QUICK)
+    new, fresh = waves(4000, seed=1)
+    low, middle, high = model.predict(new).T
+    assert np.all(low <= middle) and np.all(middle <= high)
+    for q, level in ((low, 0.1), (middle, 0.5), (high, 0.9)):
+        assert np.mean(fresh <= q) == pytest.approx(level, abs=0.05)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9])
+def test_intervals_cover_their_share_of_fresh_rows(curve, level):
+    new, fresh = waves(6000, seed=2)
+    low, high = curve.interval(new, level).T
+    covered = np.mean((low <= fresh) & (fresh <= high))
+    # The share itself varies with the 600 errors that it is read from.
+    assert covered == pytest.approx(level, abs=4 * np.sqrt(level * (1 - level) / 600))
+
+
+def test_data_frames_with_categories_booleans_and_missing_values():
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed (extra cli)")
+    table, y = waves(300)
+    frame = pandas.DataFrame(table)
+    frame["group"] = frame["group"].astype("category")
+    frame["flag"] = pandas.array([True, False, None] * 100, dtype="boolean")
+    frame["count"] = pandas.array([1, None, 3] * 100, dtype="Int64")
+    frame["y"] = y
+    model = fit_table(frame, "y", **QUICK)
+    assert model.name == "y"
+    shuffled = frame[["y", "count", "flag", "group", "c", "b", "a"]]
+    np.testing.assert_array_equal(model.predict(shuffled), model.predict(frame))
+
+
+# --- the same again ---
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not():
+    table, y = waves(120)
+    runs = [fit_table(table, y, epochs=5, seed=s, **QUICK).predict(table) for s in (1, 1, 2)]
+    np.testing.assert_array_equal(runs[0], runs[1])
+    assert np.any(runs[0] != runs[2])
+
+
+def test_what_is_not_compiled_learns_the_same():
+    table, y = waves(120)
+    settings = {"epochs": 3, "dropout": 0.0, **QUICK}
+    expected = fit_table(table, y, backend="eager", **settings).predict(table)
+    found = fit_table(table, y, backend="numpy", **settings).predict(table)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+
+
+TARGETS = {
+    "classes": lambda y: np.where(y > 0, "up", "down"), "numbers": lambda y: y,
+    "labels": lambda y: np.column_stack([y > 0, y > 1]).astype(int),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [*TARGETS, "quantiles"])
+def test_a_file_holds_all_of_it(kind, tmp_path):
+    pytest.importorskip("safetensors", reason="safetensors is not installed (extra io)")
+    table, y = waves(100)
+    y = TARGETS.get(kind, lambda y: y)(y)
+    quantiles = (0.2, 0.8) if kind == "quantiles" else None
+    model = fit_table(table, y, quantiles=quantiles, epochs=3, **QUICK)
+    model.save(tmp_path / "m.safetensors")
+    back = TabularModel.load(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(back.predict(table), model.predict(table))
+    assert back.facts == model.facts
+    if kind == "numbers":
+        np.testing.assert_array_equal(back.interval(table), model.interval(table))
+
+
+@pytest.mark.parametrize(
+    "target", [Classes("balanced"), Numbers("huber"), Quantiles(), Multilabel()]
+)
+def test_a_target_comes_back_from_its_state(target):
+    y = np.array([[0, 1], [1, 1], [0, 0]] * 3) if isinstance(target, Multilabel) else np.arange(9.0)
+    target.fit(y)
+    again = Encoder.from_state(target.state())
+    assert again.state() == target.state()
+    np.testing.assert_array_equal(again.transform(y), target.transform(y))
+
+
+# --- laws of the parts ---
+
+
+@given(st.integers(2, 60), st.integers(2, 9), st.integers(1, 4), st.integers(0, 2**32 - 1))
+def test_each_row_is_left_out_once_by_a_member_that_does_not_learn_from_it(n, k, groups, seed):
+    rng = np.random.default_rng(seed)
+    k = min(k, n)
+    folds = Folds(n, k, rng.integers(groups, size=n), rng)
+    out = [row[mask] for row, mask in zip(folds.left_out, folds.counts, strict=True)]
+    assert sorted(np.concatenate(out)) == list(range(n))
+    for learned, left in zip(folds.train, out, strict=True):
+        assert sorted([*learned, *left]) == list(range(n))
+    np.testing.assert_array_equal(folds.in_order(folds.left_out, n), np.arange(n))
+
+
+@given(st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=30), st.floats(-1e300, 1e300))
+def test_scaling_keeps_the_order_and_stays_within_8(values, new):
+    x = np.array([*values, np.nan])
+    scaler = RobustScaler().fit(x)
+    y = scaler.transform(np.array([*sorted(values), np.nan, new]))
+    assert np.all(np.abs(y[:, 0]) <= 8)
+    assert np.all(np.diff(y[: len(values), 0]) >= 0)
+    np.testing.assert_array_equal(y[:, 1], [*[0] * len(values), 1, 0])
+    again = Encoder.from_state(scaler.state())
+    np.testing.assert_array_equal(again.transform(x), scaler.transform(x))
+
+
+def test_ramps_are_the_formula():
+    x = np.random.default_rng(0).normal(size=(7, 3))
+    y = nn.PiecewiseLinear([[-1, 0, 2], [0, 1]])(x)
+    np.testing.assert_allclose(y[:, :3], x)
+    np.testing.assert_allclose(y[:, 3], np.clip(x[:, 0] + 1, 0, 1) - 0.5)
+    np.testing.assert_allclose(y[:, 4], np.clip(x[:, 0] / 2, 0, 1) - 0.5)
+    np.testing.assert_allclose(y[:, 5], np.clip(x[:, 1], 0, 1) - 0.5)
+
+
+def test_members_are_networks_of_their_own():
+    model = nn.MLPEnsemble(3, [4, 5, 2], nn.Tanh, rng=0)
+    x = np.random.default_rng(0).normal(size=(1, 6, 4))
+    y = model(x).data
+    first, _, last = model.layers
+    for k in range(3):
+        h = np.tanh(x[0] @ first.weight.data[k] + first.bias.data[k])
+        alone = h @ last.weight.data[k] + last.bias.data[k] + x[0] @ model.line.weight.data[k]
+        np.testing.assert_allclose(y[k], alone)
+
+
+@given(st.integers(5, 10**7), st.integers(10, 10**6), st.sampled_from(sorted(PRESETS)))
+def test_sizes_fit_every_table(rows, weights, preset):
+    s = sized(PRESETS[preset], rows, weights)
+    assert 2 <= s.members <= rows
+    assert 1 <= s.batch <= rows
+    assert s.epochs >= 8 and s.patience >= 20 and s.lr > 0
+
+
+def test_the_learning_rate_rises_and_falls():
+    rates = [scheduled(t) for t in np.linspace(0, 1, 101)]
+    assert rates[0] == 0 and np.argmax(rates) == 5 and rates[-1] == pytest.approx(0)
+
+
+# --- what is refused ---
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"preset": "fast"}, "preset"), ({"width": 3}, "no setting width"),
+        ({"hidden": (0,)}, "hidden"), ({"members": 1}, "members"), ({"lr": 0}, "lr"),
+        ({"optimizer": "adamx"}, "optimizer"), ({"dropout": 1.0}, "dropout"),
+        ({"task": "ranking"}, "task"), ({"quantiles": (0.5, 0.1)}, "quantiles"),
+        ({"loss": "l7"}, "loss"), ({"bins": -1}, "bins"),
+    ],
+)  # fmt: skip
+def test_wrong_settings_are_named(change, words):
+    table, y = waves(20)
+    with pytest.raises((TypeError, ValueError), match=words):
+        fit_table(table, y, **change)
+
+
+def test_wrong_tables_are_named(curve):
+    table, y = waves(20)
+    with pytest.raises(ValueError, match="no column 'z' to predict; there are a, b, c, group"):
+        fit_table(table, "z")
+    with pytest.raises(ValueError, match="20 rows, the target 7"):
+        fit_table(table, y[:7])
+    with pytest.raises(ValueError, match="4 rows are too few"):
+        fit_table({"x": np.arange(4.0)}, np.arange(4.0))
+    with pytest.raises(ValueError, match=r"no column to learn from; x: 1\.0 in every row"):
+        fit_table({"x": np.ones(9)}, np.arange(9.0))
+    with pytest.raises(ValueError, match=r"finite numbers.*\(20, 1\)|missing|finite"):
+        fit_table(table, np.where(y > 0, y, np.nan))
+    with pytest.raises(ValueError, match="columns missing: 'group'"):
+        curve.predict({name: x for name, x in table.items() if name != "group"})
+    with pytest.raises(TypeError, match="no probabilities"):
+        curve.predict_proba(table)
+    with pytest.raises(ValueError, match="more rows than"):
+        curve.interval(table, 0.9999)
+
+
+def test_a_category_that_was_not_there_is_none_of_those_known(curve):
+    table, _ = waves(20)
+    assert np.isfinite(curve.predict({**table, "group": np.array(["violet"] * 20)})).all()
+
+
+def test_settings_are_what_they_say():
+    assert settings_for("quick", hidden=(8,)).hidden == (8,)
+    assert Settings() == PRESETS["default"]
