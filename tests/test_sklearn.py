@@ -21,7 +21,15 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from tinygrad_slp import nn
 from tinygrad_slp.nn.activations import ACTIVATIONS
-from tinygrad_slp.sklearn import MLPClassifier, MLPRegressor, PerceptronClassifier, epochs, search
+from tinygrad_slp.sklearn import (
+    MLPClassifier,
+    MLPRegressor,
+    PerceptronClassifier,
+    TabularClassifier,
+    TabularRegressor,
+    epochs,
+    search,
+)
 from tinygrad_slp.train import NonFiniteError, fit
 
 unconverged = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -561,3 +569,25 @@ def test_without_scikit_learn_the_error_names_the_extra():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "ImportError: tinygrad_slp.sklearn needs scikit-learn 1.6 or later" in done.stderr
     assert "pip install 'tinygrad-slp[sklearn]'" in done.stderr
+
+
+# --- tables ---
+
+FAST = {"preset": "quick", "settings": {"epochs": 30}, "random_state": 0}
+
+
+@parametrize_with_checks([TabularClassifier(**FAST), TabularRegressor(**FAST)])
+def test_the_estimators_of_tables_pass_every_check_of_scikit_learn(estimator, check):
+    check(estimator)
+
+
+def test_a_data_frame_with_categories_and_gaps_goes_in_as_it_is():
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed (extra cli)")
+    rng = np.random.default_rng(0)
+    frame = pandas.DataFrame({"x": rng.normal(size=120), "c": rng.choice(["a", "b"], 120)})
+    y = frame.x + 2 * (frame.c == "a")
+    frame.loc[::7, "x"] = np.nan
+    model = TabularRegressor(**FAST).fit(frame, y)
+    assert model.score(frame, y) > 0.7
+    assert model.predict_interval(frame, 0.8).shape == (120, 2)
+    assert cross_val_score(TabularClassifier(**FAST), frame, y > 1, cv=3).mean() > 0.7

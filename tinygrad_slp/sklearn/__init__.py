@@ -11,5 +11,9 @@ except ImportError:
     ) from None
 
 from .estimators import MLPClassifier, MLPRegressor, PerceptronClassifier
+from .tabular import TabularClassifier, TabularRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor", "PerceptronClassifier"]
+__all__ = [
+    "MLPClassifier", "MLPRegressor", "PerceptronClassifier", "TabularClassifier",
+    "TabularRegressor",
+]  # fmt: skip

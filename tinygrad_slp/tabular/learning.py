@@ -17,7 +17,9 @@ from .table import fitted, knots
 
 SHARES = np.linspace(0, 1, 11)
 """Of the lines in the mixture."""
-TEMPERATURES = np.exp(np.linspace(-0.7, 0.7, 57))
+LOG_TEMPERATURES = np.linspace(-0.7, 0.7, 57)
+DOUBT = 2.0
+"""So much loss, added up over all rows, is added for each square of a distance from ½ or 0."""
 LINES: dict[str, Any] = {
     "hidden": (), "dropout": 0.0, "weight_decay": 0.0, "optimizer": "adamw", "lr": 0.01,
 }  # fmt: skip
@@ -111,16 +113,20 @@ def mixture(
     """
     share, temperature, mixed = 0.0, 1.0, networks
     if lines is not None:
-        share = best(SHARES, lambda w: target.penalty((1 - w) * networks + w * lines, Y))
+        share = best(SHARES, 0.5, lambda w: target.penalty((1 - w) * networks + w * lines, Y))
         mixed = (1 - share) * networks + share * lines
     if isinstance(target, Classes):
-        temperature = best(TEMPERATURES, lambda t: target.penalty(target.sharpened(mixed, t), Y))
-    return share, temperature, target.sharpened(mixed, temperature)
+        temperature = np.exp(
+            best(
+                LOG_TEMPERATURES, 0, lambda t: target.penalty(target.sharpened(mixed, np.exp(t)), Y)
+            )
+        )
+    return share, float(temperature), target.sharpened(mixed, temperature)
 
 
-def best(values: np.ndarray, loss: Callable[[float], np.ndarray]) -> float:
-    """The value with the least mean loss."""
-    return float(values[np.argmin([np.mean(loss(v)) for v in values])])
+def best(values: np.ndarray, usual: float, loss: Callable[[float], np.ndarray]) -> float:
+    """The value with the least loss, where a few rows are not enough to leave the usual one."""
+    return float(values[np.argmin([loss(v).sum() + DOUBT * (v - usual) ** 2 for v in values])])
 
 
 def in_errors(base: np.ndarray, losses: np.ndarray) -> float:

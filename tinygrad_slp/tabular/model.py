@@ -11,6 +11,7 @@ from ..checks import below_1, positive
 from ..data import TableEncoder
 from ..data.targets import Classes, Target
 from ..graph import no_grad
+from ..tensor import Tensor
 from ..train import History
 from .table import Table, as_table, rows_of
 
@@ -121,10 +122,10 @@ class TabularModel:
         return np.concatenate(parts) if parts else np.empty((0, self.target.outputs))
 
     def inputs(self, table: Mapping[str, Any]) -> np.ndarray:
-        """Rows as the networks take them, float32 (n, d)."""
-        X = self.columns.transform(table).astype(np.float32)
+        """Rows as the networks take them, (n, d): float64, so that no order of rows matters."""
         with no_grad():
-            return np.asarray(self.module["expand"](X))
+            X = self.module["expand"](self.columns.transform(table))
+        return X.data if isinstance(X, Tensor) else np.asarray(X)
 
     def of_inputs(self, X: np.ndarray) -> np.ndarray:
         with no_grad():
