@@ -47,7 +47,18 @@ def test_no_generated_section_is_empty():
     assert found == {"training", "scaling", "models", "compare"}
 
 
-PUBLIC = ("nn", "optim", "train", "data", "metrics", "saving", "plot", "check", "sklearn")
+PUBLIC = (
+    "nn",
+    "optim",
+    "train",
+    "data",
+    "metrics",
+    "saving",
+    "plot",
+    "check",
+    "sklearn",
+    "tabular",
+)
 
 
 @pytest.mark.parametrize("package", ["", *PUBLIC])

@@ -309,3 +309,10 @@ def test_a_category_that_was_not_there_is_none_of_those_known(curve):
 def test_settings_are_what_they_say():
     assert settings_for("quick", hidden=(8,)).hidden == (8,)
     assert Settings() == PRESETS["default"]
+
+
+def test_ramps_made_for_each_batch_are_those_made_once(monkeypatch):
+    table, y = waves(100)
+    once = fit_table(table, y, epochs=3, **QUICK).predict(table)
+    monkeypatch.setattr("tinygrad_slp.tabular.learning.ROOM", 0)
+    np.testing.assert_array_equal(fit_table(table, y, epochs=3, **QUICK).predict(table), once)

@@ -190,7 +190,7 @@ def split(target: Target, options: argparse.Namespace) -> tuple[np.ndarray, np.n
     if n < 5:
         raise BadInput(f"{options.file}: {counted(n, 'row')} with a target; expected 5 or more")
     if not options.validation:
-        return rng.permutation(n), np.arange(0)
+        return np.arange(n), np.arange(0)
     alone = rare(target)
     rest = np.flatnonzero(~alone)
     y = target.y[rest]

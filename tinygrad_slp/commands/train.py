@@ -161,7 +161,10 @@ class Data(NamedTuple):
     notes: list[str]
 
     def of(self, places: np.ndarray) -> dict[str, Any]:
-        return {name: x[self.rows[places]] for name, x in self.columns.items()}
+        rows = self.rows[places]
+        if np.array_equal(rows, np.arange(len(next(iter(self.columns.values()))))):
+            return {name: x[:] for name, x in self.columns.items()}  # not copied
+        return {name: x[rows] for name, x in self.columns.items()}
 
 
 def prepared(options: argparse.Namespace) -> Data:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from ..data.targets import Classes, Target
 from ..nn.activations import ACTIVATIONS
 from ..train.progress import Interruption, reporting
 from .members import Folds, Problem, train
-from .model import TabularModel
+from .model import TabularModel, values
 from .settings import Settings, sized
 from .table import fitted, knots
 
@@ -25,6 +26,10 @@ LINES: dict[str, Any] = {
 }  # fmt: skip
 """How the straight lines beside the networks are trained."""
 MOST_ERRORS = 2000
+PART = 65536
+"""So many rows are encoded at a time."""
+ROOM = 2**28
+"""Ramps of so many bytes are made once; larger ones for each batch, which takes a third longer."""
 
 
 def learned(
@@ -44,14 +49,17 @@ def learned(
     rng = np.random.default_rng(s.seed)
     encoder, notes = fitted(dict(columns))
     Y = target.fit(y).transform(y).astype(np.float32)
-    plain = encoder.transform(columns).astype(np.float32)
-    expand = expansion(knots(encoder, plain, s.bins if s.hidden else 0))
-    X = np.asarray(expand(plain), np.float32)
-    sizes = [X.shape[1], *s.hidden, target.outputs]
+    X = in_parts(encoder.transform, columns, len(y))
+    expand = expansion(knots(encoder, X, s.bins if s.hidden else 0))
+    line, width = X.shape[1], values(expand, X[:1]).shape[1]
+    sizes = [width, *s.hidden, target.outputs]
     s = sized(s, len(y), int(np.dot(sizes[:-1], sizes[1:])))
     assert s.members and s.epochs
     groups = Y.argmax(axis=1) if isinstance(target, Classes) else Y[:, 0]
-    problem = Problem(X, Y, target, Folds(len(y), s.members, groups, rng), rng)
+    folds = Folds(len(y), s.members, groups, rng)
+    fits = len(X) * width * X.itemsize <= ROOM
+    X, see = (values(expand, X), np.asarray) if fits else (X, partial(values, expand))
+    problem = Problem(X, Y, see, width, target, folds, rng)
 
     parts: dict[str, np.ndarray] = {}
     modules: dict[str, Any] = {"expand": expand}
@@ -60,12 +68,12 @@ def learned(
         reporting(show, 0, s.epochs) as report,
         np.errstate(all="ignore"),  # an overflow ends in a NonFiniteError
     ):
-        model = ensemble(s, X.shape[1], plain.shape[1], target.outputs, rng)
+        model = ensemble(s, width, line, target.outputs, rng)
         outputs, history = train(model, problem, s, report, interruption)
         modules["networks"], parts["networks"] = model, target.link(outputs)
         if s.hidden:
             of_lines = replace(s, **LINES)
-            model = ensemble(of_lines, X.shape[1], plain.shape[1], target.outputs, rng)
+            model = ensemble(of_lines, width, line, target.outputs, rng)
             outputs, _ = train(model, problem, of_lines, lambda row: None, interruption)
             modules["lines"], parts["straight lines"] = model, target.link(outputs)
     share, temperature, mixed = mixture(target, Y, *parts.values())
@@ -86,6 +94,19 @@ def learned(
     if target.task == "regression" and target.outputs == 1:
         found.facts["errors"] = steps_of(np.abs(found.left_out["model"][:, 0] - np.ravel(y)))
     return found
+
+
+def in_parts(
+    transform: Callable[[Any], np.ndarray], columns: Mapping[str, Any], n: int
+) -> np.ndarray:
+    """What an encoder makes of n rows as float32, part by part, to save memory."""
+    parts = ({k: x[i : i + PART] for k, x in columns.items()} for i in range(0, n, PART))
+    first = transform(next(parts))
+    X = np.empty((n, first.shape[1]), np.float32)
+    X[: len(first)] = first
+    for k, part in enumerate(parts, 1):
+        X[k * PART : (k + 1) * PART] = transform(part)
+    return X
 
 
 def expansion(at: list[np.ndarray]) -> nn.Module:

@@ -18,7 +18,7 @@ from ..train import History, NonFiniteError
 from ..train.progress import Interruption, Report
 from .settings import OPTIMIZERS, Settings
 
-BLOCK = 2**24
+BLOCK = 2**22
 """About how many bytes of rows are copied at a time."""
 CHUNK = 2048
 """So many rows of each member are judged at a time."""
@@ -96,7 +96,9 @@ class Problem(NamedTuple):
     """What members learn.
 
     Attributes:
-        X, y: float32, (n, d) and (n, outputs).
+        X, y: float32, (n, ...) and (n, outputs).
+        expand: what the members see of rows X[...], (..., width).
+        width: of that.
         target: what y is.
         folds: who learns from which rows.
         rng: draws the batches.
@@ -104,6 +106,8 @@ class Problem(NamedTuple):
 
     X: np.ndarray
     y: np.ndarray
+    expand: Callable[[np.ndarray], np.ndarray]
+    width: int
     target: Target
     folds: Folds
     rng: np.random.Generator
@@ -125,7 +129,7 @@ def train(
     Raises:
         NonFiniteError: the loss is NaN or infinite.
     """
-    X, y, target, folds, _ = problem
+    y, target, folds = problem.y, problem.target, problem.folds
     assert s.epochs and s.lr and s.patience
     kind, _ = OPTIMIZERS[s.optimizer]
     step = Step(model, optimizer_for(kind, model, s), target, s.averaging)
@@ -143,7 +147,7 @@ def train(
         loss = np.mean([x for b in batches(problem, s.batch) for x in losses(run, *b)])
         if not np.isfinite(loss):
             raise NonFiniteError("the loss is not finite", history, epoch + 1, 1)
-        found = judged(judge, X, folds)
+        found = judged(judge, problem)
         measured = float(np.mean(target.penalty(target.link(found), y)))
         history.epochs.append({
             "epoch": epoch + 1, "loss": float(loss) / len(folds.train), "val_loss": measured,
@@ -189,24 +193,25 @@ def losses(run: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def batches(problem: Problem, B: int | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The batches of an epoch, of each member in an order of its own: (steps, k, B, ...)."""
-    X, y, _, folds, rng = problem
+    X, y, folds = problem.X, problem.y, problem.folds
     assert B
     k = len(folds.train)
     steps = max(min(map(len, folds.train)) // B, 1)
-    rows = np.stack([rng.permutation(part)[: steps * B] for part in folds.train])
+    rows = np.stack([problem.rng.permutation(part)[: steps * B] for part in folds.train])
     rows = rows.reshape(k, steps, B).swapaxes(0, 1)
-    at_once = max(1, BLOCK // (k * B * X[:1].nbytes))
+    at_once = max(1, BLOCK // (k * B * problem.width * X.itemsize))
     for start in range(0, steps, at_once):
         block = rows[start : start + at_once]
-        yield X[block], y[block]
+        yield problem.expand(X[block]), y[block]
 
 
-def judged(judge: Any, X: np.ndarray, folds: Folds) -> np.ndarray:
+def judged(judge: Any, problem: Problem) -> np.ndarray:
     """The outputs for each row of the member that left it out, (n, outputs)."""
+    X, folds = problem.X, problem.folds
     most = folds.left_out.shape[1]
     chunk = min(most, CHUNK)
     parts = []
     for start in range(0, most, chunk):
         rows = np.take(folds.left_out, range(start, start + chunk), axis=1, mode="clip")
-        parts.append(np.array(judge(X[rows]).array))
+        parts.append(np.array(judge(problem.expand(X[rows])).array))
     return folds.in_order(np.concatenate(parts, axis=1)[:, :most], len(X))

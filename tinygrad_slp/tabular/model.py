@@ -123,17 +123,14 @@ class TabularModel:
 
     def inputs(self, table: Mapping[str, Any]) -> np.ndarray:
         """Rows as the networks take them, (n, d): float64, so that no order of rows matters."""
-        with no_grad():
-            X = self.module["expand"](self.columns.transform(table))
-        return X.data if isinstance(X, Tensor) else np.asarray(X)
+        return values(self.module["expand"], self.columns.transform(table))
 
     def of_inputs(self, X: np.ndarray) -> np.ndarray:
-        with no_grad():
-            parts = [
-                part * self.target.link(self.module[name](X[np.newaxis]).data).mean(axis=0)
-                for name, part in (("networks", 1 - self.share), ("lines", self.share))
-                if part
-            ]
+        parts = [
+            part * self.target.link(values(self.module[name], X[np.newaxis])).mean(axis=0)
+            for name, part in (("networks", 1 - self.share), ("lines", self.share))
+            if part
+        ]
         return self.target.finished(self.target.sharpened(sum(parts), self.temperature))
 
     def score(self, X: Any, y: Any) -> float:
@@ -172,3 +169,11 @@ class TabularModel:
         share, temperature = facts.pop("share"), facts.pop("temperature")
         encoders = module.encoders
         return cls(encoders["columns"], encoders["target"], module, share, temperature, facts)
+
+
+def values(module: nn.Module, x: np.ndarray) -> np.ndarray:
+    """What a module computes of an array, as an array."""
+    with no_grad():
+        y = module(x)
+    found: np.ndarray = y.data if isinstance(y, Tensor) else y
+    return found
