@@ -17,6 +17,7 @@ from tinygrad_slp.data import (
 )
 from tinygrad_slp.data.targets import Classes
 from tinygrad_slp.tabular import PRESETS, TabularModel, fit_table
+from tinygrad_slp.tabular.explanation import dependence, importances
 from tinygrad_slp.tabular.members import Folds, scheduled
 from tinygrad_slp.tabular.settings import Settings, settings_for, sized
 
@@ -316,3 +317,24 @@ def test_ramps_made_for_each_batch_are_those_made_once(monkeypatch):
     once = fit_table(table, y, epochs=3, **QUICK).predict(table)
     monkeypatch.setattr("tinygrad_slp.tabular.learning.ROOM", 0)
     np.testing.assert_array_equal(fit_table(table, y, epochs=3, **QUICK).predict(table), once)
+
+
+def test_a_shuffled_column_costs_as_much_as_it_matters(curve):
+    table, _ = waves(600)
+    found = {name: mean for name, mean, _ in importances(curve, table)}
+    assert [*found][-1] == "c"  # noise
+    assert abs(found["c"]) < 0.1 * min(found["a"], found["b"])
+    assert curve.loss_left_out(table, np.arange(600)) == pytest.approx(
+        curve.facts["losses"]["model"], rel=1e-4
+    )
+
+
+def test_dependence_is_the_curve_that_a_column_draws(curve):
+    table, _ = waves(600)
+    at, means = dependence(curve, table, "a")
+    inner = np.abs(at) < 1.5
+    wave = np.sin(3 * np.array(at))
+    assert np.corrcoef(means[inner, 0], wave[inner])[0, 1] > 0.95
+    names, means = dependence(curve, table, "group")
+    assert sorted(names) == ["blue", "green", "red"]
+    assert names[means.argmax()] == "red"

@@ -15,8 +15,10 @@ from ..data.column import listed
 from ..plot import plot_history
 from ..table import as_html, counted
 from ..tabular import TabularModel
+from ..tabular.explanation import dependence, importances
 from ..train import History
-from .scores import scores, table
+from .pictures import calibration, dependence_of, predicted_against_true
+from .scores import by_class, scores, table
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 60em; margin: 2em auto;
@@ -28,6 +30,9 @@ th:first-child { text-align: left } th { font-weight: 600 }
 svg { max-width: 100%; height: auto } .note { color: #555 }
 """
 
+MOST_COLUMNS = 20
+"""Of those that matter, so many are shown."""
+STRONGEST = 3
 COLUMNS = ("column", "kind", "missing", "values")
 
 Judged = Sequence[tuple[str, np.ndarray, np.ndarray]]
@@ -53,6 +58,7 @@ def page(
     said: str,
     notes: Sequence[str],
     rows: Judged,
+    table_of: dict[str, Any],
 ) -> str:
     """The whole file."""
     _, y, p = rows[-1] if rows[-1][0].startswith("model") else rows[0]
@@ -64,8 +70,11 @@ def page(
             "How good it is, on rows left out",
             as_html(table([(name, scores(y, p)) for name, y, p in rows])),
         ),
-        *([section("Confusion matrix", matrix(trained, ("", y, p)))]
+        *([section("Class by class", f"<pre>{html.escape(by_class(y, p, trained.classes))}</pre>"),
+           section("Confusion matrix", matrix(trained, ("", y, p)))]
           if trained.classes is not None else []),
+        *predictions(trained, y, p),
+        *what_it_goes_by(trained, table_of),
         section("How it learned", curve(trained.history)),
         section("Worth knowing", bullets(notes)),
         section("Columns", as_html([COLUMNS, *describe(trained.columns)], (0, 1, 3))),
@@ -76,6 +85,42 @@ def page(
         f'<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8"><title>{title}</title>\n'
         f"<style>{STYLE}</style></head>\n<body>\n" + "\n".join(parts) + "\n</body>\n</html>\n"
     )
+
+
+def predictions(trained: TabularModel, y: np.ndarray, p: np.ndarray) -> list[str]:
+    """A picture of how predictions and truth agree."""
+    if find_spec("matplotlib") is None:
+        return []
+    if trained.classes is None:
+        return [section("Predicted and true", svg(predicted_against_true(y, p, trained.name)))]
+    return [section("How sure, and how right", svg(calibration(y, p)))]
+
+
+def what_it_goes_by(trained: TabularModel, columns: dict[str, Any]) -> list[str]:
+    """How much each column matters, and what the strongest do."""
+    found = importances(trained, columns)
+    most = max([mean for _, mean, _ in found] + [1e-12])
+    lines = [
+        [name, f"{mean:.4g} ± {deviation:.2g}", "█" * max(round(20 * mean / most), 0)]
+        for name, mean, deviation in found[:MOST_COLUMNS]
+    ]
+    loss = "how much the loss grows when it is shuffled"
+    parts = [section("What matters", as_html([("column", loss, ""), *lines], (0, 2)))]
+    strongest = [name for name, mean, _ in found[:STRONGEST] if mean > 0]
+    if strongest and find_spec("matplotlib") is not None:
+        pictures = [(name, *dependence(trained, columns, name)) for name in strongest]
+        parts.append(
+            section("What the strongest columns do", svg(dependence_of(trained, pictures)))
+        )
+    return parts
+
+
+def svg(figure: Any) -> str:
+    """A figure as inline SVG."""
+    file = io.StringIO()
+    figure.savefig(file, format="svg", metadata={"Date": None})
+    text = file.getvalue()
+    return text[text.index("<svg") :]
 
 
 def section(title: str, body: str) -> str:
@@ -115,10 +160,7 @@ def curve(history: History) -> str:
         return ended + (
             "<p class=\"note\">The picture needs matplotlib: pip install 'tinygrad-slp[plot]'.</p>"
         )
-    file = io.StringIO()
-    plot_history(history).savefig(file, format="svg", metadata={"Date": None})
-    text = file.getvalue()
-    return ended + text[text.index("<svg") :]
+    return ended + svg(plot_history(history))
 
 
 def settings(trained: TabularModel) -> list[list[str]]:

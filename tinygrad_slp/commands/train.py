@@ -131,9 +131,8 @@ def run(options: argparse.Namespace) -> None:
         with arguments.writing(options.plot):
             plot_history(model.history, path=options.plot)
     if options.report:
-        arguments.write(
-            options.report, report.page(model, options, data.said, notes, rows).encode()
-        )
+        page = report.page(model, options, data.said, notes, rows, data.of(data.train))
+        arguments.write(options.report, page.encode())
 
 
 # --- the table ---

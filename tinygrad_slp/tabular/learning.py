@@ -80,7 +80,7 @@ def learned(
     parts |= {"model": mixed, "baseline": np.broadcast_to(target.baseline(Y), mixed.shape)}
 
     found = TabularModel(encoder, target, nn.ModuleDict(modules), share, temperature, {})
-    found.history = history
+    found.history, found.y, found.left_out_by = history, Y, folds.member
     found.left_out = {part: target.finished(p) for part, p in parts.items()}
     found.facts = {
         "target": name,

@@ -34,6 +34,7 @@ class Folds:
     Every row is left out by one member. Classes are spread evenly.
 
     Attributes:
+        member: who leaves out each row, (n,).
         train: the rows of each member.
         left_out: (k, m); the shorter parts are filled up.
         counts: of each, as a mask (k, m).
@@ -46,6 +47,7 @@ class Folds:
         fold[order] = np.arange(n) % k
         parts = [np.flatnonzero(fold == j) for j in range(k)]
         most = max(map(len, parts))
+        self.member = fold
         self.train = [np.flatnonzero(fold != j) for j in range(k)]
         self.left_out = np.stack([np.resize(part, most) for part in parts])
         self.counts = np.arange(most) < np.array([[len(part)] for part in parts])

@@ -1,6 +1,6 @@
 """TabularModel: what was learned from a table: encoders, networks, and how far to trust them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ class TabularModel:
         left_out: predictions for each training row by members that never saw it, of the "model",
             its "networks" and "straight lines", and of a "baseline" that is the same for all rows;
             empty if loaded.
+        left_out_by: the member that left out each training row, (n,); empty if loaded.
+        y: the encoded target of the training rows; empty if loaded.
         history: of the training of the networks; None if loaded.
     """
 
@@ -54,6 +56,8 @@ class TabularModel:
         self.temperature = temperature
         self.facts = facts
         self.left_out: dict[str, np.ndarray] = {}
+        self.left_out_by = np.empty(0, int)
+        self.y: np.ndarray = np.empty((0, target.outputs))
         self.history: History | None = None
 
     @property
@@ -126,12 +130,27 @@ class TabularModel:
         return values(self.module["expand"], self.columns.transform(table))
 
     def of_inputs(self, X: np.ndarray) -> np.ndarray:
-        parts = [
-            part * self.target.link(values(self.module[name], X[np.newaxis])).mean(axis=0)
-            for name, part in (("networks", 1 - self.share), ("lines", self.share))
-            if part
-        ]
-        return self.target.finished(self.target.sharpened(sum(parts), self.temperature))
+        return self.target.finished(self.mixed(X, lambda p: p.mean(axis=0)))
+
+    def mixed(self, X: np.ndarray, pick: Callable[[np.ndarray], Any]) -> np.ndarray:
+        """The mixture of networks and lines for rows (n, d), on the scale of `Target.link`.
+
+        Args:
+            pick: makes one prediction (n, outputs) of those of the members (k, n, outputs).
+        """
+        found = np.zeros((len(X), self.target.outputs))
+        for name, share in (("networks", 1 - self.share), ("lines", self.share)):
+            if share:
+                outputs = values(self.module[name], X[np.newaxis])
+                found += share * pick(self.target.link(outputs))
+        return self.target.sharpened(found, self.temperature)
+
+    def loss_left_out(self, table: Table, rows: np.ndarray) -> float:
+        """The mean loss for training rows, (n,) of them, with these columns, each by the member
+        that left it out."""
+        member, each = self.left_out_by[rows], np.arange(len(rows))
+        found = self.mixed(self.inputs(table), lambda p: p[member, each])
+        return float(np.mean(self.target.penalty(found, self.y[rows])))
 
     def score(self, X: Any, y: Any) -> float:
         """The share of right labels, or R²."""
