@@ -155,7 +155,7 @@ BAD = {
     "open quote": (f'a,y\n"1,p\n{ROWS}\n', "cells, the header has 2"),
     "duplicate name": (f"y,y\n{ROWS}", "line 1: 2 columns named 'y'"),
     "unnamed column": (f",y\n{ROWS}", "line 1: a column without a name"),
-    "one class": ("a,y\n" + "1,p\n2,p\n" * 9, "column 'y' has only one class, 'p'"),
+    "one class": ("a,y\n" + "1,p\n2,p\n" * 9, "column 'y' is 'p' in every row"),
 }
 BAD_FOR_THE_PERCEPTRON = {
     "header only": ("a,y\n", "0 rows of data, too few"),

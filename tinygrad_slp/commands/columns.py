@@ -1,32 +1,17 @@
 """Which columns of a table are learned from, and what was noticed about them."""
 
-import re
+import shlex
 from collections.abc import Callable, Collection
 
 import numpy as np
 
+from ..data.texts import are_numbers, decimal_mark, format_of, kept, parsed
 from . import BadInput
 from .csv_source import is_number
 from .reading import Column, Frame, Texts
 
-MANY = 1000
-"""So many different texts in a column are no categories."""
-
 FAR = 1e6
 """So many deviations from the mean a number is no measurement."""
-
-MONTH = "(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[.]?"
-DAY = "([a-z]{3,9}[.,]? )?"  # of the week
-DATE = re.compile(
-    r"\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?([T ]\d{1,2}:\d\d.*)?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}( .*)?"
-    r"|\d{1,2}[-/]\d{4}|\d{1,2}:\d\d(:\d\d)?(\.\d+)?( ?[ap]m)?"
-    rf"|{DAY}\d{{1,2}}[-. ]{{1,2}}{MONTH}[-, ]{{1,2}}\d{{2,4}}( .*)?"
-    rf"|{DAY}{MONTH}[- ]\d{{1,2}}(st|nd|rd|th)?[-, ]{{1,2}}\d{{2,4}}( .*)?|{MONTH}[- ]\d{{4}}",
-    re.IGNORECASE,
-)
-COMMA = re.compile(r"[+-]?[\d.]*\d,\d+")
-THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
-UNIT = re.compile(r"(?=.*[$€£¥%])[+-]?[$€£¥]? ?[+-]?\d[\d.,]* ?[$€£¥%]?")
 
 
 def features(
@@ -53,12 +38,10 @@ def features(
         if isinstance(values, np.ndarray) and counts_rows(values):
             notes.append(
                 f"{name}: a different whole number in every row; if it only tells the rows apart, "
-                f"write --drop {name}"
+                f"write --drop {quoted(name)}"
             )
         if isinstance(values, np.ndarray) and (far := outlier(values)) is not None:
             raise too_far(frame, name, far)
-        if isinstance(values, Texts) and (values.counts == 1).mean() > 0.5:
-            notes.append(f"{name}: most of its {len(values.names)} texts occur only once")
         found[name] = values
     if not found:
         raise BadInput(
@@ -73,7 +56,9 @@ def useless(values: Column) -> str:
     if isinstance(values, Texts):
         if len(values.names) == 1:
             return f"the same text in every row, {str(values.names[0])!r}"
-        if len(values.names) == len(values):
+        if len(values.names) == len(values) and not (
+            are_numbers(values.names) or format_of(values.names)
+        ):
             return "a different text in every row, like a name"
         return ""
     known = values[~np.isnan(values)]
@@ -104,56 +89,34 @@ def too_far(frame: Frame, name: str, far: float) -> BadInput:
     line, cell = frame.source.first(name, lambda x: is_number(x) and float(x) == far)
     return BadInput(
         f"{frame.source}: line {line}, column {name!r}: {cell} is so far from the others that they "
-        f"look equal beside it; correct it, leave it empty, or write --drop {name}"
+        f"look equal beside it; correct it, leave it empty, or write --drop {quoted(name)}"
     )
 
 
 def check_texts(frame: Frame, name: str, values: Texts, categories: Collection[str]) -> None:
     """
     Raises:
-        BadInput: these are dates, numbers with a comma or a unit, numbers among which are texts, or
-            too many.
+        BadInput: these are numbers, among which are texts that do not stand for a missing value.
     """
-    if name in categories:
+    known = kept(values.names)
+    if name in categories or not len(known):
         return
-    share = Shares(values)
-    where = f"column {name!r}"
-    if share.of(DATE.fullmatch) > 0.5:
-        line, cell = frame.source.first(name, lambda text: bool(DATE.fullmatch(text)))
-        raise BadInput(
-            f"{frame.source}: line {line}, {where}: dates and times, such as {cell!r}, have no "
-            f"natural zero or unit; make numbers of them (days since...), or write --drop {name}"
-        )
-    if share.of(THOUSANDS.fullmatch) > 0.5:
-        line, cell = frame.source.first(name, lambda text: bool(THOUSANDS.fullmatch(text)))
-        other = "" if cell.count(",") > 1 or "." in cell else f", or {cell.replace(',', '.')}"
-        raise BadInput(
-            f"{frame.source}: line {line}, {where}: {cell!r} looks like a number with a comma; "
-            f"expected {cell.replace(',', '')}{other}"
-        )
-    if share.of(UNIT.fullmatch) > 0.5:
-        line, cell = frame.source.first(name, lambda text: bool(UNIT.fullmatch(text)))
-        raise BadInput(
-            f"{frame.source}: line {line}, {where}: {cell!r} is a number with a unit; expected "
-            f"{re.sub('[$€£¥% ,]', '', cell)}, and the unit in the column's name"
-        )
-    if share.of(COMMA.fullmatch) > 0.5:
-        line, cell = frame.source.first(name, lambda text: bool(COMMA.fullmatch(text)))
-        raise BadInput(
-            f"{frame.source}: line {line}, {where}: {cell!r} looks like a number with a comma; "
-            f"expected a point, as in {cell.replace('.', '').replace(',', '.')}"
-        )
-    if 0.5 <= share.of(is_number) < 1:
-        line, cell = frame.source.first(name, is_text)
-        raise BadInput(
-            f"{frame.source}: line {line}, {where}: {cell!r} is not a number, as most of the "
-            f"column is; correct it, leave it empty, or write --categories {name}"
-        )
-    if MANY < len(values.names) < len(values):
-        raise BadInput(
-            f"{frame.source}: {where} has {len(values.names):,} different texts, too many for "
-            f"categories (at most {MANY:,}); write --drop {name}"
-        )
+    read = parsed(known, decimal_mark(known))
+    if not 0.5 <= np.mean(~np.isnan(read)) < 1:
+        return
+    wrong = set(known[np.isnan(read)].tolist())
+    line, cell = frame.source.first(name, wrong.__contains__)
+    raise BadInput(
+        f"{frame.source}: line {line}, column {name!r}: {cell!r} is not a number, as most of the "
+        f"column is; correct it, leave it empty, or write --categories {quoted(name)}"
+    )
+
+
+def quoted(name: str) -> str:
+    """A column's name as an argument that can be pasted: in the quotes of CSV and of the shell."""
+    if "," in name:
+        name = '"' + name.replace('"', '""') + '"'
+    return shlex.quote(name)
 
 
 class Shares:

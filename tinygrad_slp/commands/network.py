@@ -62,7 +62,8 @@ def learn(
         BadInput: the training diverged.
     """
     try:
-        return learned(columns, y, kind, options.target, settings_of(options), True)
+        return learned(columns, y, kind, options.target, settings_of(options), True,
+                       options.categories)  # fmt: skip
     except NonFiniteError as error:
         reason = str(error).partition(". ")[0]
         raise BadInput(f"the training diverged: {reason}; try a smaller --lr") from None

@@ -6,9 +6,10 @@ import numpy as np
 
 from ..data import Labels, Standardizer, train_test_split
 from ..data.column import listed
+from ..data.texts import look_like_dates
 from ..table import counted
 from . import BadInput
-from .columns import DATE, Shares, is_text
+from .columns import Shares, is_text
 from .csv_source import Source, is_number
 from .reading import Column, Frame, Texts
 
@@ -88,7 +89,7 @@ def check_mixed(frame: Frame, name: str, task: str | None) -> None:
         BadInput: most of the target is numbers, but not all; or it is dates.
     """
     column = frame.columns[name]
-    if task is None and isinstance(column, Texts) and Shares(column).of(DATE.fullmatch) > 0.5:
+    if task is None and isinstance(column, Texts) and look_like_dates(column.names):
         raise BadInput(
             f"{frame.source}: the target {name!r} is dates or times, which no model here predicts; "
             "predict a number, such as a year or days since a day, or write --task classification"
@@ -126,9 +127,9 @@ def present(frame: Frame, name: str) -> tuple[np.ndarray, np.ndarray]:
 
 def decide(name: str, values: np.ndarray, task: str | None) -> tuple[str, str]:
     """The task, and the sentence that says why."""
-    count = len(np.unique(values))
+    count, rows = len(np.unique(values)), len(values)
     kind = "texts" if values.dtype.kind == "U" else "numbers"
-    classes = kind == "texts" or (values.dtype.kind == "i" and count <= FEW)
+    classes = kind == "texts" or (values.dtype.kind == "i" and count <= FEW and 2 * count < rows)
     decided = task or TASKS[not classes]
     why = f"{name!r} has {count:,} different {kind}"
     if task:
@@ -141,13 +142,13 @@ def check_classes(source: Source, name: str, labels: Labels, rows: int) -> None:
     k = len(labels.classes)
     if k == 1:
         raise BadInput(
-            f"{source}: column {name!r} has only one class, {labels.classes[0].item()!r}; "
-            "expected two or more"
+            f"{source}: column {name!r} is {labels.classes[0].item()!r} in every row, so there is "
+            "nothing to learn; expected two classes or more, or numbers that differ"
         )
     if k > MOST_CLASSES or 2 * k > rows:
         raise BadInput(
             f"{source}: column {name!r} has {k:,} classes in {rows:,} rows, too many to learn; "
-            "expected a few, each in many rows, or numbers"
+            "expected a few, each in many rows; for numbers write --task regression"
         )
 
 

@@ -1,6 +1,6 @@
 """From columns and a target to a TabularModel: encoders, networks, straight lines, a mixture."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -33,7 +33,13 @@ ROOM = 2**28
 
 
 def learned(
-    columns: Mapping[str, Any], y: np.ndarray, target: Target, name: str, s: Settings, show: bool
+    columns: Mapping[str, Any],
+    y: np.ndarray,
+    target: Target,
+    name: str,
+    s: Settings,
+    show: bool,
+    categories: Collection[str] = (),
 ) -> TabularModel:
     """The model of a target y (n, ...) that goes with the columns (n,).
 
@@ -41,13 +47,14 @@ def learned(
         target: its kind, not fitted yet.
         name: what it is called.
         show: print the progress.
+        categories: columns that are categories, whatever they look like.
 
     Raises:
         ValueError: no column to learn from.
         NonFiniteError: the training diverged.
     """
     rng = np.random.default_rng(s.seed)
-    encoder, notes = fitted(dict(columns))
+    encoder, notes = fitted(dict(columns), categories)
     Y = target.fit(y).transform(y).astype(np.float32)
     X = in_parts(encoder.transform, columns, len(y))
     expand = expansion(knots(encoder, X, s.bins if s.hidden else 0))

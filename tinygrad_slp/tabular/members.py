@@ -43,12 +43,12 @@ class Folds:
     def __init__(self, n: int, k: int, groups: np.ndarray, rng: np.random.Generator) -> None:
         order = rng.permutation(n)
         order = order[np.argsort(groups[order], kind="stable")]
-        fold = np.empty(n, int)
+        fold = np.empty(n, np.int32)
         fold[order] = np.arange(n) % k
         parts = [np.flatnonzero(fold == j) for j in range(k)]
         most = max(map(len, parts))
         self.member = fold
-        self.train = [np.flatnonzero(fold != j) for j in range(k)]
+        self.train = [np.flatnonzero(fold != j).astype(np.int32) for j in range(k)]
         self.left_out = np.stack([np.resize(part, most) for part in parts])
         self.counts = np.arange(most) < np.array([[len(part)] for part in parts])
 

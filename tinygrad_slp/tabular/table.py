@@ -1,14 +1,19 @@
 """The columns of a table as inputs of the network: which encoder each gets, and its knots."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 
-from ..data import Encoder, OneHot, RobustScaler, TableEncoder
+from ..data import Dates, Encoder, HashedText, NumberTexts, OneHot, RobustScaler, TableEncoder
 from ..data.column import column, missing
+from ..data.texts import are_numbers, format_of
 
 Table = dict[str, Any]
+MANY = 100
+"""More different texts than that are no categories."""
+WITH_RAMPS = (RobustScaler, NumberTexts, Dates)
+"""Encoders of numbers, which get ramps between their quantiles."""
 
 
 def as_table(X: Any) -> Table:
@@ -45,6 +50,9 @@ def plain(values: Any) -> np.ndarray:
     elif hasattr(values, "to_numpy") and hasattr(values, "isna") and values.isna().any():
         numeric = values.dtype.kind in "biuf"
         values = values.to_numpy(float, na_value=np.nan) if numeric else values.astype(object)
+    if str(getattr(values, "dtype", "")).startswith(("datetime64", "<M8")):
+        values = np.datetime_as_string(np.asarray(values, "datetime64[s]"))
+        values = np.where(values == "NaT", "", values)
     x = column(values)
     return x if x.dtype.kind == "U" else x.astype(float)
 
@@ -61,30 +69,45 @@ def useless(values: Any) -> str:
     different = np.unique(values[~absent])
     if len(different) == 1 and not absent.any():
         return f"{different[0]} in every row"
-    if values.dtype.kind == "U" and len(different) == len(values):
-        return "a different text in every row, like a name"
-    return ""
+    if values.dtype.kind != "U" or len(different) < len(values):
+        return ""
+    if are_numbers(values) or format_of(values):
+        return ""
+    return "a different text in every row, like a name"
 
 
-def fitted(table: Table) -> tuple[TableEncoder, list[str]]:
+def encoder_for(values: np.ndarray, category: bool = False) -> Encoder:
+    """Numbers, numbers written as texts, dates, categories, or many different texts."""
+    if values.dtype.kind != "U":
+        return RobustScaler()
+    if category:
+        return OneHot(handle_unknown="ignore")
+    if are_numbers(values):
+        return NumberTexts()
+    if format_of(values):
+        return Dates()
+    return HashedText() if len(np.unique(values)) > MANY else OneHot(handle_unknown="ignore")
+
+
+def fitted(table: Table, categories: Collection[str] = ()) -> tuple[TableEncoder, list[str]]:
     """The encoders of a table, those of numbers first; and a line for each column left out.
+
+    Args:
+        categories: columns of texts that are categories, whatever they look like.
 
     Raises:
         ValueError: no column is left.
     """
-    notes, numbers, others = [], {}, {}
+    notes, encoders = [], {}
     for name, values in table.items():
         if reason := useless(values):
             notes.append(f"{name}: {reason}, so it is left out")
-        elif values.dtype.kind == "f":
-            numbers[name] = values
         else:
-            others[name] = values
-    if not numbers and not others:
+            encoders[name] = encoder_for(values, name in categories)
+    if not encoders:
         raise ValueError("there is no column to learn from" + "".join(f"; {x}" for x in notes))
-    encoders: dict[str, Encoder] = {name: RobustScaler() for name in numbers}
-    encoders |= {name: OneHot(handle_unknown="ignore") for name in others}
-    encoder = TableEncoder(encoders).fit({**numbers, **others})
+    encoders = dict(sorted(encoders.items(), key=lambda item: not isinstance(item[1], WITH_RAMPS)))
+    encoder = TableEncoder(encoders).fit({name: table[name] for name in encoders})
     return encoder, [*notes, *encoder.notes()]
 
 
@@ -94,7 +117,7 @@ def knots(encoder: TableEncoder, X: np.ndarray, bins: int) -> list[np.ndarray]:
     first = sum(
         len(part.features(name))
         for name, part in encoder.columns.items()
-        if not isinstance(part, OneHot)
+        if isinstance(part, WITH_RAMPS)
     )
     at = np.linspace(0, 1, min(bins, max(2, len(X) // 20)) + 1)
     found = [np.unique(np.quantile(X[:, k], at).astype(np.float32)) for k in range(first)]
