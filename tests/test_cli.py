@@ -154,7 +154,7 @@ BAD = {
     "all too long": ("a,y\n" + "1,p,2\n" * 9, "line 2: 3 cells, the header has 2"),
     "open quote": (f'a,y\n"1,p\n{ROWS}\n', "cells, the header has 2"),
     "duplicate name": (f"y,y\n{ROWS}", "line 1: 2 columns named 'y'"),
-    "unnamed column": (f",y\n{ROWS}", "line 1: a column without a name"),
+    "unnamed column": ("a,,y\n1,2,p\n2,3,q\n", "line 1: a column without a name"),
     "one class": ("a,y\n" + "1,p\n2,p\n" * 9, "column 'y' is 'p' in every row"),
 }
 BAD_FOR_THE_PERCEPTRON = {
@@ -229,8 +229,11 @@ def test_bad_options_get_one_clear_line(arguments, message, command, capsys):
 @pytest.mark.parametrize("command", [[], TRAIN])
 def test_files_that_are_no_tables(command, capsys):
     table("größe,y\n1,0\n", "latin.csv", "latin-1")
+    wrong = [*command, "latin.csv", "--target", "y", "--encoding"]
+    assert "not utf-8-sig text" in refused(capsys, *wrong, "utf-8")
+    assert "no such encoding" in refused(capsys, *wrong, "utf-99")
     for file, message in (
-        ("none.csv", "No such file"), (".", "directory"), ("latin.csv", "line 1: not UTF-8"),
+        ("none.csv", "No such file"), (".", "directory"),
     ):  # fmt: skip
         assert f"{file}: " in (said := refused(capsys, *command, file, "--target", "y"))
         assert message in said

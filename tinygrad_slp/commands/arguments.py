@@ -36,6 +36,13 @@ def add_separator(p: Parser) -> None:
     p.add_argument(
         "--separator", default=",", metavar="MARK", help="between the cells: ';' or tab; default ,"
     )
+    add_encoding(p)
+
+
+def add_encoding(p: Parser) -> None:
+    p.add_argument(
+        "--encoding", metavar="NAME", help="of the table; default: UTF-8, UTF-16 or Windows-1252"
+    )
 
 
 def add_unknown(p: Parser) -> None:
@@ -87,7 +94,7 @@ def source(options: argparse.Namespace) -> Source:
     mark = {"tab": "\t", "\\t": "\t"}.get(options.separator, options.separator)
     if len(mark) != 1 or mark in '"\r\n':
         raise BadInput(f"--separator should be one character, or tab; got {options.separator!r}")
-    return Source(options.file, mark)
+    return Source(options.file, mark, options.encoding)
 
 
 def need(package: str, what: str, extra: str) -> None:

@@ -7,11 +7,15 @@ import numpy as np
 
 from ..data.texts import are_numbers, decimal_mark, format_of, kept, parsed
 from . import BadInput
-from .csv_source import is_number
+from .csv_source import UNNAMED, is_number
 from .reading import Column, Frame, Texts
 
 FAR = 1e6
 """So many deviations from the mean a number is no measurement."""
+
+
+ROW_NAMES = (UNNAMED, "id", "row", "rownames", "row_id", "rowid", "unnamed: 0", "nr", "no")
+"""Columns that name rows, if all their values differ."""
 
 
 def features(
@@ -36,6 +40,12 @@ def features(
             notes.append(f"{name}: {reason}, so it is left out")
             continue
         if isinstance(values, np.ndarray) and counts_rows(values):
+            if name.lower() in ROW_NAMES:
+                notes.append(
+                    f"{name}: a different whole number in every row, so it only tells the rows "
+                    "apart and is left out; to keep it, give it another name"
+                )
+                continue
             notes.append(
                 f"{name}: a different whole number in every row; if it only tells the rows apart, "
                 f"write --drop {quoted(name)}"

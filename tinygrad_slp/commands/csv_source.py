@@ -1,5 +1,6 @@
 """A CSV file, and the line in it where something is wrong, which Python's csv module counts."""
 
+import codecs
 import csv
 import os
 from collections.abc import Callable, Iterator
@@ -17,15 +18,23 @@ SEPARATORS = ";\t|"
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null")
 """Cells that mean a missing value; "none" does not, as it is a class in many tables."""
 
+UNNAMED = "index"
+"""What a first column without a name is called, as pandas and R write them."""
+
 UTF16 = (b"\xff\xfe", b"\xfe\xff")  # how such a file begins
 
 
 class Source:
-    """A CSV file of the user's, and what separates its cells; as a string, its name."""
+    """A CSV file of the user's, and what separates its cells; as a string, its name.
 
-    def __init__(self, path: str, separator: str = ",") -> None:
+    Args:
+        encoding: None: UTF-16 if it begins so, UTF-8 if it is that, else Windows-1252.
+    """
+
+    def __init__(self, path: str, separator: str = ",", encoding: str | None = None) -> None:
         self.path = path
         self.separator = separator
+        self.given = encoding
 
     def __str__(self) -> str:
         return self.path
@@ -62,6 +71,34 @@ class Source:
             copyfileobj(pipe, file)
         return copy
 
+    @cached_property
+    def encoding(self) -> str:
+        """
+        Raises:
+            BadInput: it is no text, or Python knows no such encoding.
+        """
+        if self.given is not None:
+            return known_encoding(self.given)
+        with opened(self.path), open(self.file, "rb") as file:
+            start = file.read(2)
+            file.seek(0)
+            if start in UTF16:
+                return "utf-16"
+            lines = all(is_utf8(line) for line in file)
+            file.seek(0)
+            if lines:
+                return "utf-8-sig"
+            if start == b"PK" or b"\0" in file.read(1024):
+                raise self.not_text(start)
+        return "cp1252"
+
+    def notes(self) -> list[str]:
+        """What was done to read it, line by line."""
+        if self.given is not None or self.encoding == "utf-8-sig":
+            return []
+        shown = {"utf-16": "UTF-16", "cp1252": "Windows-1252, as it is not UTF-8"}[self.encoding]
+        return [f"read as {shown}; for another encoding write --encoding NAME"]
+
     def header(self) -> list[str]:
         """The names of the columns.
 
@@ -78,6 +115,7 @@ class Source:
                 f"{self}: line 1: one column only, {header[0][:60]!r}; if {shown!r} separates the "
                 f"columns, write --separator '{shown}'"
             )
+        header = [UNNAMED if not name and not k else name for k, name in enumerate(header)]
         check_header(self.path, header)
         return header
 
@@ -87,7 +125,7 @@ class Source:
             blocks = iter(lambda: file.read(2**20), b"")
             ends = []
             for block in blocks:
-                if b"\0" in block:
+                if b"\0" in block and self.encoding != "utf-16":
                     raise BadInput(f"{self}: contains null bytes; expected a text file")
                 ends.append(max(block.count(b"\n"), block.count(b"\r")))
         return sum(ends) + 1
@@ -97,7 +135,7 @@ class Source:
         try:
             with (
                 opened(self.path),
-                open(self.file, encoding="utf-8-sig", newline="") as file,
+                open(self.file, encoding=self.encoding, newline="") as file,
             ):
                 reader = csv.reader(file, delimiter=self.separator, skipinitialspace=True)
                 for row in reader:
@@ -105,7 +143,7 @@ class Source:
                     if cells not in ([], [""]):
                         yield reader.line_num, cells
         except UnicodeDecodeError:
-            raise self.not_utf8() from None
+            raise self.not_decoded() from None
         except csv.Error as error:
             raise BadInput(f"{self}: not a CSV file: {error}") from None
 
@@ -126,29 +164,37 @@ class Source:
     def first(self, column: str, wrong: Callable[[str], bool]) -> tuple[int, str]:
         """The line and the text of the first cell of a column that is wrong."""
         rows = self.rows()
-        _, header = next(rows)
-        at = header.index(column)
+        next(rows)
+        at = self.header().index(column)
         cells = ((line, tidy(row[at])) for line, row in rows)
         return next(((line, cell) for line, cell in cells if wrong(cell)), (0, ""))
 
-    def not_utf8(self) -> BadInput:
-        """The error that says where the file is not UTF-8."""
-        with open(self.file, "rb") as file:
-            start = file.read(2)
-            file.seek(0)
-            if start == b"PK":
-                return BadInput(
-                    f"{self}: a spreadsheet or an archive, not a CSV file; export it as CSV"
-                )
-            if b"\0" in file.read(1024) and start not in UTF16:
-                return BadInput(f"{self}: not a text file; expected a CSV file")
-            file.seek(0)
-            line = next((k for k, text in enumerate(file, 1) if not is_utf8(text)), 0)
-        encoding = "UTF-16" if start in UTF16 else "LATIN1"
+    def not_decoded(self) -> BadInput:
         return BadInput(
-            f"{self}: line {line}: not UTF-8 text; save it as UTF-8, or try "
-            f"iconv -f {encoding} -t UTF-8 {self} > utf8.csv"
+            f"{self}: not {self.encoding} text; write --encoding with the name of another, such as "
+            "utf-8, latin-1 or cp1252"
         )
+
+    def not_text(self, start: bytes) -> BadInput:
+        if start == b"PK":
+            return BadInput(
+                f"{self}: a spreadsheet or an archive, not a CSV file; export it as CSV"
+            )
+        return BadInput(f"{self}: not a text file; expected a CSV file")
+
+
+def known_encoding(name: str) -> str:
+    """
+    Raises:
+        BadInput: there is none of that name.
+    """
+    try:
+        found = codecs.lookup(name).name
+    except LookupError:
+        raise BadInput(
+            f"--encoding {name}: no such encoding; expected utf-8, latin-1, cp1252 or utf-16"
+        ) from None
+    return "utf-8-sig" if found == "utf-8" else found
 
 
 def check_header(path: str, header: list[str]) -> None:

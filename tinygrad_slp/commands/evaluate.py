@@ -38,7 +38,7 @@ def main(argv: Sequence[str]) -> None:
     else:
         y = values.astype(float)
     print(f"{source}: {counted(len(rows), 'row')}, {trained.facts['task']} of {trained.name!r}")
-    for note in imputed(trained.columns, known):
+    for note in [*source.notes(), *imputed(trained.columns, known)]:
         print(f"  {note}")
     if len(rows) < len(frame):
         missing = counted(len(frame) - len(rows), "row")

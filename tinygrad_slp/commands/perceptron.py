@@ -15,6 +15,7 @@ from ..table import as_text, counted
 from ..train.progress import reporting
 from . import BadInput, arguments
 from .arguments import Parser
+from .csv_source import UNNAMED
 from .encoding import check_range, fitted
 from .table import read_numbers, read_target
 from .target import Target, split
@@ -97,12 +98,16 @@ def on_table(options: argparse.Namespace) -> None:
     frame = read_numbers(source, options.target)
     target = read_target(frame, options.target)
     train_rows, test_rows = split(target, options)
-    columns = {name: x for name, x in frame.columns.items() if name != options.target}
+    columns = {
+        name: x for name, x in frame.columns.items() if name not in (options.target, UNNAMED)
+    }
     encoder = fitted(columns, train_rows, target.rows)
     check_range(source, encoder, columns)
     X, y = encoder.transform(columns), target.y.astype(float)
     model = nn.Perceptron(X.shape[1], rng=options.seed)
     title(f"{source}: {len(X)} rows, {counted(X.shape[1], 'feature')}, target {options.target!r}")
+    for note in source.notes():
+        print(f"  {note}")
     print(f"  {target.said}")
     print(f"  {len(train_rows)} rows to train on, {len(test_rows)} held out; features standardised")
 

@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> None:
         arguments.write(options.out, text.encode())
     else:
         sys.stdout.write(text)
-    for note in imputed(trained.columns, found):
+    for note in [*source.notes(), *imputed(trained.columns, found)]:
         print(f"{source}: {note}", file=sys.stderr)
 
 

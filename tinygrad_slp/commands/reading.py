@@ -111,7 +111,7 @@ def parts(source: Source, names: Sequence[str], texts: Collection[str]) -> Itera
             dtype={name: str for name in texts if name in names},
             chunksize=PART,
             low_memory=False,  # else a column may change its kind within a part
-            encoding="utf-8-sig",
+            encoding=source.encoding,
             keep_default_na=False,
             na_values=list(MISSING),
             skipinitialspace=True,
@@ -133,7 +133,7 @@ def errors_in_one_line(source: Source) -> Iterator[None]:
             warnings.simplefilter("error")
             yield
     except UnicodeDecodeError:
-        raise source.not_utf8() from None
+        raise source.not_decoded() from None
     except OSError as error:
         raise BadInput(f"{source}: {error.strerror or error}") from None
     except (ValueError, Warning) as error:  # pandas' errors are among these

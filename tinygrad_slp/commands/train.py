@@ -179,7 +179,7 @@ def prepared(options: argparse.Namespace) -> Data:
     kind = kind_of(options, target.task)
     features, found = columns.features(frame, options.target, options.categories)
     train, test = split(target, options)
-    notes = [*left_out(frame, target, options), *found]
+    notes = [*source.notes(), *left_out(frame, target, options), *found]
     print(
         f"{source}: {counted(len(frame), 'row')}, {counted(len(features), 'column')} to learn from"
     )
