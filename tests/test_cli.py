@@ -338,6 +338,26 @@ def test_version_and_help(capsys):
         assert len(said.splitlines()) < 72
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "cp437", "utf-8"])
+@pytest.mark.parametrize(
+    "command", [["--epochs", "2", "--backend", "numpy"], ["train", "t.csv", "--target", "good",
+                "--epochs", "2", "--backend", "numpy"], ["check", "--help"]],
+)  # fmt: skip
+def test_an_output_that_lacks_arrows_and_subscripts_has_plain_signs(encoding, command):
+    table(separable())
+    done = subprocess.run(
+        [sys.executable, "-m", "tinygrad_slp", *command], capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr.decode()
+    said = done.stdout.decode(encoding)
+    assert "Traceback" not in said and "?" not in said.replace("?\n", "")
+    if command[0] == "train":
+        assert ("→" if encoding == "utf-8" else "->") in said
+    if command[0] == "--epochs" and encoding == "ascii":
+        assert "x1" in said and "dL/dw1" in said
+
+
 def test_plot_writes_a_png_and_says_so(capsys):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra plot)")
     assert main(["--epochs", "20", "--plot", "p.png"]) == 0

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from typing import Any, TextIO, cast
+from unicodedata import normalize
 
 from .commands import COMMANDS, BadInput, run
 
@@ -31,7 +32,7 @@ class Output:
 
     def write(self, text: str) -> int:
         with self.going_on():
-            self.file.write(text)
+            self.file.write(fitting(text, getattr(self.file, "encoding", None) or "utf-8"))
         return len(text)
 
     def flush(self) -> None:
@@ -53,6 +54,33 @@ class Output:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.file, name)
+
+
+PLAIN = str.maketrans({
+    "→": "->", "−": "-", "±": "+/-", "…": "...", "∂": "d", "∇": "grad ", "Σ": "sum ", "σ": "sigma",
+    "β": "beta", "λ": "lambda", "η": "eta", "≤": "<=", "≥": ">=", "≠": "!=", "·": "*", "█": "#",
+    "′": "'", "√": "sqrt", "ŷ": "y^", "—": "-", "“": '"', "”": '"', "’": "'",
+})  # fmt: skip
+"""What signs are written as where the output's encoding lacks them."""
+
+
+def fitting(text: str, encoding: str) -> str:
+    """A text in signs that the encoding has: ASCII for what it lacks, such as x1 for x₁."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        pieces = (
+            c if encodes(c, encoding) else normalize("NFKD", c.translate(PLAIN)) for c in text
+        )
+        return "".join(pieces).encode(encoding, "replace").decode(encoding)
+    return text
+
+
+def encodes(sign: str, encoding: str) -> bool:
+    try:
+        return bool(sign.encode(encoding))
+    except UnicodeEncodeError:
+        return False
 
 
 def chosen(argv: Sequence[str]) -> int:
