@@ -273,6 +273,31 @@ def test_an_index_that_pandas_or_r_wrote_is_left_out(capsys):
         assert "so it only tells the rows apart and is left out" in said
 
 
+@pytest.mark.parametrize(
+    "above", ["A title\n", "# made by hand\n# in 2024\n", "Title, of sorts\n\n"]
+)
+def test_a_title_or_comments_above_the_header_are_left_out(above, capsys):
+    table = write(above + simple())
+    if above.startswith("Title,"):
+        assert "3 cells, the header has 2" in refused(
+            capsys, "train", table, "--target", "y", *FAST
+        )
+        return
+    assert main(["train", table, "--target", "y", *FAST]) == 0
+    said = capsys.readouterr().out
+    assert "above the header: left out" in said and "2 columns to learn from" in said
+
+
+def test_a_target_of_numbers_as_people_write_them(capsys):
+    rows = "\n".join(f'{k},"${1000 + 17 * k:,}"' for k in range(40))
+    table = write("x,price\n" + rows)
+    arguments = ["--target", "price", "--quick", "--out", "m.safetensors"]
+    assert main(["train", table, *arguments]) == 0
+    assert "regression, as 'price' has 40 different numbers" in capsys.readouterr().out
+    assert main(["evaluate", "m.safetensors", table]) == 0
+    assert scores_of(capsys.readouterr().out, "t.csv")[3] > 0.9
+
+
 def test_ten_numbers_are_no_classes(capsys):
     table = write("x,y\n" + "\n".join(f"{k * k},{3 * k}" for k in range(10)))
     assert main(["train", table, "--target", "y", *FAST]) == 0

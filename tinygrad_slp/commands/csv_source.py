@@ -6,12 +6,14 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import islice
 from shutil import copyfileobj
 from stat import S_ISFIFO, S_ISREG
 from tempfile import mkstemp
 from typing import IO
 from weakref import finalize
 
+from ..table import counted
 from . import BadInput
 
 SEPARATORS = ";\t|"
@@ -92,8 +94,26 @@ class Source:
                 raise self.not_text(start)
         return "cp1252"
 
+    @cached_property
+    def above(self) -> int:
+        """How many lines above the header hold a title or comments: one cell, where a header of
+        more cells comes within ten rows."""
+        start: list[tuple[int, list[str]]] = [*islice(self.all_rows(), 10)]
+        for (before, _), (_, cells) in zip([(0, []), *start], start, strict=False):
+            marked = any(mark in cells[0] for mark in f",{SEPARATORS}")
+            filled = [cell for cell in cells if cell]
+            if len(filled) > 1 and not cells[0].startswith("#"):
+                return before
+            if marked:
+                break
+        return 0
+
     def notes(self) -> list[str]:
         """What was done to read it, line by line."""
+        lines = f"the first {counted(self.above, 'line')} above the header"
+        return [*self.of_encoding(), *([f"{lines}: left out"] if self.above else [])]
+
+    def of_encoding(self) -> list[str]:
         if self.given is not None or self.encoding == "utf-8-sig":
             return []
         shown = {"utf-16": "UTF-16", "cp1252": "Windows-1252, as it is not UTF-8"}[self.encoding]
@@ -131,6 +151,10 @@ class Source:
         return sum(ends) + 1
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """Each row from the header on, with the number of its (last) line."""
+        return ((line, cells) for line, cells in self.all_rows() if line > self.above)
+
+    def all_rows(self) -> Iterator[tuple[int, list[str]]]:
         """Each row with the number of its (last) line; lines without anything are left out."""
         try:
             with (

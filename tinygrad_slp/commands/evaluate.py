@@ -8,7 +8,7 @@ from . import BadInput, arguments, model_file
 from .arguments import Parser
 from .later_table import imputed, table_of
 from .scores import by_class, confusion, judged, scores, table
-from .target import check_there, known_labels, present
+from .target import check_there, known_labels, numbers_of, present
 
 
 def parser() -> Parser:
@@ -30,6 +30,8 @@ def main(argv: Sequence[str]) -> None:
     trained = model_file.load(options.model)
     frame, known = table_of(source, trained, options)
     check_there(frame, trained.name)
+    if trained.classes is None:
+        frame.columns[trained.name] = numbers_of(frame.columns[trained.name], "regression")
     values, rows = present(frame, trained.name)
     if isinstance(trained.target, Classes):
         y = known_labels(frame, trained.name, trained.target.labels, values)

@@ -106,6 +106,7 @@ def parts(source: Source, names: Sequence[str], texts: Collection[str]) -> Itera
             source.file,
             sep=source.separator,
             header=0,
+            skiprows=source.above,
             names=names,
             index_col=False,
             dtype={name: str for name in texts if name in names},

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..data import Labels, Standardizer, train_test_split
 from ..data.column import listed
-from ..data.texts import look_like_dates
+from ..data.texts import decimal_mark, kept, look_like_dates, parsed
 from ..table import counted
 from . import BadInput
 from .columns import Shares, is_text
@@ -51,8 +51,10 @@ def read_target(frame: Frame, name: str, task: str | None) -> Target:
         BadInput: no such column, no value, one class only, texts for numbers...
     """
     check_there(frame, name)
-    values, rows = present(frame, name)
     check_mixed(frame, name, task)
+    if task != "classification":
+        frame.columns[name] = numbers_of(frame.columns[name], task)
+    values, rows = present(frame, name)
     decided, said = decide(name, values, task)
     if decided == "classification":
         labels = Labels().fit(values)
@@ -74,6 +76,16 @@ def read_target(frame: Frame, name: str, task: str | None) -> Target:
         )
     numbers = values.astype(float)
     return Target(decided, Standardizer(), numbers, rows, f"{said}: {spread(numbers)}")
+
+
+def numbers_of(column: Column, task: str | None) -> Column:
+    """Texts such as $7,440 as numbers, if more differ than classes would, or it is asked for."""
+    if not isinstance(column, Texts) or (task is None and len(column.names) <= FEW):
+        return column
+    known = kept(column.names)
+    read = parsed(column.names, decimal_mark(column.names))
+    whole = len(known) and np.count_nonzero(~np.isnan(read)) == len(known)
+    return read[column.codes] if whole else column
 
 
 def check_there(frame: Frame, name: str) -> None:
