@@ -175,8 +175,10 @@ def prepared(name: str, X: pd.DataFrame, categories: dict[str, Any]) -> pd.DataF
     X = X.copy()
     for c in texts(X):
         X[c] = X[c].fillna("missing").astype(str)
-        if name != "CatBoost" and name not in ("linear", "MLP"):
+        if name not in ("CatBoost", "linear", "MLP"):
             X[c] = X[c].astype(categories[c])
+    if name == "RealMLP":  # which takes no gaps in numbers
+        X = X.fillna({c: X[c].median() for c in X if c not in texts(X)})
     return X
 
 
