@@ -126,6 +126,7 @@ def test_the_lines_in_the_tour_run_and_draw(tmp_path):
 LEAVES = {
     "jit.md": "assert losses.shape == (4,); assert np.max(losses.data) < loss.item()",
     "checker.md": "assert report.ok; test_my_dw()",
+    "tables.md": 'assert model.facts["losses"]["model"] < 0.2',
 }
 
 

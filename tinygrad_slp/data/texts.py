@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ..checks import whole
 from .column import column
 from .encoder import Encoder
 from .robust import RobustScaler
@@ -172,7 +173,7 @@ class HashedText(Encoder):
     """
 
     def __init__(self, size: int = 32) -> None:
-        self.size = size
+        self.size = whole("size", size, 1)
 
     def fit(self, x: Any) -> Self:
         column(x)
