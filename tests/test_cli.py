@@ -344,6 +344,8 @@ def test_version_and_help(capsys):
                 "--epochs", "2", "--backend", "numpy"], ["check", "--help"]],
 )  # fmt: skip
 def test_an_output_that_lacks_arrows_and_subscripts_has_plain_signs(encoding, command):
+    if command[0] == "train":
+        pytest.importorskip("pandas", reason="pandas is not installed (extra cli)")
     table(separable())
     said, expected = (
         subprocess.run(
