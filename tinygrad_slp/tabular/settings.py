@@ -83,6 +83,7 @@ PRESETS = {
     "default": Settings(),
     "thorough": Settings(members=16, hidden=(256, 256), effort=20.0),
 }
+"""The settings "quick", "default" and "thorough", by name."""
 
 
 def settings_for(preset: str = "default", **changes: Any) -> Settings:
