@@ -712,3 +712,38 @@ def test_state_is_what_a_rule_takes_between_the_gradient_and_lr():
         type("Two", (optim.Optimizer,), {"rule": lambda w, g, m, lr: w, "state_names": ("m", "v")})
     with pytest.raises(TypeError, match=r"Rateless: .* lr"):
         type("Rateless", (optim.Optimizer,), {"rule": lambda w, g: w})
+
+
+def test_a_rule_that_counts_takes_t_directly_after_lr():
+    """Anywhere else it would be a constant, or the number of the step be taken for a setting."""
+
+    class Fading(optim.Optimizer):
+        def rule(w, g, /, lr=0.1, t=1, *, delta=1.0):
+            return (w - lr / (1 + delta * (t - 1)) * g,)
+
+    w = parameter(8.0)
+    optimizer, path = Fading([w], lr=0.25), []
+    for _ in range(3):
+        quadratic_step(w, optimizer)
+        path.append(w.item())
+    assert path == [4.0, 3.0, 2.5] and optimizer.state_dict()["state"][0]["step"] == 3
+    assert list(Fading.settings) == ["lr", "delta", "maximize"]
+
+    class Further(Fading):
+        """Counts no more, as its own rule does not."""
+
+        def rule(w, g, lr=0.1):
+            return (w - lr * g,)
+
+    assert not Further.counts
+    for rule in (
+        lambda w, g, m=0, lr=0.1, beta=0.9, t=1: (w, m),
+        lambda w, g, t=1, lr=0.1: (w, t),
+        lambda w, g, lr=0.1, beta=0.9, *, t=1: (w,),
+    ):
+        for counts in ({}, {"counts": {"step": 0}}):
+            with pytest.raises(TypeError, match=r"Misplaced: .*'lr'.*\bt\b.*directly after lr"):
+                type("Misplaced", (optim.Optimizer,), {"rule": rule, **counts})
+    counts = {"counts": {"step": 0}, "rule": lambda w, g, lr=0.1, beta=0.9: (w,)}
+    with pytest.raises(TypeError, match=r"Countless: .*'beta'.*\bt\b"):
+        type("Countless", (optim.Optimizer,), counts)

@@ -1,6 +1,6 @@
 """Adagrad: the gradient divided by the size of all gradients so far."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -38,4 +38,3 @@ class Adagrad(Optimizer):
 
     rule = staticmethod(adagrad)
     state_names = ("sum",)
-    counts: ClassVar[dict[str, float]] = {"step": 0}

@@ -53,7 +53,6 @@ class Adam(Optimizer):
 
     rule = staticmethod(adam)
     state_names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
-    counts: ClassVar[dict[str, float]] = {"step": 0}
 
 
 class AdamW(Adam, weight_decay=1e-2):

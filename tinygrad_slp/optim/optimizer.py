@@ -26,10 +26,11 @@ class Optimizer:
 
     A subclass names a function of plain arrays,
 
-        rule(w, g, *state, lr, *counts, **settings) -> (w, *state)
+        rule(w, g, *state, lr, t, **settings) -> (w, *state)
 
     that returns new arrays and writes into none. All else is read off its signature. What comes
-    before lr is state, which begins as zeros if its default is 0, else as None. What comes after
+    before lr is state, which begins as zeros if its default is 0, else as None. t, directly after
+    lr, is the number of the step, 1, 2, ...; a rule that does not count leaves it out. All others
     are settings and their defaults; `class AdamW(Adam, weight_decay=0.01)` gives them others.
 
     Args:
@@ -56,7 +57,8 @@ class Optimizer:
     counts: ClassVar[dict[str, float]] = {}
     """What is counted for all parameters of a cohort alike, and where the counting begins.
 
-    A parameter that has no gradient in a step does not take it: it then counts for itself.
+    By default the steps, if the rule takes t. A parameter that has no gradient in a step does not
+    take it: it then counts for itself.
     """
     settings: ClassVar[dict[str, Any]] = {}
     """All settings of the class by name, with their defaults."""
@@ -78,7 +80,8 @@ class Optimizer:
         parameters = list(signature(cls.rule).parameters.values())
         parents = cls.settings
         inherits = any(x.kind is Parameter.VAR_KEYWORD for x in parameters)
-        named = [x for x in parameters if x.kind is Parameter.POSITIONAL_OR_KEYWORD][2:]
+        any_other = Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD
+        named = [x for x in parameters if x.kind not in any_other][2:]
         names = [x.name for x in named]
         if "lr" not in names:
             if not inherits:
@@ -90,6 +93,13 @@ class Optimizer:
             raise TypeError(
                 f"{cls.__name__}: between g and lr the rule takes the state {names[:k]}, and "
                 f"state_names are {list(cls.state_names)}"
+            )
+        counts = {"step": 0} if "t" in names else {}
+        cls.counts = vars(cls).get("counts", counts)
+        if (names.index("t") if "t" in names else k) != k + bool(cls.counts):
+            raise TypeError(
+                f"{cls.__name__}: the rule takes {names}; t, the number of the step, comes "
+                "directly after lr, as in def rule(w, g, m=0, lr=0.01, t=1, beta=0.9)"
             )
         cls.starts = tuple(None if x.default is Parameter.empty else x.default for x in named[:k])
         cls.settings = dict(parents) if inherits else {}
