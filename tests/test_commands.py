@@ -17,9 +17,8 @@ pytest.importorskip("pandas", reason="pandas is not installed (extra cli)")
 pytest.importorskip("safetensors", reason="safetensors is not installed (extra io)")
 
 from tinygrad_slp.cli import main
-from tinygrad_slp.commands import report
 from tinygrad_slp.data import Encoder, NumberTexts, load_penguins, penguins
-from tinygrad_slp.tabular import TabularModel
+from tinygrad_slp.tabular import TabularModel, report
 
 PENGUINS = Path(penguins.__file__).with_name("penguins.csv")
 PROGRAM = (sys.executable, "-m", "tinygrad_slp")

@@ -19,6 +19,7 @@ from tinygrad_slp.data.targets import Classes
 from tinygrad_slp.tabular import PRESETS, TabularModel, fit_table
 from tinygrad_slp.tabular.explanation import dependence, importances
 from tinygrad_slp.tabular.members import Folds, scheduled
+from tinygrad_slp.tabular.scores import PARTS, left_out
 from tinygrad_slp.tabular.settings import Settings, settings_for, sized
 
 QUICK = {"preset": "quick"}
@@ -321,7 +322,7 @@ def test_ramps_made_for_each_batch_are_those_made_once(monkeypatch):
 
 def test_a_shuffled_column_costs_as_much_as_it_matters(curve):
     table, _ = waves(600)
-    found = {name: mean for name, mean, _ in importances(curve, table)}
+    found = {name: mean for name, mean, _ in importances(curve)}
     assert [*found][-1] == "c"  # noise
     assert abs(found["c"]) < 0.1 * min(found["a"], found["b"])
     assert curve.loss_left_out(table, np.arange(600)) == pytest.approx(
@@ -330,11 +331,63 @@ def test_a_shuffled_column_costs_as_much_as_it_matters(curve):
 
 
 def test_dependence_is_the_curve_that_a_column_draws(curve):
-    table, _ = waves(600)
-    at, means = dependence(curve, table, "a")
+    at, means = dependence(curve, "a")
     inner = np.abs(at) < 1.5
     wave = np.sin(3 * np.array(at))
     assert np.corrcoef(means[inner, 0], wave[inner])[0, 1] > 0.95
-    names, means = dependence(curve, table, "group")
+    names, means = dependence(curve, "group")
     assert sorted(names) == ["blue", "green", "red"]
     assert names[means.argmax()] == "red"
+
+
+# --- several targets, and what a notebook shows ---
+
+
+def targets(n=300, seed=0):
+    table, y = waves(n, seed)
+    return {**table, "y": y, "z": y + table["a"], "up": (y > 0).astype(int), "on": (y < 1) * 1.0}
+
+
+@pytest.mark.parametrize(
+    ("names", "task"), [(["y", "z"], "regression"), (["up", "on"], "multilabel")]
+)
+def test_several_columns_are_predicted_by_their_names(names, task):
+    table = targets()
+    model = fit_table({k: x for k, x in table.items() if k in (*names, *"abc")}, names, **QUICK)
+    assert model.names == names and model.target.task == task
+    truth = np.stack([table[name] for name in names], axis=1)
+    assert model.score(table, truth) > 0.5
+    rows = left_out(model)
+    assert [name for name, *_ in rows] == [f"{n}: {p}" for n in sorted(names) for p in PARTS]
+    for k, name in enumerate(names):
+        ((y, p),) = ((y, p) for who, y, p in rows if who == f"{name}: model")
+        np.testing.assert_array_equal(y, truth[:, k])
+        np.testing.assert_array_equal(p if p.ndim == 1 else p[:, 1], model.left_out["model"][:, k])
+
+
+def test_names_of_targets_that_do_not_fit():
+    table = targets()
+    for names, words in (
+        (["y", "w"], "'w'.*there are a, b"), (["y", "y"], "twice: y, y"),
+        (["y", "group"], "'group' has texts.*'(red|green|blue)'"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=words):
+            fit_table(table, names, **QUICK)
+    labels = ["yes", "no"] * 150  # a list of one for each row is no list of names
+    assert fit_table(table, labels, epochs=1, **QUICK).classes.tolist() == ["no", "yes"]
+
+
+@pytest.mark.parametrize("target", ["y", "group", ["y", "z"], ["up", "on"]])
+def test_a_notebook_shows_the_report(target, tmp_path):
+    model = fit_table(targets(), target, epochs=2, **QUICK)
+    shown = model._repr_html_()
+    for text in ("How good it is", "What matters", "Settings", f"Rows to train on: {300}"):
+        assert text in shown
+    assert ("Confusion matrix" in shown) == (target == "group")
+    pytest.importorskip("safetensors", reason="safetensors is not installed (extra io)")
+    model.save(tmp_path / "m.safetensors")
+    again = TabularModel.load(tmp_path / "m.safetensors")
+    assert again.names == model.names and repr(again) == repr(model)
+    assert "straight lines" in again._repr_html_() and "What matters" not in again._repr_html_()
+    with pytest.raises(ValueError, match="from a file"):
+        importances(again)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from ..data.targets import Classes
 from ..table import as_text, counted
+from ..tabular.scores import by_class, confusion, judged, scores, table
 from . import BadInput, arguments, model_file
 from .arguments import Parser
 from .later_table import imputed, table_of
-from .scores import by_class, confusion, judged, scores, table
 from .target import check_there, known_labels, numbers_of, present
 
 
@@ -45,10 +45,11 @@ def main(argv: Sequence[str]) -> None:
     if len(rows) < len(frame):
         missing = counted(len(frame) - len(rows), "row")
         print(f"  {missing} without a value of {trained.name!r}: left out")
-    predicted = judged(trained, {name: x[rows] for name, x in known.items()})
-    print(as_text(table([(str(source), scores(y, predicted))]), before="  "))
+    predictions = trained.scores({name: x[rows] for name, x in known.items()})
+    ((who, y, predicted),) = judged(trained, str(source), y, predictions)
+    print(as_text(table([(who, scores(y, predicted))]), before="  "))
     if trained.classes is not None:
         print("\nClass by class")
-        print(by_class(y, predicted, trained.classes))
+        print(as_text(by_class(y, predicted, trained.classes), before="  "))
         print("\nConfusion matrix")
         print(confusion(y, predicted, trained.classes))

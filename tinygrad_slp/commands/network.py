@@ -62,7 +62,7 @@ def learn(
         BadInput: the training diverged.
     """
     try:
-        return learned(columns, y, kind, options.target, settings_of(options), True,
+        return learned(columns, y, kind, [options.target], settings_of(options), True,
                        options.categories)  # fmt: skip
     except NonFiniteError as error:
         reason = str(error).partition(". ")[0]

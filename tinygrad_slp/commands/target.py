@@ -165,7 +165,7 @@ def check_classes(source: Source, name: str, labels: Labels, rows: int) -> None:
 
 
 def known_labels(frame: Frame, name: str, labels: Labels, values: np.ndarray) -> np.ndarray:
-    """Class indices of labels that a model knows.
+    """Labels, if a model knows them.
 
     Raises:
         BadInput: it does not know one.
@@ -183,7 +183,7 @@ def known_labels(frame: Frame, name: str, labels: Labels, values: np.ndarray) ->
             f"{frame.source}: line {line}, column {name!r}: {cell!r} is not a class that the model "
             f"was trained on: {listed(labels.classes)}"
         )
-    return labels.transform(values)
+    return values
 
 
 def spread(y: np.ndarray) -> str:

@@ -13,13 +13,13 @@ from ..data.targets import Target as Kind
 from ..plot import plot_history
 from ..table import as_text, counted
 from ..tabular import TabularModel
+from ..tabular.report import page
+from ..tabular.scores import Judged, by_class, chosen, confusion, judged, left_out, scores, table
 from ..tabular.settings import OPTIMIZERS
-from . import BadInput, arguments, columns, model_file, report
+from . import BadInput, arguments, columns, model_file
 from .arguments import Parser
 from .network import ACTIVATIONS, LOSSES, kind_of, learn, outline
 from .reading import Column, Frame, read
-from .report import Judged
-from .scores import by_class, confusion, judged, plain, scores, table
 from .target import TASKS, Target, check_there, rare, read_target, split
 
 
@@ -131,8 +131,8 @@ def run(options: argparse.Namespace) -> None:
         with arguments.writing(options.plot):
             plot_history(model.history, path=options.plot)
     if options.report:
-        page = report.page(model, options, data.said, notes, rows, data.of(data.train))
-        arguments.write(options.report, page.encode())
+        text = page(model, options.file, data.said, notes, rows)
+        arguments.write(options.report, text.encode())
 
 
 # --- the table ---
@@ -179,7 +179,7 @@ def prepared(options: argparse.Namespace) -> Data:
     kind = kind_of(options, target.task)
     features, found = columns.features(frame, options.target, options.categories)
     train, test = split(target, options)
-    notes = [*source.notes(), *left_out(frame, target, options), *found]
+    notes = [*source.notes(), *not_learned_from(frame, target, options), *found]
     print(
         f"{source}: {counted(len(frame), 'row')}, {counted(len(features), 'column')} to learn from"
     )
@@ -206,7 +206,7 @@ def check_names(frame: Frame, options: argparse.Namespace) -> None:
     check_there(frame, options.target)
 
 
-def left_out(frame: Frame, target: Target, options: argparse.Namespace) -> list[str]:
+def not_learned_from(frame: Frame, target: Target, options: argparse.Namespace) -> list[str]:
     """What became of rows and columns that are not learned from."""
     notes = [f"{name}: left out, as --drop says" for name in options.drop]
     if missing := len(frame) - len(target.rows):
@@ -227,20 +227,10 @@ def judged_rows(model: TabularModel, data: Data) -> Judged:
         BadInput: a prediction is not a number: the training diverged.
     """
 
-    def truth(places: np.ndarray) -> np.ndarray:
-        y: np.ndarray = data.y[places]
-        if model.classes is not None:
-            y = np.searchsorted(model.classes, y)
-        return y
-
-    y = truth(data.train)
-    order = ("model", "straight lines", "baseline")
-    rows = [
-        (name, y, plain(model, model.left_out[name])) for name in order if name in model.left_out
-    ]
+    rows = [*left_out(model)]
     if len(data.test):
-        predicted = judged(model, data.of(data.test))
-        rows.append(("model, held out", truth(data.test), predicted))
+        found = model.scores(data.of(data.test))
+        rows += judged(model, "model, held out", data.y[data.test], found)
     if not all(np.isfinite(p).all() for *_, p in rows):
         raise BadInput("the training diverged: it predicts NaN or infinity; try a smaller --lr")
     return rows
@@ -287,16 +277,11 @@ def tell(model: TabularModel, rows: Judged, notes: list[str]) -> None:
     print("\nHow good it is, on rows left out")
     print(as_text(table([(name, scores(y, p)) for name, y, p in rows]), before="  "))
     if model.classes is not None:
-        _, y, p = chosen_rows(rows)
+        _, y, p = chosen(rows)[0]
         print("\nClass by class")
-        print(by_class(y, p, model.classes))
+        print(as_text(by_class(y, p, model.classes), before="  "))
         print("\nConfusion matrix")
         print(confusion(y, p, model.classes))
-
-
-def chosen_rows(rows: Judged) -> tuple[str, np.ndarray, np.ndarray]:
-    """Of the model, on rows held out if there are any, else on those left out."""
-    return rows[-1] if rows[-1][0].startswith("model") else rows[0]
 
 
 def keep(model: TabularModel, options: argparse.Namespace) -> None:

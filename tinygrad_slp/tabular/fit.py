@@ -35,7 +35,7 @@ def fit_table(
 
     Args:
         table: a DataFrame, a dict of columns, or an array (n, d). Numbers and texts, with gaps.
-        target: the name of the column to predict, or its values: (n,), or (n, m) for several.
+        target: the name of the column to predict, or a list of names; or its values, (n,), (n, m).
         task: "classification", "regression" or "multilabel"; by default texts and up to ten
             different whole numbers are classes, an array (n, m) of zeros and ones several labels.
         quantiles: levels to predict instead of the mean, as in (0.1, 0.5, 0.9).
@@ -51,32 +51,56 @@ def fit_table(
     """
     s = settings_for(preset, **settings)
     columns = as_table(table)
-    name = target if isinstance(target, str) else "target"
-    y = taken(columns, target) if isinstance(target, str) else values_of(target)
+    names, y = taken(columns, target) if named(target, columns) else given(target)
     if len(y) != rows_of(columns):
         raise ValueError(f"the table has {rows_of(columns)} rows, the target {len(y)}")
     if len(y) < LEAST_ROWS:
         raise ValueError(f"{len(y)} rows are too few to learn from; expected {LEAST_ROWS} or more")
     kind = chosen(y, task, quantiles, loss, class_weight)
-    return learned(columns, y, kind, name, s, show)
+    return learned(columns, y, kind, names, s, show)
 
 
-def taken(columns: dict[str, Any], name: str) -> Any:
-    """Takes a column out of the table.
+def named(target: Any, columns: dict[str, Any]) -> bool:
+    """Whether it is the name of a column or a list of names, and not a list of a label per row."""
+    if not isinstance(target, list):
+        return isinstance(target, str)
+    texts = all(isinstance(x, str) for x in target)
+    return bool(target) and texts and len(target) != rows_of(columns)
+
+
+def taken(columns: dict[str, Any], target: str | list[str]) -> tuple[list[str], np.ndarray]:
+    """Takes columns out of the table: their names and values, (n,), or (n, m) of several.
 
     Raises:
-        ValueError: there is none of that name.
+        ValueError: there is none of that name, or one of several has texts.
     """
-    if name not in columns:
-        raise ValueError(f"no column {name!r} to predict; there are {', '.join(columns)}")
-    return whole_numbers(columns.pop(name))
+    names = [target] if isinstance(target, str) else target
+    if absent := [name for name in names if name not in columns]:
+        raise ValueError(f"no column {absent[0]!r} to predict; there are {', '.join(columns)}")
+    found = [whole_numbers(columns.pop(name)) for name in dict.fromkeys(names)]
+    if len(names) == 1:
+        return names, found[0]
+    if len(found) < len(names):
+        raise ValueError(f"a column is named twice: {', '.join(names)}")
+    for name, y in zip(names, found, strict=True):
+        if y.dtype.kind == "U":
+            raise ValueError(
+                f"several targets are numbers, or zeros and ones; {name!r} has texts, such as "
+                f"{y[0]!r}: give it as the one target"
+            )
+    return names, np.stack(found, axis=1)
 
 
-def values_of(target: Any) -> np.ndarray:
-    if hasattr(target, "to_numpy"):
-        target = target.to_numpy()
-    y = np.asarray(target)
-    return y.astype(str) if y.dtype == object and y.ndim == 1 and isinstance(y[0], str) else y
+def given(target: Any) -> tuple[list[str], np.ndarray]:
+    """Names for given values, and the values as an array."""
+    names = [str(name) for name in getattr(target, "columns", ())]
+    names = names or [str(getattr(target, "name", None) or "target")]
+    y = np.asarray(target.to_numpy() if hasattr(target, "to_numpy") else target)
+    if y.dtype == object and y.ndim == 1 and isinstance(y[0], str):
+        y = y.astype(str)
+    if y.ndim == 2 and len(names) != y.shape[1]:
+        names = [f"y{k}" for k in range(y.shape[1])]
+    return names, y
 
 
 def whole_numbers(y: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """From columns and a target to a TabularModel: encoders, networks, straight lines, a mixture."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -11,6 +11,7 @@ from .. import nn
 from ..data.targets import Classes, Target
 from ..nn.activations import ACTIVATIONS
 from ..train.progress import Interruption, reporting
+from .explanation import drawn
 from .members import Folds, Problem, train
 from .model import TabularModel, values
 from .settings import Settings, sized
@@ -36,7 +37,7 @@ def learned(
     columns: Mapping[str, Any],
     y: np.ndarray,
     target: Target,
-    name: str,
+    names: Sequence[str],
     s: Settings,
     show: bool,
     categories: Collection[str] = (),
@@ -45,7 +46,7 @@ def learned(
 
     Args:
         target: its kind, not fitted yet.
-        name: what it is called.
+        names: what it is called; several for several targets.
         show: print the progress.
         categories: columns that are categories, whatever they look like.
 
@@ -87,10 +88,11 @@ def learned(
     parts |= {"model": mixed, "baseline": np.broadcast_to(target.baseline(Y), mixed.shape)}
 
     found = TabularModel(encoder, target, nn.ModuleDict(modules), share, temperature, {})
-    found.history, found.y, found.left_out_by = history, Y, folds.member
+    found.history, found.truth, found.y, found.left_out_by = history, y, Y, folds.member
+    found.sample = drawn({name: columns[name] for name in encoder.columns}, rng)
     found.left_out = {part: target.finished(p) for part, p in parts.items()}
     found.facts = {
-        "target": name,
+        "target": list(names),
         "task": target.task,
         "rows": len(y),
         "notes": notes,

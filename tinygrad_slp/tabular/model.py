@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,18 @@ from .table import Table, as_table, rows_of
 
 CHUNK = 4096
 """So many rows are predicted at a time."""
+
+
+class Sample(NamedTuple):
+    """Some rows of a table.
+
+    Attributes:
+        table: their columns.
+        rows: which ones they are.
+    """
+
+    table: Table
+    rows: np.ndarray
 
 
 class TabularModel:
@@ -36,7 +48,8 @@ class TabularModel:
             its "networks" and "straight lines", and of a "baseline" that is the same for all rows;
             empty if loaded.
         left_out_by: the member that left out each training row, (n,); empty if loaded.
-        y: the encoded target of the training rows; empty if loaded.
+        truth, y: the target of the training rows, as given and encoded; empty if loaded.
+        sample: some rows of the training table, which explain the model; empty if loaded.
         history: of the training of the networks; None if loaded.
     """
 
@@ -57,12 +70,23 @@ class TabularModel:
         self.facts = facts
         self.left_out: dict[str, np.ndarray] = {}
         self.left_out_by = np.empty(0, int)
+        self.truth: np.ndarray = np.empty(0)
         self.y: np.ndarray = np.empty((0, target.outputs))
+        self.sample = Sample({}, np.empty(0, int))
         self.history: History | None = None
 
     @property
+    def names(self) -> list[str]:
+        """What is predicted."""
+        return np.atleast_1d(self.facts["target"]).tolist()  # type: ignore[no-any-return]
+
+    @property
     def name(self) -> str:
-        return str(self.facts["target"])
+        return ", ".join(self.names)
+
+    def __repr__(self) -> str:
+        losses = ", ".join(f"{name} {loss:.4g}" for name, loss in self.facts["losses"].items())
+        return f"TabularModel of {self.name}, {self.target.task}; losses on rows left out: {losses}"
 
     @property
     def classes(self) -> np.ndarray | None:
@@ -145,7 +169,7 @@ class TabularModel:
                 found += share * pick(self.target.link(outputs))
         return self.target.sharpened(found, self.temperature)
 
-    def loss_left_out(self, table: Table, rows: np.ndarray) -> float:
+    def loss_left_out(self, table: Table, rows: Any) -> float:
         """The mean loss for training rows, (n,) of them, with these columns, each by the member
         that left it out."""
         member, each = self.left_out_by[rows], np.arange(len(rows))

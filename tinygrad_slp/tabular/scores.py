@@ -6,23 +6,57 @@ from typing import Any
 import numpy as np
 
 from .. import metrics
+from ..data.targets import Quantiles
 from ..table import as_text
-from ..tabular import TabularModel
+from .model import TabularModel
 
 Scores = dict[str, str]
+Judged = Sequence[tuple[str, np.ndarray, np.ndarray]]
+"""Rows of a comparison: who predicts, the truth (n,), the prediction as `scores` takes it."""
+PARTS = "model", "straight lines", "baseline"
 FEW = 20
 """Up to so many classes, a confusion matrix is printed."""
 
 
-def judged(model: TabularModel, columns: dict[str, Any]) -> np.ndarray:
-    """Predictions as `scores` takes them: probabilities (n, k), or numbers (n,), the middle one of
-    several quantiles."""
-    found = model.scores(columns)
-    return plain(model, found)
+def left_out(model: TabularModel) -> Judged:
+    """How the model and less than it predict the training rows that they left out; each target of
+    several by itself."""
+    found = [
+        row
+        for part in PARTS
+        if part in model.left_out
+        for row in judged(model, part, model.truth, model.left_out[part])
+    ]
+    return sorted(found, key=lambda row: row[0].partition(": ")[0]) if several(model) else found
 
 
-def plain(model: TabularModel, found: np.ndarray) -> np.ndarray:
-    return found if model.classes is not None else found[:, found.shape[1] // 2]
+def several(model: TabularModel) -> bool:
+    """Whether there are several targets, or several labels."""
+    return model.classes is None and len(model.names) > 1
+
+
+def judged(model: TabularModel, who: str, y: np.ndarray, found: np.ndarray) -> Judged:
+    """Rows of a comparison.
+
+    Args:
+        y: labels or numbers, (n,) or (n, targets).
+        found: what `TabularModel.scores` gives, (n, outputs); of quantiles the middle one counts.
+    """
+    if model.classes is not None:
+        return [(who, np.searchsorted(model.classes, y), found)]
+    if isinstance(model.target, Quantiles):
+        return [(who, y, found[:, found.shape[1] // 2])]
+    columns: Any = zip(model.names, y.reshape(len(y), -1).T, found.T, strict=True)
+    if model.target.task == "multilabel":
+        columns = ((name, y.astype(int), np.stack([1 - p, p], axis=1)) for name, y, p in columns)
+    one = len(model.names) == 1
+    return [(who if one else f"{name}: {who}", y, p) for name, y, p in columns]
+
+
+def chosen(rows: Judged) -> Judged:
+    """Those of the model: on rows held out if there are any, else on those left out."""
+    held_out = [row for row in rows if row[0].endswith("model, held out")]
+    return held_out or [row for row in rows if row[0].endswith("model")]
 
 
 def scores(y: np.ndarray, predicted: np.ndarray) -> Scores:
@@ -60,15 +94,15 @@ def table(rows: Sequence[tuple[str, Scores]]) -> list[list[str]]:
     return [["", *rows[0][1]], *([name, *found.values()] for name, found in rows)]
 
 
-def by_class(y: np.ndarray, predicted: np.ndarray, labels: np.ndarray) -> str:
-    """Precision, recall and F1 of each class that there is."""
+def by_class(y: np.ndarray, predicted: np.ndarray, labels: np.ndarray) -> list[list[str]]:
+    """Precision, recall and F1 of each class that there is, as a table."""
     k = np.arange(len(labels))
     found = metrics.precision_recall_f1(y, predicted.argmax(axis=1), k)
     lines = [
         [str(label), f"{precision:.2%}", f"{recall:.2%}", f"{f1:.4f}", f"{rows:,}"]
         for label, precision, recall, f1, rows in zip(labels.tolist(), *found, strict=True)
     ]
-    return as_text([["", "precision", "recall", "F1", "rows"], *lines], before="  ")
+    return [["", "precision", "recall", "F1", "rows"], *lines]
 
 
 def confusion(y: np.ndarray, predicted: np.ndarray, labels: np.ndarray) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import metrics
 from ..plot.canvas import BLUE, GREY, new_figure, plain, text_of
-from ..tabular import TabularModel
+from .model import TabularModel
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +29,7 @@ def predicted_against_true(y: np.ndarray, p: np.ndarray, name: str) -> "Figure":
     return figure
 
 
-def calibration(y: np.ndarray, p: np.ndarray) -> "Figure":
+def calibration(y: np.ndarray, p: np.ndarray, name: str) -> "Figure":
     """Of the class with the largest probability."""
     found = metrics.calibration(y, p, np.arange(p.shape[1]))
     figure = new_figure(5, 4)
@@ -40,7 +40,7 @@ def calibration(y: np.ndarray, p: np.ndarray) -> "Figure":
                  color=BLUE)  # fmt: skip
     axes.set_xlabel("probability that was given")
     axes.set_ylabel("share that was right")
-    axes.set_title(f"expected calibration error {found.error:.3f}")
+    axes.set_title(f"{text_of(name)}: expected calibration error {found.error:.3f}")
     plain(axes)
     return figure
 
@@ -51,11 +51,12 @@ def dependence_of(
     """The mean prediction for each value of some columns, side by side."""
     figure = new_figure(3.6 * len(columns), 3.4)
     classes = model.classes
+    labels: Any = model.names if classes is None and len(model.names) > 1 else classes
     for k, (name, values, means) in enumerate(columns):
         axes = figure.add_subplot(1, len(columns), k + 1)
         shown = range(means.shape[1]) if classes is None or len(classes) != 2 else [1]
         for output in [*shown][:6]:
-            label = None if classes is None else text_of(classes[output])
+            label = None if labels is None else text_of(labels[output])
             if isinstance(values[0], str):
                 names = [text_of(v or "missing") for v in values]
                 axes.plot(names, means[:, output], "o", label=label)
@@ -65,8 +66,8 @@ def dependence_of(
         axes.set_xlabel(text_of(name))
         plain(axes)
         if k == 0:
-            what = "probability" if classes is not None else model.name
-            axes.set_ylabel(text_of(f"mean {what}"))
-            if classes is not None:
+            numbers = model.target.task == "regression"
+            axes.set_ylabel(text_of(f"mean {'prediction' if numbers else 'probability'}"))
+            if labels is not None:
                 axes.legend(frameon=False, fontsize=8)
     return figure

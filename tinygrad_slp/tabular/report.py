@@ -1,6 +1,5 @@
-"""The report of a training: one HTML file that needs no other, with all there is to know."""
+"""The report of a training, as HTML that needs nothing else: all there is to know of a model."""
 
-import argparse
 import html
 import io
 from collections.abc import Iterable, Sequence
@@ -14,28 +13,28 @@ from ..data import OneHot, RobustScaler, TableEncoder
 from ..data.column import listed
 from ..plot import plot_history
 from ..table import as_html, counted
-from ..tabular import TabularModel
-from ..tabular.explanation import dependence, importances
 from ..train import History
+from .explanation import dependence, importances
+from .model import TabularModel
 from .pictures import calibration, dependence_of, predicted_against_true
-from .scores import by_class, scores, table
+from .scores import Judged, by_class, chosen, left_out, scores, table
 
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 60em; margin: 2em auto;
-       padding: 0 1em }
-h1 { font-size: 1.5em } h2 { font-size: 1.1em; margin-top: 2em }
-table { border-collapse: collapse } .wide { overflow-x: auto }
-th, td { padding: .2em .8em; text-align: right; border-bottom: 1px solid #ddd }
-th:first-child { text-align: left } th { font-weight: 600 }
-svg { max-width: 100%; height: auto } .note { color: #555 }
+.report { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 60em; margin: 2em auto;
+          padding: 0 1em }
+.report h1 { font-size: 1.5em } .report h2 { font-size: 1.1em; margin-top: 2em }
+.report table { border-collapse: collapse } .report .wide { overflow-x: auto }
+.report th, .report td { padding: .2em .8em; text-align: right; border-bottom: 1px solid #ddd }
+.report th:first-child { text-align: left } .report th { font-weight: 600 }
+.report svg { max-width: 100%; height: auto } .report .note { color: #555 }
 """
 
 MOST_COLUMNS = 20
 """Of those that matter, so many are shown."""
 STRONGEST = 3
 COLUMNS = ("column", "kind", "missing", "values")
-
-Judged = Sequence[tuple[str, np.ndarray, np.ndarray]]
+MOST_PICTURES = 4
+"""Of several targets, so many are drawn."""
 
 
 def describe(encoder: TableEncoder) -> list[list[str]]:
@@ -52,53 +51,80 @@ def describe(encoder: TableEncoder) -> list[list[str]]:
     return lines
 
 
-def page(
-    trained: TabularModel,
-    options: argparse.Namespace,
-    said: str,
-    notes: Sequence[str],
-    rows: Judged,
-    table_of: dict[str, Any],
-) -> str:
-    """The whole file."""
-    _, y, p = rows[-1] if rows[-1][0].startswith("model") else rows[0]
-    assert trained.history is not None
+def page(model: TabularModel, source: str, said: str, notes: Sequence[str], rows: Judged) -> str:
+    """A whole file.
+
+    Args:
+        source: what it was trained on.
+        said: what the target was taken for.
+        notes: what its owner should know.
+        rows: how good it is.
+    """
+    title = html.escape(f"{model.name}: report of a training")
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8"><title>{title}</title>'
+        f"</head>\n<body>\n{body(model, f'{model.name} from {source}', said, notes, rows)}\n"
+        "</body>\n</html>\n"
+    )
+
+
+def of_model(model: TabularModel) -> str:
+    """What a notebook shows of a model; of one from a file, which has no rows, only facts."""
+    if model.left_out:
+        return body(model, model.name, model.target.task, model.facts["notes"], left_out(model))
+    lines = [[name, f"{loss:.5g}"] for name, loss in model.facts["losses"].items()]
+    return f"<p>{html.escape(repr(model).partition(';')[0])}</p>" + as_html(
+        [("loss on rows left out", ""), *lines]
+    )
+
+
+def body(model: TabularModel, heading: str, said: str, notes: Sequence[str], rows: Judged) -> str:
+    assert model.history is not None
+    found = chosen(rows)
     parts = [
-        f"<h1>{html.escape(trained.name)} from {html.escape(options.file)}</h1>",
-        f"<p>{html.escape(said)}.<br>Rows to train on: {len(rows[0][1]):,}.</p>",
+        f"<h1>{html.escape(heading)}</h1>",
+        f"<p>{html.escape(said)}.<br>Rows to train on: {model.facts['rows']:,}.</p>",
         section(
             "How good it is, on rows left out",
             as_html(table([(name, scores(y, p)) for name, y, p in rows])),
         ),
-        *([section("Class by class", f"<pre>{html.escape(by_class(y, p, trained.classes))}</pre>"),
-           section("Confusion matrix", matrix(trained, ("", y, p)))]
-          if trained.classes is not None else []),
-        *predictions(trained, y, p),
-        *what_it_goes_by(trained, table_of),
-        section("How it learned", curve(trained.history)),
+        *of_classes(model, found),
+        *predictions(model, found),
+        *what_it_goes_by(model),
+        section("How it learned", curve(model.history)),
         section("Worth knowing", bullets(notes)),
-        section("Columns", as_html([COLUMNS, *describe(trained.columns)], (0, 1, 3))),
-        section("Settings", as_html([("setting", "value"), *settings(trained)], (0, 1))),
-    ]  # fmt: skip
-    title = html.escape(f"{trained.name}: report of a training")
-    return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8"><title>{title}</title>\n'
-        f"<style>{STYLE}</style></head>\n<body>\n" + "\n".join(parts) + "\n</body>\n</html>\n"
-    )
+        section("Columns", as_html([COLUMNS, *describe(model.columns)], (0, 1, 3))),
+        section("Settings", as_html([("setting", "value"), *settings(model)], (0, 1))),
+    ]
+    return f'<style>{STYLE}</style>\n<div class="report">\n' + "\n".join(parts) + "\n</div>"
 
 
-def predictions(trained: TabularModel, y: np.ndarray, p: np.ndarray) -> list[str]:
-    """A picture of how predictions and truth agree."""
+def of_classes(model: TabularModel, found: Judged) -> list[str]:
+    if model.classes is None:
+        return []
+    _, y, p = found[0]
+    return [
+        section("Class by class", as_html(by_class(y, p, model.classes))),
+        section("Confusion matrix", matrix(model.classes, y, p)),
+    ]
+
+
+def predictions(model: TabularModel, found: Judged) -> list[str]:
+    """Pictures of how predictions and truth agree."""
     if find_spec("matplotlib") is None:
         return []
-    if trained.classes is None:
-        return [section("Predicted and true", svg(predicted_against_true(y, p, trained.name)))]
-    return [section("How sure, and how right", svg(calibration(y, p)))]
+    names = [model.name] if len(found) == 1 else model.names
+    pictures = "".join(
+        svg(predicted_against_true(y, p, name) if p.ndim == 1 else calibration(y, p, name))
+        for name, (_, y, p) in list(zip(names, found, strict=True))[:MOST_PICTURES]
+    )
+    numbers = model.target.task == "regression"
+    return [section("Predicted and true" if numbers else "How sure, and how right", pictures)]
 
 
-def what_it_goes_by(trained: TabularModel, columns: dict[str, Any]) -> list[str]:
+def what_it_goes_by(model: TabularModel) -> list[str]:
     """How much each column matters, and what the strongest do."""
-    found = importances(trained, columns)
+    found = importances(model)
     most = max([mean for _, mean, _ in found] + [1e-12])
     lines = [
         [name, f"{mean:.4g} ± {deviation:.2g}", "█" * max(round(20 * mean / most), 0)]
@@ -108,10 +134,8 @@ def what_it_goes_by(trained: TabularModel, columns: dict[str, Any]) -> list[str]
     parts = [section("What matters", as_html([("column", loss, ""), *lines], (0, 2)))]
     strongest = [name for name, mean, _ in found[:STRONGEST] if mean > 0]
     if strongest and find_spec("matplotlib") is not None:
-        pictures = [(name, *dependence(trained, columns, name)) for name in strongest]
-        parts.append(
-            section("What the strongest columns do", svg(dependence_of(trained, pictures)))
-        )
+        figure = dependence_of(model, [(name, *dependence(model, name)) for name in strongest])
+        parts.append(section("What the strongest columns do", svg(figure)))
     return parts
 
 
@@ -132,13 +156,11 @@ def bullets(lines: Iterable[str]) -> str:
     return f"<ul>{items}</ul>" if items else "<p>nothing</p>"
 
 
-def matrix(trained: TabularModel, row: tuple[str, np.ndarray, np.ndarray]) -> str:
+def matrix(classes: np.ndarray, y: np.ndarray, p: np.ndarray) -> str:
     """The confusion matrix, darker for a larger share of its row."""
-    assert trained.classes is not None
-    _, y, p = row
-    counts = metrics.confusion_matrix(y, p.argmax(axis=1), np.arange(len(trained.classes)))
+    counts = metrics.confusion_matrix(y, p.argmax(axis=1), np.arange(len(classes)))
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    names = [html.escape(str(label)) for label in trained.classes.tolist()]
+    names = [html.escape(str(label)) for label in classes.tolist()]
     head = "".join(f"<th>{name}</th>" for name in names)
     body = ""
     for k, name in enumerate(names):
@@ -163,8 +185,8 @@ def curve(history: History) -> str:
     return ended + svg(plot_history(history))
 
 
-def settings(trained: TabularModel) -> list[list[str]]:
-    given: dict[str, Any] = trained.facts["settings"]
+def settings(model: TabularModel) -> list[list[str]]:
+    given: dict[str, Any] = model.facts["settings"]
     return [[name.replace("_", "-"), text_of(value)] for name, value in given.items()]
 
 
