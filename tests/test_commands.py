@@ -174,6 +174,21 @@ def test_every_setting_is_taken_and_shown(extra, shown, capsys):
     assert shown in capsys.readouterr().out
 
 
+def test_classes_in_an_order(capsys):
+    given = ["train", str(PENGUINS), "--target", "species", *FAST, "--out", "m.safetensors"]
+    assert main([*given, "--order", "Gentoo,Adelie,Chinstrap"]) == 0
+    assert TabularModel.load("m.safetensors").classes.tolist() == ["Gentoo", "Adelie", "Chinstrap"]
+    capsys.readouterr()
+    assert "'Adelie' is missing" in refused(capsys, *given, "--order", "Gentoo,Chinstrap")
+    given[given.index("species")] = "body_mass_g"
+    assert "--order are for classes" in refused(capsys, *given, "--order", "3000,4000")
+    table = write("a,y\n" + "".join(f"{k},{k % 3}\n" for k in range(30)))
+    given = ["train", table, "--target", "y", *FAST, "--out", "m.safetensors"]
+    assert main([*given, "--order", "2,0,1"]) == 0
+    assert TabularModel.load("m.safetensors").classes.tolist() == [2, 0, 1]
+    assert "could not convert" in refused(capsys, *given, "--order", "low,high")
+
+
 def test_what_is_worth_knowing_about_columns_is_said(capsys):
     rng = np.random.default_rng(0)
     lines = [

@@ -10,6 +10,7 @@ from tinygrad_slp.data import (
     Encoder,
     Multilabel,
     Numbers,
+    Ordinal,
     Quantiles,
     RobustScaler,
     load_penguins,
@@ -194,8 +195,11 @@ def test_a_file_holds_all_of_it(kind, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "target", [Classes("balanced"), Numbers("huber"), Quantiles(), Multilabel()]
-)
+    "target",
+    [
+        Classes("balanced"), Ordinal(range(8, -1, -1)), Numbers("huber"), Quantiles(), Multilabel(),
+    ],
+)  # fmt: skip
 def test_a_target_comes_back_from_its_state(target):
     y = np.array([[0, 1], [1, 1], [0, 0]] * 3) if isinstance(target, Multilabel) else np.arange(9.0)
     target.fit(y)
@@ -391,3 +395,80 @@ def test_a_notebook_shows_the_report(target, tmp_path):
     assert "straight lines" in again._repr_html_() and "What matters" not in again._repr_html_()
     with pytest.raises(ValueError, match="from a file"):
         importances(again)
+
+
+# --- classes in an order ---
+
+GRADES = ["poor", "fair", "good", "great"]
+
+
+def grades(n, seed=0):
+    rng = np.random.default_rng(seed)
+    a, b = rng.normal(size=(2, n))
+    k = np.digitize(a + b + 0.5 * rng.logistic(size=n), [-1.5, 0, 1.5])
+    return {"a": a, "b": b, "grade": np.array(GRADES)[k]}
+
+
+def test_probabilities_of_ordered_classes_are_products_of_ratios():
+    """P(y = k) = (1 − σ(zₖ)) · Πⱼ﹤ₖ σ(zⱼ), written out."""
+    z = np.random.default_rng(0).normal(size=(5, 3)) * 3
+    s = 1 / (1 + np.exp(-z))
+    by_hand = [1 - s[:, 0], s[:, 0] * (1 - s[:, 1]), s[:, 0] * s[:, 1] * (1 - s[:, 2]),
+               s[:, 0] * s[:, 1] * s[:, 2]]  # fmt: skip
+    target = Ordinal(GRADES).fit(GRADES)
+    p = target.link(z)
+    np.testing.assert_allclose(p, np.stack(by_hand, axis=1), rtol=1e-12)
+    y = target.transform(["good"] * 5)
+    np.testing.assert_array_equal(y, [[0, 0, 1, 0]] * 5)
+    np.testing.assert_allclose(target.loss(z, y), -np.log(p[:, 2]), rtol=1e-12)
+
+
+def test_an_order_of_classes_helps():
+    table, new = grades(300), grades(4000, seed=1)
+    at = np.arange(4000), np.array([GRADES.index(x) for x in new["grade"]])
+    losses = []
+    for order in (GRADES, None):
+        model = fit_table(table, "grade", order=order)
+        places = [model.classes.tolist().index(g) for g in GRADES]
+        losses.append(-np.mean(np.log(model.predict_proba(new)[:, places][at])))
+        assert {*model.predict(new)} <= {*GRADES}
+    assert losses[0] < losses[1]
+
+
+def test_an_ordered_category_of_pandas_has_its_order(tmp_path):
+    pd = pytest.importorskip("pandas", reason="pandas is not installed (extra train)")
+    pytest.importorskip("safetensors", reason="safetensors is not installed (extra io)")
+    frame = pd.DataFrame(grades(60))
+    for labels, order in (
+        (frame["grade"], GRADES),
+        (frame["grade"].map(GRADES.index), [3, 1, 0, 2]),
+    ):
+        frame["grade"] = pd.Categorical(labels, categories=order, ordered=True)
+        model = fit_table(frame, "grade", epochs=2, **QUICK)
+        assert isinstance(model.target, Ordinal) and model.classes.tolist() == order
+        y = np.asarray(frame["grade"])
+        assert model.score(frame, y) == np.mean(model.predict(frame) == y)
+        model.save(tmp_path / "m.safetensors")
+        again = TabularModel.load(tmp_path / "m.safetensors")
+        np.testing.assert_array_equal(again.predict_proba(frame), model.predict_proba(frame))
+        assert again.predict_proba(frame[:0]).shape == (0, 4)
+        _, y, p = left_out(model)[0]
+        np.testing.assert_array_equal(model.classes[y], np.asarray(frame["grade"]))
+        assert p.shape == (60, 4)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"order": GRADES[1:]}, "'poor'"), ({"order": [*GRADES, "poor"]}, "twice"),
+        ({"order": GRADES, "task": "regression"}, "order.*regression"),
+        ({"class_weight": "balanced", "task": "regression"}, "class_weight='balanced'.*regression"),
+        ({"loss": "mae", "task": "classification"}, "loss='mae'.*classification"),
+        ({"quantiles": (0.5,), "class_weight": "balanced"}, "quantiles"),
+        ({"quantiles": (0.5,), "loss": "mae"}, "quantiles.*loss"),
+        ({"task": "ordinal"}, "'ordinal'"),
+    ],
+)  # fmt: skip
+def test_options_for_another_task_are_refused(options, words):
+    with pytest.raises(ValueError, match=words):
+        fit_table(grades(60), "grade", epochs=1, **options, **QUICK)

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ..data.targets import Classes, Numbers, Quantiles
+from ..data import Labels
+from ..data.targets import Classes, Numbers, Ordinal, Quantiles
 from ..data.targets import Target as Kind
 from ..nn.activations import ACTIVATIONS as BY_NAME
 from ..tabular import Settings, TabularModel
@@ -13,6 +14,7 @@ from ..tabular.learning import learned
 from ..tabular.settings import OPTIMIZERS, settings_for
 from ..train import NonFiniteError
 from . import BadInput
+from .target import Target
 
 ACTIVATIONS = [name.replace("_", "-") for name in BY_NAME]
 LOSSES = {"cross-entropy": "classification", "mse": "regression", "mae": "regression",
@@ -33,12 +35,13 @@ def settings_of(options: argparse.Namespace) -> Settings:
     return settings_for(options.preset, **changes)
 
 
-def kind_of(options: argparse.Namespace, task: str) -> Kind:
+def kind_of(options: argparse.Namespace, target: Target) -> Kind:
     """What is predicted, and by which loss.
 
     Raises:
-        BadInput: the loss is for another task, or class weights or quantiles are.
+        BadInput: the loss is for another task, or another option is.
     """
+    task = target.task
     fitting = [name for name, of in LOSSES.items() if of == task]
     if options.loss and options.loss not in fitting:
         raise BadInput(
@@ -48,10 +51,26 @@ def kind_of(options: argparse.Namespace, task: str) -> Kind:
     if task == "classification":
         if options.quantiles or options.interval:
             raise BadInput("--quantiles and --interval are for numbers, and these are classes")
-        return Classes("balanced" if options.class_weight == "balanced" else None)
-    if options.class_weight:
-        raise BadInput("--class-weight is for classes, and these are numbers")
+        assert isinstance(target.encoder, Labels)
+        if options.order:
+            return in_order(options, target.encoder)
+        return Classes(options.class_weight)
+    if options.class_weight or options.order:
+        raise BadInput("--class-weight and --order are for classes, and these are numbers")
     return Quantiles(options.quantiles) if options.quantiles else Numbers(options.loss or "mse")
+
+
+def in_order(options: argparse.Namespace, labels: Labels) -> Ordinal:
+    """
+    Raises:
+        BadInput: the order has not every label, or one twice.
+    """
+    numbers = labels.classes.dtype.kind != "U"
+    try:
+        order = [float(name) if numbers else name for name in options.order]
+        return Ordinal(order, options.class_weight).fit(labels.classes)
+    except ValueError as error:
+        raise BadInput(f"--order {','.join(options.order)}: {error}") from None
 
 
 def learn(

@@ -55,6 +55,7 @@ def parser() -> Parser:
     p.add_argument("--dropout", type=float, metavar="P", help="default 0.1")
     p.add_argument("--loss", choices=LOSSES, help="default cross-entropy, or mse")
     p.add_argument("--class-weight", choices=("balanced",), help="count rare classes for more")
+    p.add_argument("--order", type=names, metavar="A,B,C", help="of classes, lowest first")
     p.add_argument("--quantiles", type=levels, metavar="0.1,0.5,0.9", help="predict these instead")
     p.add_argument("--interval", type=float, metavar="0.9", help="say how wide such intervals are")
     p.add_argument("--optimizer", choices=OPTIMIZERS, help="default adamw")
@@ -176,7 +177,7 @@ def prepared(options: argparse.Namespace) -> Data:
     frame = read(source, texts=options.categories, without=options.drop)
     check_names(frame, options)
     target = read_target(frame, options.target, options.task)
-    kind = kind_of(options, target.task)
+    kind = kind_of(options, target)
     features, found = columns.features(frame, options.target, options.categories)
     train, test = split(target, options)
     notes = [*source.notes(), *not_learned_from(frame, target, options), *found]

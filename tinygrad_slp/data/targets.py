@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..rules import log_softmax, softmax
+from ..rules import log_softmax, softmax, softplus
 from .categories import Labels
 from .encoder import Encoder
 
@@ -73,7 +73,7 @@ class Classes(Target):
 
     def fit(self, x: Any) -> "Classes":
         self.labels = Labels().fit(x)
-        names = self.classes.tolist()
+        names = self.labels.classes.tolist()
         self.outputs = len(names)
         counts = np.bincount(self.labels.transform(x), minlength=self.outputs)
         if self.class_weight is None:
@@ -93,9 +93,13 @@ class Classes(Target):
     def classes(self) -> np.ndarray:
         return self.labels.classes
 
+    def index(self, x: Any) -> np.ndarray:
+        """The place of each label in `classes`, (n,)."""
+        return self.labels.transform(x)
+
     def transform(self, x: Any) -> np.ndarray:
         """The weight of the class in its column, else 0: (n, K)."""
-        y: np.ndarray = np.diag(self.weights)[self.labels.transform(x)]
+        y: np.ndarray = np.diag(self.weights)[Classes.index(self, x)]
         return y
 
     def loss(self, outputs: Any, y: Any) -> Any:
@@ -121,12 +125,78 @@ class Classes(Target):
         return {"labels": self.labels.state(), "weights": self.weights.tolist()}
 
     def restore(self, fields: dict[str, Any]) -> None:
-        self.__init__()  # type: ignore[misc]
+        Classes.__init__(self)
         labels = Encoder.from_state(fields["labels"])
         if not isinstance(labels, Labels):
             raise ValueError("labels should be the state of Labels")
         self.labels, self.weights = labels, np.array(fields["weights"], float)
-        self.outputs = len(self.classes)
+        self.outputs = len(labels.classes)
+
+
+class Ordinal(Classes):
+    """One of K classes in an order, such as grades: K − 1 sigmoids, P(y > k | y ≥ k) = σ(zₖ)
+    (Shi, Cao and Raschka, Deep neural networks for rank-consistent ordinal regression based on
+    conditional probabilities, 2023).
+
+    Args:
+        order: the labels, from the lowest to the highest; by default sorted.
+        class_weight: see `Classes`.
+
+    Attributes:
+        classes: the labels in this order.
+    """
+
+    places: np.ndarray
+
+    def __init__(self, order: Sequence[Any] | None = None, class_weight: Any = None) -> None:
+        super().__init__(class_weight)
+        self.order = order
+
+    def fit(self, x: Any) -> "Ordinal":
+        super().fit(x)
+        found = self.labels.classes.tolist()
+        order = found if self.order is None else list(self.order)
+        if missing := [label for label in found if label not in order]:
+            raise ValueError(f"order takes all labels, lowest first: {missing[0]!r} is missing")
+        self.places = np.array([found.index(label) for label in order if label in found])
+        if len(self.places) > len(found):
+            raise ValueError(f"order has a label twice: {order}")
+        self.outputs = len(found) - 1
+        return self
+
+    @property
+    def classes(self) -> np.ndarray:
+        return self.labels.classes[self.places]  # type: ignore[no-any-return]
+
+    def index(self, x: Any) -> np.ndarray:
+        ranks: np.ndarray = np.argsort(self.places)[super().index(x)]
+        return ranks
+
+    def transform(self, x: Any) -> np.ndarray:
+        y: np.ndarray = super().transform(x)[:, self.places]
+        return y
+
+    def loss(self, outputs: Any, y: Any) -> Any:
+        return -np.sum(log_ordinal(outputs) * y, axis=-1)
+
+    def link(self, outputs: Any) -> np.ndarray:
+        p: np.ndarray = np.exp(log_ordinal(np.asarray(outputs, float)))
+        return p
+
+    def fields(self) -> dict[str, Any]:
+        return {**super().fields(), "places": self.places.tolist()}
+
+    def restore(self, fields: dict[str, Any]) -> None:
+        super().restore(fields)
+        self.places = np.array(fields["places"], int)
+        self.outputs -= 1
+
+
+def log_ordinal(z: Any) -> Any:
+    """log P(y = k) = log(1 − σ(zₖ)) + Σ log σ(zⱼ) over j < k, (..., K) of z (..., K − 1)."""
+    none = np.zeros_like(z[..., :1])
+    above = np.cumsum(-softplus(-z), axis=-1)
+    return np.concatenate([-softplus(z), none], -1) + np.concatenate([none, above], -1)
 
 
 class Numbers(Target):

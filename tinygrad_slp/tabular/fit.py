@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data.targets import Classes, Multilabel, Numbers, Quantiles, Target
+from ..data.targets import Classes, Multilabel, Numbers, Ordinal, Quantiles, Target
 from .learning import learned
 from .model import TabularModel
 from .settings import settings_for
@@ -21,6 +21,7 @@ def fit_table(
     quantiles: Any = None,
     loss: str | None = None,
     class_weight: Any = None,
+    order: Any = None,
     preset: str = "default",
     show: bool = False,
     **settings: Any,
@@ -41,6 +42,8 @@ def fit_table(
         quantiles: levels to predict instead of the mean, as in (0.1, 0.5, 0.9).
         loss: "mse", "mae" or "huber", of numbers.
         class_weight: "balanced", or a dict by label.
+        order: the labels of classes that have an order, such as grades, lowest first; by default
+            that of an ordered category of pandas.
         preset: "quick", "default" or "thorough".
         show: print the progress.
         settings: other values of `Settings`, as in hidden=(64,), seed=1.
@@ -56,7 +59,10 @@ def fit_table(
         raise ValueError(f"the table has {rows_of(columns)} rows, the target {len(y)}")
     if len(y) < LEAST_ROWS:
         raise ValueError(f"{len(y)} rows are too few to learn from; expected {LEAST_ROWS} or more")
-    kind = chosen(y, task, quantiles, loss, class_weight)
+    if order is None:
+        order = order_of(table[target] if isinstance(target, str) else target)
+    options = {"quantiles": quantiles, "loss": loss, "class_weight": class_weight, "order": order}
+    kind = chosen(y, task, {name: x for name, x in options.items() if x is not None})
     return learned(columns, y, kind, names, s, show)
 
 
@@ -110,24 +116,48 @@ def whole_numbers(y: np.ndarray) -> np.ndarray:
     return y
 
 
-def chosen(y: np.ndarray, task: str | None, quantiles: Any, loss: Any, weight: Any) -> Target:
+def order_of(target: Any) -> list[Any] | None:
+    """The labels of an ordered category of pandas, lowest first; None of all else."""
+    dtype: Any = getattr(target, "dtype", None)
+    return list(dtype.categories) if getattr(dtype, "ordered", False) else None
+
+
+FITTING = {
+    "classification": ("class_weight", "order"), "regression": ("quantiles", "loss"),
+    "multilabel": (),
+}  # fmt: skip
+"""Which options are for which task."""
+
+
+def chosen(y: np.ndarray, task: str | None, options: dict[str, Any]) -> Target:
     """The kind of target that values are.
 
     Raises:
-        ValueError: an unknown task, or one that the values do not fit.
+        ValueError: an unknown task, or options for another one.
     """
-    if task not in (None, "classification", "regression", "multilabel"):
-        raise ValueError(
-            f'task should be "classification", "regression" or "multilabel", got {task!r}'
-        )
-    if quantiles is not None:
-        return Quantiles(quantiles)
     if task is None:
-        few = y.dtype.kind in "biu" and y.ndim == 1 and len(np.unique(y)) <= 10 < len(y)
-        if y.ndim == 2 and np.isin(y, (0, 1)).all():
-            task = "multilabel"
-        else:
-            task = "classification" if y.dtype.kind in "USOb" or few else "regression"
+        task = next((t for t, names in FITTING.items() if {*names} & {*options}), likely(y))
+    if task not in FITTING:
+        raise ValueError(f"task should be one of {', '.join(FITTING)}; got {task!r}")
+    for name, value in options.items():
+        if name not in FITTING[task]:
+            raise ValueError(f"{name}={value!r} is not for {task}, which is what the target is")
+    if task == "multilabel":
+        return Multilabel()
+    if "order" in options:
+        return Ordinal(**options)
     if task == "classification":
-        return Classes(weight)
-    return Multilabel() if task == "multilabel" else Numbers(loss or "mse")
+        return Classes(**options)
+    if "quantiles" not in options:
+        return Numbers(options.get("loss", "mse"))
+    if "loss" in options:
+        raise ValueError("quantiles have a loss of their own: leave out loss, or quantiles")
+    return Quantiles(options["quantiles"])
+
+
+def likely(y: np.ndarray) -> str:
+    """The task that values look like."""
+    if y.ndim == 2 and np.isin(y, (0, 1)).all():
+        return "multilabel"
+    few = y.dtype.kind in "iu" and y.ndim == 1 and len(np.unique(y)) <= 10 < len(y)
+    return "classification" if y.dtype.kind in "USOb" or few else "regression"

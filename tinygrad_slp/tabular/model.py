@@ -90,7 +90,7 @@ class TabularModel:
 
     @property
     def classes(self) -> np.ndarray | None:
-        """The labels, sorted; None where numbers are predicted."""
+        """The labels, sorted or in their order; None where numbers are predicted."""
         return self.target.classes if isinstance(self.target, Classes) else None
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -147,7 +147,8 @@ class TabularModel:
             self.of_inputs(self.inputs({k: x[start : start + CHUNK] for k, x in table.items()}))
             for start in range(0, n, CHUNK)
         ]
-        return np.concatenate(parts) if parts else np.empty((0, self.target.outputs))
+        none = self.target.finished(self.target.link(np.empty((0, self.target.outputs))))
+        return np.concatenate(parts or [none])
 
     def inputs(self, table: Mapping[str, Any]) -> np.ndarray:
         """Rows as the networks take them, (n, d): float64, so that no order of rows matters."""
@@ -162,12 +163,12 @@ class TabularModel:
         Args:
             pick: makes one prediction (n, outputs) of those of the members (k, n, outputs).
         """
-        found = np.zeros((len(X), self.target.outputs))
-        for name, share in (("networks", 1 - self.share), ("lines", self.share)):
-            if share:
-                outputs = values(self.module[name], X[np.newaxis])
-                found += share * pick(self.target.link(outputs))
-        return self.target.sharpened(found, self.temperature)
+        found = [
+            share * pick(self.target.link(values(self.module[name], X[np.newaxis])))
+            for name, share in (("networks", 1 - self.share), ("lines", self.share))
+            if share
+        ]
+        return self.target.sharpened(sum(found[1:], found[0]), self.temperature)
 
     def loss_left_out(self, table: Table, rows: Any) -> float:
         """The mean loss for training rows, (n,) of them, with these columns, each by the member

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .. import metrics
-from ..data.targets import Quantiles
+from ..data.targets import Classes, Quantiles
 from ..table import as_text
 from .model import TabularModel
 
@@ -42,8 +42,8 @@ def judged(model: TabularModel, who: str, y: np.ndarray, found: np.ndarray) -> J
         y: labels or numbers, (n,) or (n, targets).
         found: what `TabularModel.scores` gives, (n, outputs); of quantiles the middle one counts.
     """
-    if model.classes is not None:
-        return [(who, np.searchsorted(model.classes, y), found)]
+    if isinstance(model.target, Classes):
+        return [(who, model.target.index(y), found)]
     if isinstance(model.target, Quantiles):
         return [(who, y, found[:, found.shape[1] // 2])]
     columns: Any = zip(model.names, y.reshape(len(y), -1).T, found.T, strict=True)
