@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from tinygrad_slp import Tensor, nn, no_grad, optim
 from tinygrad_slp.jit import TraceError
 from tinygrad_slp.random import Stream
-from tinygrad_slp.train import Checkpoint, EarlyStopping, History, NonFiniteError, blocks, fit
+from tinygrad_slp.train import (
+    Checkpoint,
+    EarlyStopping,
+    History,
+    NonFiniteError,
+    blocks,
+    fit,
+    progress,
+)
 from tinygrad_slp.train.fit import EVALUATED
 
 MODES = [False, "numpy"]
@@ -458,6 +466,17 @@ def test_a_bar_on_a_terminal(capsys, monkeypatch):
     run(simple(), table(), 3, progress=True)
     out = capsys.readouterr().out
     assert "3/3" in out and "loss " in out
+
+
+def test_lines_say_how_long_it_may_still_take(monkeypatch, capsys):
+    clock = iter([0.0, 4.0, 8.0, 12.0, 1000.0])
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(clock))
+    with progress.reporting(True, done=2, epochs=50) as report:
+        for epoch in (5, 10, 15, 50):
+            report({"epoch": epoch, "loss": 0.5})
+    left = [line.partition("0.5")[2].strip() for line in capsys.readouterr().out.splitlines()]
+    assert left == ["at most 60 s left", "at most 40 s left", "at most 32 s left", ""]
+    assert progress.time_left(600).split()[2:4] == ["10", "min"]
 
 
 def test_a_history_is_read_by_column_and_survives_json():

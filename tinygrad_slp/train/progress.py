@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -32,12 +33,14 @@ def reporting(show: bool, done: int, epochs: int) -> Iterator[Report]:
 
             yield advance
     else:
-        every = max(1, epochs // LINES)
+        every, started = max(1, epochs // LINES), time.perf_counter()
 
         def line(row: Mapping[str, float]) -> None:
             epoch = int(row["epoch"])
             if epoch in (1, epochs) or epoch % every == 0:
-                print(f"epoch {epoch:>{len(str(epochs))}}/{epochs}  {measured(row)}", flush=True)
+                said = f"epoch {epoch:>{len(str(epochs))}}/{epochs}  {measured(row)}"
+                each = (time.perf_counter() - started) / max(epoch - done, 1)
+                print(said + time_left(each * (epochs - epoch)), flush=True)
 
         yield line
 
@@ -46,6 +49,14 @@ def measured(row: Mapping[str, float]) -> str:
     """The losses and metrics of an epoch, in one line."""
     hidden = "epoch", "lr", "seconds"
     return "  ".join(f"{name} {x:.4g}" for name, x in row.items() if name not in hidden)
+
+
+def time_left(seconds: float) -> str:
+    """As in "  at most 3 min left"; nothing if it is less than a second."""
+    if seconds < 1:
+        return ""
+    amount = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+    return f"  at most {amount} left"
 
 
 class Interruption:
