@@ -13,6 +13,7 @@ from tinygrad_slp.data import (
     Ordinal,
     Quantiles,
     RobustScaler,
+    TargetMeans,
     load_penguins,
     two_moons,
 )
@@ -472,3 +473,59 @@ def test_an_ordered_category_of_pandas_has_its_order(tmp_path):
 def test_options_for_another_task_are_refused(options, words):
     with pytest.raises(ValueError, match=words):
         fit_table(grades(60), "grade", epochs=1, **options, **QUICK)
+
+
+# --- categories with many values ---
+
+
+def people(n, seed, effect=1.0, many=300):
+    """Each of many names has a number of its own."""
+    own = effect * np.random.default_rng(5).normal(size=many)
+    rng = np.random.default_rng(seed)
+    who, x = rng.integers(many, size=n), rng.normal(size=n)
+    names = np.array([f"n{(k * 7919) % 99991:05d}" for k in range(many)])
+    return {"who": names[who], "x": x}, own[who] + x + 0.5 * rng.normal(size=n)
+
+
+def test_means_of_the_target_by_hand():
+    x, y = np.array(["a", "a", "a", "b", "b", "c"]), np.array([[1.0, 2, 3, 6, 8, 4]]).T
+    fold = np.array([0, 1, 0, 1, 0, 1])
+    encoder = TargetMeans(y, fold).fit(x)
+    within = (2 + 2) / 3  # squared distances from the means 2, 7 and 4; 6 rows − 3 means
+    m = within / (y.var() - within)
+    shrunk = np.array([(6 + 4 * m) / (3 + m), (14 + 4 * m) / (2 + m), (4 + 4 * m) / (1 + m), 4])
+    scale = shrunk[[0, 0, 0, 1, 1, 2]].std()
+    np.testing.assert_allclose(encoder.transform(["a", "b", "c", "new"])[:, 0], shrunk / scale)
+    # Of fold 1 each category has one row: no variance within, and no shrinking.
+    np.testing.assert_allclose(
+        encoder.left_out(x, fold)[fold == 0, 0], [2 / scale, 2 / scale, 6 / scale]
+    )
+    again = Encoder.from_state(encoder.state())
+    np.testing.assert_array_equal(again.transform(["a", "new"]), encoder.transform(["a", "new"]))
+    with pytest.raises(ValueError, match=r"y .*fold"):
+        TargetMeans().fit(x)
+
+
+@pytest.mark.parametrize("classes", [False, True])
+def test_a_column_of_many_names_is_learned(classes):
+    table, y = people(3000, 0)
+    new, y_new = people(3000, 1)
+    if classes:
+        y, y_new = (np.where(v > 0, "up", "down") for v in (y, y_new))
+    model = fit_table(table, y, **QUICK)
+    assert isinstance(model.columns.columns["who"], TargetMeans)
+    assert model.score(new, y_new) > (0.85 if classes else 0.8)
+    member = model.loss_left_out(table, np.arange(3000))
+    assert member == pytest.approx(model.facts["losses"]["model"], rel=1e-4)
+    strange = {**new, "who": np.full(3000, "nobody")}
+    assert np.isfinite(model.scores(strange)).all()
+
+
+def test_many_names_that_tell_nothing_do_no_harm():
+    """Means that saw the row's own target would look like the target itself."""
+    table, y = people(1500, 0, effect=0.0)
+    new, y_new = people(4000, 1, effect=0.0)
+    model = fit_table(table, y, **QUICK)
+    assert model.score(new, y_new) > 0.95 * (1 - 0.25 / 1.25)
+    ratio = error(model, new, y_new) / (2 * model.facts["losses"]["model"] * y.var())
+    assert 0.85 < ratio < 1.15

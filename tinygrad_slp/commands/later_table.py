@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..data import Dates, HashedText, NumberTexts, OneHot, RobustScaler, TableEncoder
+from ..data import OneHot, RobustScaler, TableEncoder
 from ..data.column import listed
 from ..tabular import TabularModel
 from . import BadInput
@@ -13,8 +13,6 @@ from .columns import FAR, is_text
 from .csv_source import Source
 from .encoding import check_near
 from .reading import Column, Frame, Texts, read
-
-OF_TEXTS = (OneHot, NumberTexts, Dates, HashedText)
 
 
 def table_of(
@@ -26,7 +24,7 @@ def table_of(
         BadInput: it does not fit.
     """
     encoders = trained.columns.columns
-    texts = {name for name, encoder in encoders.items() if isinstance(encoder, OF_TEXTS)}
+    texts = {name for name, encoder in encoders.items() if not isinstance(encoder, RobustScaler)}
     if trained.classes is not None and trained.classes.dtype.kind == "U":
         texts.add(trained.name)
     frame = read(source, texts)
@@ -73,7 +71,7 @@ def known_columns(frame: Frame, encoder: TableEncoder, ignore: bool) -> dict[str
             part.handle_unknown = "ignore" if ignore else "error"
             if not ignore:
                 check_known(frame, name, values, part)
-        elif isinstance(values, Texts) and not isinstance(part, OF_TEXTS):
+        elif isinstance(values, Texts) and isinstance(part, RobustScaler):
             line, cell = frame.source.first(name, is_text)
             raise BadInput(
                 f"{frame.source}: line {line}, column {name!r}: {cell!r} is not a number, as in "

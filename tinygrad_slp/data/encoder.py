@@ -22,6 +22,14 @@ class Encoder:
     def fit_transform(self, x: Any) -> np.ndarray:
         return self.fit(x).transform(x)
 
+    def left_out(self, x: Any, fold: np.ndarray) -> np.ndarray:
+        """What training rows become, each by what rows of other folds tell of the target.
+
+        Args:
+            fold: of each row, (n,).
+        """
+        return self.transform(x)
+
     def features(self, name: str) -> list[str]:
         """What to call the columns that a column of this name is turned into."""
         return [name]

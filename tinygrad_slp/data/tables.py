@@ -56,6 +56,12 @@ class TableEncoder(Encoder):
         Raises:
             ValueError: names the column that is missing, or has an unknown category, ...
         """
+        return self.matrix(x, None)
+
+    def left_out(self, x: Any, fold: np.ndarray) -> np.ndarray:
+        return self.matrix(x, fold)
+
+    def matrix(self, x: Any, fold: np.ndarray | None) -> np.ndarray:
         columns = self.columns
         refuse_other(x)
         if absent := [name for name in columns if name not in x]:
@@ -68,7 +74,8 @@ class TableEncoder(Encoder):
             columns.items(), np.cumsum(parts), parts, strict=True
         ):
             with naming(name):
-                block = encoder.transform(table[name])
+                x = table[name]
+                block = encoder.transform(x) if fold is None else encoder.left_out(x, fold)
             matrix[:, stop - width : stop] = block.reshape(rows, width)
         return matrix
 

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from .. import nn
+from ..data import TableEncoder
 from ..data.targets import Classes, Target
 from ..nn.activations import ACTIVATIONS
 from ..train.progress import Interruption, reporting
 from .explanation import drawn
 from .members import Folds, Problem, train
 from .model import TabularModel, values
-from .settings import Settings, sized
+from .settings import Settings, members_for, sized
 from .table import fitted, knots
 
 SHARES = np.linspace(0, 1, 11)
@@ -55,16 +56,17 @@ def learned(
         NonFiniteError: the training diverged.
     """
     rng = np.random.default_rng(s.seed)
-    encoder, notes = fitted(dict(columns), categories)
     Y = target.fit(y).transform(y).astype(np.float32)
-    X = in_parts(encoder.transform, columns, len(y))
+    classes = isinstance(target, Classes)
+    folds = Folds(len(y), members_for(s, len(y)), Y.argmax(axis=1) if classes else Y[:, 0], rng)
+    # Of K classes K − 1 means tell all.
+    encoder, notes = fitted(dict(columns), Y[:, int(classes) :], folds.member, categories)
+    X = in_parts(encoder, columns, folds.member)
     expand = expansion(knots(encoder, X, s.bins if s.hidden else 0))
     line, width = X.shape[1], values(expand, X[:1]).shape[1]
     sizes = [width, *s.hidden, target.outputs]
     s = sized(s, len(y), int(np.dot(sizes[:-1], sizes[1:])))
     assert s.members and s.epochs
-    groups = Y.argmax(axis=1) if isinstance(target, Classes) else Y[:, 0]
-    folds = Folds(len(y), s.members, groups, rng)
     fits = len(X) * width * X.itemsize <= ROOM
     X, see = (values(expand, X), np.asarray) if fits else (X, partial(values, expand))
     problem = Problem(X, Y, see, width, target, folds, rng)
@@ -105,16 +107,18 @@ def learned(
     return found
 
 
-def in_parts(
-    transform: Callable[[Any], np.ndarray], columns: Mapping[str, Any], n: int
-) -> np.ndarray:
-    """What an encoder makes of n rows as float32, part by part, to save memory."""
-    parts = ({k: x[i : i + PART] for k, x in columns.items()} for i in range(0, n, PART))
-    first = transform(next(parts))
-    X = np.empty((n, first.shape[1]), np.float32)
+def in_parts(encoder: TableEncoder, columns: Mapping[str, Any], fold: np.ndarray) -> np.ndarray:
+    """The training rows, encoded as float32, part by part, to save memory."""
+
+    def part(start: int) -> np.ndarray:
+        rows = slice(start, start + PART)
+        return encoder.left_out({name: x[rows] for name, x in columns.items()}, fold[rows])
+
+    first = part(0)
+    X = np.empty((len(fold), first.shape[1]), np.float32)
     X[: len(first)] = first
-    for k, part in enumerate(parts, 1):
-        X[k * PART : (k + 1) * PART] = transform(part)
+    for start in range(PART, len(fold), PART):
+        X[start : start + PART] = part(start)
     return X
 
 

@@ -150,9 +150,15 @@ class TabularModel:
         none = self.target.finished(self.target.link(np.empty((0, self.target.outputs))))
         return np.concatenate(parts or [none])
 
-    def inputs(self, table: Mapping[str, Any]) -> np.ndarray:
-        """Rows as the networks take them, (n, d): float64, so that no order of rows matters."""
-        return values(self.module["expand"], self.columns.transform(table))
+    def inputs(self, table: Mapping[str, Any], fold: np.ndarray | None = None) -> np.ndarray:
+        """Rows as the networks take them, (n, d): float64, so that no order of rows matters.
+
+        Args:
+            fold: of training rows, the members that left them out.
+        """
+        columns = self.columns
+        X = columns.transform(table) if fold is None else columns.left_out(table, fold)
+        return values(self.module["expand"], X)
 
     def of_inputs(self, X: np.ndarray) -> np.ndarray:
         return self.target.finished(self.mixed(X, lambda p: p.mean(axis=0)))
@@ -174,7 +180,7 @@ class TabularModel:
         """The mean loss for training rows, (n,) of them, with these columns, each by the member
         that left it out."""
         member, each = self.left_out_by[rows], np.arange(len(rows))
-        found = self.mixed(self.inputs(table), lambda p: p[member, each])
+        found = self.mixed(self.inputs(table, member), lambda p: p[member, each])
         return float(np.mean(self.target.penalty(found, self.y[rows])))
 
     def score(self, X: Any, y: Any) -> float:

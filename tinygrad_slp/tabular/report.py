@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 
 from .. import metrics
-from ..data import OneHot, RobustScaler, TableEncoder
+from ..data import (
+    Dates,
+    HashedText,
+    NumberTexts,
+    OneHot,
+    RobustScaler,
+    TableEncoder,
+    TargetMeans,
+)  # fmt: skip
 from ..data.column import listed
 from ..plot import plot_history
 from ..table import as_html, counted
@@ -32,6 +40,10 @@ STYLE = """
 MOST_COLUMNS = 20
 """Of those that matter, so many are shown."""
 STRONGEST = 3
+KINDS: dict[type, str] = {
+    NumberTexts: "numbers in texts", Dates: "dates", HashedText: "texts",
+    TargetMeans: "many categories",
+}  # fmt: skip
 COLUMNS = ("column", "kind", "missing", "values")
 MOST_PICTURES = 4
 """Of several targets, so many are drawn."""
@@ -48,6 +60,8 @@ def describe(encoder: TableEncoder) -> list[list[str]]:
             width = 1 / part.scale if part.scale else 0.0
             inside = f"median {part.center:.5g}, middle half {width:.5g} wide"
             lines.append([name, "number", f"{part.missing:,}", inside])
+        else:
+            lines.append([name, KINDS[type(part)], "", "; ".join(part.notes())])
     return lines
 
 

@@ -107,7 +107,7 @@ def sized(s: Settings, rows: int, weights: int) -> Settings:
         rows: of the table.
         weights: of one member.
     """
-    members = min(s.members or (4 if rows >= LARGE else 8), rows)
+    members = members_for(s, rows)
     train = rows - -(-rows // members)
     batch = min(s.batch or min(max(32, power_of_2(train / 16)), 256), train)
     epochs = s.epochs
@@ -119,6 +119,10 @@ def sized(s: Settings, rows: int, weights: int) -> Settings:
     patience = s.patience or min(max(20, int(0.15 * epochs)), 100)
     lr = s.lr or OPTIMIZERS[s.optimizer][1]
     return replace(s, members=members, batch=batch, epochs=epochs, patience=patience, lr=lr)
+
+
+def members_for(s: Settings, rows: int) -> int:
+    return min(s.members or (4 if rows >= LARGE else 8), rows)
 
 
 def power_of_2(x: float) -> int:

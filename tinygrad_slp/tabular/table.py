@@ -5,14 +5,27 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Dates, Encoder, HashedText, NumberTexts, OneHot, RobustScaler, TableEncoder
+from ..data import (
+    Dates,
+    Encoder,
+    HashedText,
+    NumberTexts,
+    OneHot,
+    RobustScaler,
+    TableEncoder,
+    TargetMeans,
+)
 from ..data.column import column, missing
 from ..data.texts import are_numbers, format_of
 
 Table = dict[str, Any]
 MANY = 100
-"""More different texts than that are no categories."""
-WITH_RAMPS = (RobustScaler, NumberTexts, Dates)
+"""More different texts than that get no column each."""
+ROWS_EACH = 4
+"""With so many rows for each, on average, the mean of the target tells more than letters do."""
+MOST_MEANS = 10
+"""Of a target with more columns, means tell too little."""
+WITH_RAMPS = (RobustScaler, NumberTexts, Dates, TargetMeans)
 """Encoders of numbers, which get ramps between their quantiles."""
 
 
@@ -76,23 +89,34 @@ def useless(values: Any) -> str:
     return "a different text in every row, like a name"
 
 
-def encoder_for(values: np.ndarray, category: bool = False) -> Encoder:
-    """Numbers, numbers written as texts, dates, categories, or many different texts."""
+def encoder_for(values: np.ndarray, means: TargetMeans, category: bool = False) -> Encoder:
+    """Numbers, numbers written as texts, dates, categories, or many different texts.
+
+    Args:
+        means: not fitted, for categories with many values.
+        category: whatever it looks like, it is one.
+    """
     if values.dtype.kind != "U":
         return RobustScaler()
-    if category:
-        return OneHot(handle_unknown="ignore")
-    if are_numbers(values):
+    if not category and are_numbers(values):
         return NumberTexts()
-    if format_of(values):
+    if not category and format_of(values):
         return Dates()
-    return HashedText() if len(np.unique(values)) > MANY else OneHot(handle_unknown="ignore")
+    different = len(np.unique(values))
+    if different <= MANY:
+        return OneHot(handle_unknown="ignore")
+    repeated = len(values) >= ROWS_EACH * different and means.y.shape[1] <= MOST_MEANS
+    return means if repeated else HashedText()
 
 
-def fitted(table: Table, categories: Collection[str] = ()) -> tuple[TableEncoder, list[str]]:
+def fitted(
+    table: Table, y: np.ndarray, fold: np.ndarray, categories: Collection[str] = ()
+) -> tuple[TableEncoder, list[str]]:
     """The encoders of a table, those of numbers first; and a line for each column left out.
 
     Args:
+        y: the target as numbers, (n, m).
+        fold: of each row.
         categories: columns of texts that are categories, whatever they look like.
 
     Raises:
@@ -103,7 +127,7 @@ def fitted(table: Table, categories: Collection[str] = ()) -> tuple[TableEncoder
         if reason := useless(values):
             notes.append(f"{name}: {reason}, so it is left out")
         else:
-            encoders[name] = encoder_for(values, name in categories)
+            encoders[name] = encoder_for(values, TargetMeans(y, fold), name in categories)
     if not encoders:
         raise ValueError("there is no column to learn from" + "".join(f"; {x}" for x in notes))
     encoders = dict(sorted(encoders.items(), key=lambda item: not isinstance(item[1], WITH_RAMPS)))
