@@ -18,7 +18,7 @@ STEPS = 1500
 """A small table is gone through until there were so many steps, or 8 times the epochs."""
 LARGE = 20_000
 """From so many rows on half the members do."""
-WORK, WORK_PER_ROW = 1.2e11, 2.7e7
+WORK, WORK_PER_ROW = 1e11, 2e7
 """Floating-point operations that a training may take."""
 
 
