@@ -174,6 +174,34 @@ def test_every_setting_is_taken_and_shown(extra, shown, capsys):
     assert shown in capsys.readouterr().out
 
 
+def test_a_model_reads_later_tables_as_it_read_the_first(capsys):
+    """Its texts for missing values, and names of columns where there is no header."""
+    lines = [f"{k % 7 if k % 5 else 'gone'},{'pq'[k % 2]},{k % 2}" for k in range(40)]
+    write("\n".join(lines))
+    given = ["--no-header", "--missing", "gone", "--target", "3", "--out", "m.safetensors"]
+    assert main(["train", "t.csv", *given, *FAST]) == 0
+    assert "1: 8 missing" in capsys.readouterr().out
+    for command in ("predict", "evaluate"):
+        assert main([command, "m.safetensors", "t.csv"]) == 0
+        said, noted = capsys.readouterr()
+        assert "1: 8 missing, replaced by the median" in said + noted
+    assert "'gone' is not a number" in refused(
+        capsys, "predict", "m.safetensors", "t.csv", "--missing", "x"
+    )
+
+
+def test_predictions_in_parquet(trained):
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra data)")
+    pd.DataFrame(load_penguins()).to_parquet("t.parquet")
+    for name in ("species", "mass"):
+        for out in ("out.csv", "out.parquet"):
+            assert main(["predict", trained[name], "t.parquet", "-o", out]) == 0
+        expected = pd.read_csv("out.csv")
+        pd.testing.assert_frame_equal(pd.read_parquet("out.parquet"), expected, check_dtype=False)
+        assert len(expected) == 344
+
+
 def test_classes_in_an_order(capsys):
     given = ["train", str(PENGUINS), "--target", "species", *FAST, "--out", "m.safetensors"]
     assert main([*given, "--order", "Gentoo,Adelie,Chinstrap"]) == 0
@@ -597,7 +625,7 @@ def test_outputs_are_checked_before_the_training(capsys, monkeypatch):
 def test_what_is_not_installed_is_said(package, arguments, capsys, monkeypatch):
     find_spec = __import__("importlib.util").util.find_spec
     monkeypatch.setattr(
-        "tinygrad_slp.commands.arguments.find_spec",
+        "tinygrad_slp.commands.needs.find_spec",
         lambda name: None if name == package else find_spec(name),
     )
     said = refused(capsys, "train", write(simple()), "--target", "y", *arguments)

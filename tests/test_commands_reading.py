@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("pandas", reason="pandas is not installed (extra cli)")
 
+from tinygrad_slp.commands import BadInput
 from tinygrad_slp.commands.csv_source import Source
 from tinygrad_slp.commands.reading import Texts, read
 
@@ -90,3 +91,90 @@ def test_memory_grows_by_less_than_three_times_the_table():
         assert code == "0"
         peaks.append(int(peak) * 1024)
     assert peaks[1] - peaks[0] < 3 * 400_000 * 20 * 8
+
+
+# --- other files than CSV ---
+
+TABLE = """name,day,count,share,ok,y
+ann,2024-01-05,1,0.5,True,a
+bob,2024-02-06,,0.25,False,b
+"c, d",2024-03-07,3,,True,a
+zoë,,4,1e-3,,b
+"""
+
+
+def in_other_files():
+    """The same table as CSV, Parquet and a spreadsheet with a title."""
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra data)")
+    pytest.importorskip("openpyxl", reason="openpyxl is not installed (extra data)")
+    frame = pd.read_csv(write(TABLE), parse_dates=["day"], dtype={"count": "Int64"})
+    frame["ok"] = frame["ok"].astype("boolean")
+    frame["name"] = frame["name"].astype("category")
+    frame.to_parquet("t.parquet")
+    with pd.ExcelWriter("t.xlsx") as book:
+        frame.to_excel(book, index=False, startrow=2)
+        book.book.active.cell(1, 1, "People")
+    return ["t.csv", "t.parquet", "t.xlsx"]
+
+
+def test_parquet_and_excel_are_read_as_csv_is():
+    whole, *others = (read(Source(path)).columns for path in in_other_files())
+    for other in others:
+        assert [*other] == [*whole]
+        for name, values in whole.items():
+            if name == "day":  # a spreadsheet has times beside dates
+                assert [x[:10] for x in other[name][:]] == values[:].tolist()
+            else:
+                np.testing.assert_array_equal(other[name][:], values[:])
+
+
+def test_files_that_are_not_what_their_names_say():
+    in_other_files()
+    Path("a.parquet").write_text("a,b\n1,2\n")
+    Path("a.xlsx").write_text("a,b\n1,2\n")
+    Path("a.csv").write_bytes(Path("t.xlsx").read_bytes())
+    for path, words in (("a.parquet", "as .parquet"), ("a.xlsx", "as .xlsx"), ("a.csv", ".xlsx"),
+                        ("no.parquet", "No such file")):  # fmt: skip
+        with pytest.raises(BadInput, match=words) as info:
+            read(Source(path))
+        assert "\n" not in str(info.value)
+
+
+def test_the_index_of_a_parquet_file_is_a_column_if_it_has_a_name():
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra data)")
+    frame = pd.DataFrame({"a": [1.0, 2.0]}, index=[5, 6])
+    frame.to_parquet("t.parquet")
+    assert [*read(Source("t.parquet")).columns] == ["a"]
+    frame.rename_axis("key").to_parquet("t.parquet")
+    assert [*read(Source("t.parquet")).columns] == ["key", "a"]
+
+
+def test_a_file_without_a_header():
+    write("1,x,1\n2,y,1\n3,x,2\n")
+    source = Source("t.csv", named=False)
+    frame = read(source)
+    assert [*frame.columns] == ["1", "2", "3"] and len(frame) == 3
+    assert frame.columns["2"][:].tolist() == ["x", "y", "x"]
+    assert source.first("2", lambda text: text == "y") == (2, "y")
+    assert any("1 to 3" in note for note in source.notes())
+    write("1,2\n3,4\n5,6\n")
+    assert any("--no-header" in note for note in Source("t.csv").notes())
+    write("1,1\n3,4\n5,6\n")
+    with pytest.raises(BadInput, match=r"2 columns named '1'.*--no-header"):
+        read(Source("t.csv"))
+
+
+def test_other_texts_that_mean_a_missing_value():
+    write("a,b\n1,x\n999,gone\nn.d.,y\n")
+    frame = read(Source("t.csv", missing=["999", "n.d.", "gone"]))
+    np.testing.assert_array_equal(frame.columns["a"], [1, np.nan, np.nan])
+    assert frame.columns["b"][:].tolist() == ["x", "", "y"]
+
+
+def test_too_few_cells_and_too_many_have_their_own_advice():
+    for text, words in (("a,b\n1\n2,3\n", "1 cells.*,,"), ("a,b\n1,2,3\n2,3\n", "3 cells.*quotes")):
+        write(text)
+        with pytest.raises(BadInput, match=words):
+            read(Source("t.csv"))

@@ -1,10 +1,10 @@
 """What the commands share in reading their arguments, and in refusing them before any work."""
 
 import argparse
+import csv
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryFile
 from textwrap import fill
@@ -14,6 +14,7 @@ from ..jit import BACKENDS
 from ..saving import write_whole
 from . import BadInput
 from .csv_source import Source
+from .needs import need
 
 
 class Parser(argparse.ArgumentParser):
@@ -32,17 +33,23 @@ def command(name: str, description: str, example: str) -> Parser:
     )
 
 
-def add_separator(p: Parser) -> None:
+def add_reading(p: Parser) -> None:
+    """The options of how a table is read."""
     p.add_argument(
         "--separator", default=",", metavar="MARK", help="between the cells: ';' or tab; default ,"
     )
-    add_encoding(p)
-
-
-def add_encoding(p: Parser) -> None:
     p.add_argument(
         "--encoding", metavar="NAME", help="of the table; default: UTF-8, UTF-16 or Windows-1252"
     )
+    p.add_argument("--missing", type=names, metavar="A,B", help="texts that mean a missing value")
+    p.add_argument(
+        "--no-header", dest="named", action="store_false", help="the columns are named 1, 2, ..."
+    )
+
+
+def names(text: str) -> list[str]:
+    """Of columns; one with a comma in it needs quotes, as in a table."""
+    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), []) if name]
 
 
 def add_unknown(p: Parser) -> None:
@@ -94,16 +101,7 @@ def source(options: argparse.Namespace) -> Source:
     mark = {"tab": "\t", "\\t": "\t"}.get(options.separator, options.separator)
     if len(mark) != 1 or mark in '"\r\n':
         raise BadInput(f"--separator should be one character, or tab; got {options.separator!r}")
-    return Source(options.file, mark, options.encoding)
-
-
-def need(package: str, what: str, extra: str) -> None:
-    """
-    Raises:
-        BadInput: the package is not installed.
-    """
-    if find_spec(package) is None:
-        raise BadInput(f"{what} needs {package}: pip install 'tinygrad-slp[{extra}]'")
+    return Source(options.file, mark, options.encoding, options.missing or (), options.named)
 
 
 def check_output(option: str, path: str | None, endings: Sequence[str] = ()) -> None:

@@ -1,20 +1,23 @@
-"""A CSV file, and the line in it where something is wrong, which Python's csv module counts."""
+"""A file with a table, read as CSV, and the line in it where something is wrong."""
 
 import codecs
 import csv
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
+from pathlib import Path
 from shutil import copyfileobj
 from stat import S_ISFIFO, S_ISREG
 from tempfile import mkstemp
-from typing import IO
+from typing import IO, Any
 from weakref import finalize
+from zipfile import BadZipFile
 
 from ..table import counted
 from . import BadInput
+from .needs import need
 
 SEPARATORS = ";\t|"
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null")
@@ -23,31 +26,65 @@ MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null")
 UNNAMED = "index"
 """What a first column without a name is called, as pandas and R write them."""
 
+HEADERLESS = "the header is numbers; if the first row is data, write --no-header"
 UTF16 = (b"\xff\xfe", b"\xfe\xff")  # how such a file begins
 
 
+def read_parquet(path: str) -> Any:
+    from pandas import read_parquet
+
+    frame = read_parquet(path)
+    return frame if frame.index.names == [None] else frame.reset_index()
+
+
+def read_sheet(path: str) -> Any:
+    from pandas import read_excel
+
+    return read_excel(path, header=None)
+
+
+READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    ".parquet": ("pyarrow", read_parquet), ".xlsx": ("openpyxl", read_sheet),
+}  # fmt: skip
+"""By the ending of a name: the library for it, and what makes a DataFrame of the file."""
+
+
 class Source:
-    """A CSV file of the user's, and what separates its cells; as a string, its name.
+    """A file of the user's, and what separates its cells; as a string, its name.
 
     Args:
         encoding: None: UTF-16 if it begins so, UTF-8 if it is that, else Windows-1252.
+        missing: texts that mean a missing value, besides `MISSING`.
+        named: whether the first row has the names of the columns; else they are 1, 2, ...
     """
 
-    def __init__(self, path: str, separator: str = ",", encoding: str | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        separator: str = ",",
+        encoding: str | None = None,
+        missing: Iterable[str] = (),
+        named: bool = True,
+    ) -> None:
         self.path = path
         self.separator = separator
         self.given = encoding
+        self.missing = list(missing)
+        self.named = named
 
     def __str__(self) -> str:
         return self.path
 
     @cached_property
     def file(self) -> str:
-        """What is read, more than once: the file, or a copy of what came out of a pipe.
+        """What is read, more than once: the file, or a copy as CSV of another kind of file, or of
+        what came out of a pipe.
 
         Raises:
             BadInput: it cannot be read, is a device, or a pipe that nothing is written into.
         """
+        if Path(self.path).suffix.lower() in READERS:
+            return self.converted()
         with opened(self.path):
             mode = os.stat(self.path).st_mode
             if S_ISREG(mode):
@@ -66,12 +103,36 @@ class Source:
         return copy
 
     def copied(self, pipe: IO[bytes]) -> str:
-        """The name of a file with all that comes out of a pipe, there as long as this object."""
-        handle, copy = mkstemp()
-        finalize(self, os.unlink, copy)
-        with open(handle, "wb") as file:
+        copy = self.new_file()
+        with open(copy, "wb") as file:
             copyfileobj(pipe, file)
         return copy
+
+    def converted(self) -> str:
+        """
+        Raises:
+            BadInput: a library is missing, or cannot read the file.
+        """
+        suffix = Path(self.path).suffix.lower()
+        package, read = READERS[suffix]
+        need("pandas", "reading tables", "cli")
+        need(package, f"reading {suffix}", "data")
+        try:
+            with opened(self.path), open(self.path, "rb"):
+                frame = read(self.path)
+        except (ValueError, LookupError, BadZipFile) as error:
+            raise BadInput(f"{self}: cannot be read as {suffix}: {str(error)[:200]}") from None
+        copy = self.new_file()
+        # A spreadsheet is read without a header: a title may be above it.
+        frame.to_csv(copy, sep=self.separator, index=False, header=suffix == ".parquet")
+        return copy
+
+    def new_file(self) -> str:
+        """The name of an empty file, there as long as this object."""
+        handle, name = mkstemp()
+        os.close(handle)
+        finalize(self, os.unlink, name)
+        return name
 
     @cached_property
     def encoding(self) -> str:
@@ -111,7 +172,13 @@ class Source:
     def notes(self) -> list[str]:
         """What was done to read it, line by line."""
         lines = f"the first {counted(self.above, 'line')} above the header"
-        return [*self.of_encoding(), *([f"{lines}: left out"] if self.above else [])]
+        return [
+            *self.of_encoding(),
+            *([f"{lines}: left out"] if self.above else []),
+            *([f"no header row: the columns are named 1 to {len(self.header())}"]
+              if not self.named else []),
+            *([HEADERLESS] if self.named and all(map(is_number, self.header())) else []),
+        ]  # fmt: skip
 
     def of_encoding(self) -> list[str]:
         if self.given is not None or self.encoding == "utf-8-sig":
@@ -128,6 +195,8 @@ class Source:
         _, header = next(self.rows(), (0, []))
         if not header:
             raise BadInput(f"{self}: the file is empty; expected a header row and rows of data")
+        if not self.named:
+            return header
         other = [mark for mark in f",{SEPARATORS}" if mark != self.separator and mark in header[0]]
         if len(header) == 1 and other:
             shown = "tab" if other[0] == "\t" else other[0]
@@ -152,7 +221,11 @@ class Source:
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Each row from the header on, with the number of its (last) line."""
-        return ((line, cells) for line, cells in self.all_rows() if line > self.above)
+        found = ((line, cells) for line, cells in self.all_rows() if line > self.above)
+        if self.named or not (first := [*islice(found, 1)]):
+            return found
+        ((_, cells),) = first
+        return chain([(0, [str(k + 1) for k in range(len(cells))])], first, found)
 
     def all_rows(self) -> Iterator[tuple[int, list[str]]]:
         """Each row with the number of its (last) line; lines without anything are left out."""
@@ -180,9 +253,11 @@ class Source:
         _, header = next(rows)
         for line, cells in rows:
             if len(cells) != len(header):
+                few = "a missing value needs its separators too, as in 1,,3"
+                many = "a cell that holds the separator needs quotes around it"
                 raise BadInput(
                     f"{self}: line {line}: {len(cells)} cells, the header has {len(header)}; "
-                    "a cell that holds the separator needs quotes around it"
+                    f"{few if len(cells) < len(header) else many}"
                 )
 
     def first(self, column: str, wrong: Callable[[str], bool]) -> tuple[int, str]:
@@ -190,7 +265,7 @@ class Source:
         rows = self.rows()
         next(rows)
         at = self.header().index(column)
-        cells = ((line, tidy(row[at])) for line, row in rows)
+        cells = ((line, tidy(row[at], self.missing)) for line, row in rows)
         return next(((line, cell) for line, cell in cells if wrong(cell)), (0, ""))
 
     def not_decoded(self) -> BadInput:
@@ -202,7 +277,8 @@ class Source:
     def not_text(self, start: bytes) -> BadInput:
         if start == b"PK":
             return BadInput(
-                f"{self}: a spreadsheet or an archive, not a CSV file; export it as CSV"
+                f"{self}: a spreadsheet or an archive, not a CSV file; the name of a spreadsheet "
+                "should end in .xlsx"
             )
         return BadInput(f"{self}: not a text file; expected a CSV file")
 
@@ -231,8 +307,9 @@ def check_header(path: str, header: list[str]) -> None:
         if not name:
             raise BadInput(f"{path}: line 1: a column without a name; give it one")
         if header.count(name) > 1:
+            hint = f"; {HEADERLESS}" if all(map(is_number, header)) else ""
             raise BadInput(
-                f"{path}: line 1: {header.count(name)} columns named {name!r}; rename one"
+                f"{path}: line 1: {header.count(name)} columns named {name!r}; rename one{hint}"
             )
 
 
@@ -252,10 +329,10 @@ def at_once(path: str, flags: int) -> int:
     return handle
 
 
-def tidy(text: str) -> str:
+def tidy(text: str, missing: Collection[str] = ()) -> str:
     """A cell as it is compared; pandas takes every spelling of True for the same, so do we."""
     text = text.strip()
-    if text in MISSING:
+    if text in MISSING or text in missing:
         return ""
     return text.lower() if text.lower() in ("true", "false") else text
 

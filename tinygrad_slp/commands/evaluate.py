@@ -20,7 +20,7 @@ def parser() -> Parser:
     p.add_argument("model", metavar="MODEL.safetensors")
     p.add_argument("file", metavar="FILE.csv")
     arguments.add_unknown(p)
-    arguments.add_separator(p)
+    arguments.add_reading(p)
     return p
 
 

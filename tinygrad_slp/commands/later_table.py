@@ -23,6 +23,10 @@ def table_of(
     Raises:
         BadInput: it does not fit.
     """
+    reading = trained.facts.get("reading", {})
+    if options.missing is None:
+        source.missing = reading.get("missing", [])
+    source.named &= reading.get("named", True)
     encoders = trained.columns.columns
     texts = {name for name, encoder in encoders.items() if not isinstance(encoder, RobustScaler)}
     if trained.classes is not None and trained.classes.dtype.kind == "U":

@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("file", nargs="?", metavar="FILE.csv", help="a table: header row, numeric cells")
     p.add_argument("--target", metavar="COLUMN", help="the column to predict: two classes, or 0…1")
-    arguments.add_separator(p)
+    arguments.add_reading(p)
     p.add_argument("--lr", type=float, default=1.0, metavar="RATE", help="learning rate, default 1")
     arguments.add_training(p, epochs=1000)
     p.add_argument("--version", action="version", version=f"tinygrad-slp {__version__}")

@@ -12,6 +12,7 @@ from ..tabular import TabularModel
 from . import BadInput, arguments, model_file
 from .arguments import Parser
 from .later_table import imputed, table_of
+from .needs import need
 
 
 def parser() -> Parser:
@@ -23,19 +24,21 @@ def parser() -> Parser:
     )
     p.add_argument("model", metavar="MODEL.safetensors")
     p.add_argument("file", metavar="NEW.csv")
-    p.add_argument("-o", "--out", metavar="OUT.csv", help="default: print")
+    p.add_argument("-o", "--out", metavar="OUT.csv", help="or .parquet; default: print")
     p.add_argument(
         "--interval", type=float, metavar="0.9",
         help="also the ends between which so many new rows are",
     )  # fmt: skip
     arguments.add_unknown(p)
-    arguments.add_separator(p)
+    arguments.add_reading(p)
     return p
 
 
 def main(argv: Sequence[str]) -> None:
     options = parser().parse_args(argv)
     arguments.check_output("--out", options.out)
+    if options.out and options.out.lower().endswith(".parquet"):
+        need("pyarrow", "writing .parquet", "data")
     arguments.check_apart("--out", options.out, options.model, options.file)
     source = arguments.source(options)
     trained = model_file.load(options.model)
@@ -47,7 +50,9 @@ def main(argv: Sequence[str]) -> None:
     except (TypeError, ValueError) as error:
         raise BadInput(f"--interval {options.interval}: {error}") from None
     text = as_csv(trained, predicted, ends)
-    if options.out:
+    if options.out and options.out.lower().endswith(".parquet"):
+        arguments.write(options.out, as_parquet(trained, text))
+    elif options.out:
         arguments.write(options.out, text.encode())
     else:
         sys.stdout.write(text)
@@ -72,4 +77,16 @@ def as_csv(trained: TabularModel, predicted: np.ndarray, ends: np.ndarray | None
         writer.writerow([trained.name, *(f"p({label})" for label in labels)])
         for at, p in zip(predicted.argmax(axis=1).tolist(), predicted.tolist(), strict=True):
             writer.writerow([labels[at], *(f"{x:.6f}" for x in p)])
+    return file.getvalue()
+
+
+def as_parquet(trained: TabularModel, text: str) -> bytes:
+    """The same rows, with labels as they were in training."""
+    from pandas import read_csv
+
+    texts = trained.classes is not None and trained.classes.dtype.kind == "U"
+    kinds = {trained.name: str} if texts else None
+    frame = read_csv(io.StringIO(text), dtype=kinds, keep_default_na=False)
+    file = io.BytesIO()
+    frame.to_parquet(file)
     return file.getvalue()

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from . import BadInput
-from .arguments import need
 from .csv_source import MISSING, Source, is_infinite, tidy
+from .needs import need
 
 PART = 65536
 
@@ -74,7 +74,9 @@ def read(source: Source, texts: Collection[str] = (), without: Collection[str] =
     need("pandas", "reading tables", "cli")
     names = source.header()
     size = source.most_rows()
-    growing = {name: Growing(size, name in texts) for name in names if name not in without}
+    growing = {
+        name: Growing(size, name in texts, source.missing) for name in names if name not in without
+    }
     n = 0
     for part in parts(source, names, texts):
         for name, column in growing.items():
@@ -105,7 +107,7 @@ def parts(source: Source, names: Sequence[str], texts: Collection[str]) -> Itera
         reader = read_csv(
             source.file,
             sep=source.separator,
-            header=0,
+            header=0 if source.named else None,
             skiprows=source.above,
             names=names,
             index_col=False,
@@ -114,7 +116,7 @@ def parts(source: Source, names: Sequence[str], texts: Collection[str]) -> Itera
             low_memory=False,  # else a column may change its kind within a part
             encoding=source.encoding,
             keep_default_na=False,
-            na_values=list(MISSING),
+            na_values=[*MISSING, *source.missing],
             skipinitialspace=True,
         )
     with reader:
@@ -151,11 +153,12 @@ class Growing:
         absent: whether a value is missing.
     """
 
-    def __init__(self, size: int, text: bool) -> None:
+    def __init__(self, size: int, text: bool, missing: Collection[str]) -> None:
         self.numbers = np.empty(size)
         self.codes = np.empty(size, np.int32)
         self.names = {"": 0}
         self.must_be_text = text
+        self.missing = missing
         self.is_text: bool | None = True if text else None
         self.mixed = False
         self.absent = False
@@ -178,7 +181,7 @@ class Growing:
 
     def coded(self, values: Any) -> np.ndarray:
         codes, texts = values.factorize()
-        at = [self.names.setdefault(tidy(str(x)), len(self.names)) for x in texts]
+        at = [self.names.setdefault(tidy(str(x), self.missing), len(self.names)) for x in texts]
         found = np.array([*at, 0], np.int32)
         coded: np.ndarray = found[codes]  # −1, a missing one, is the last
         return coded

@@ -1,7 +1,6 @@
 """tinygrad-slp train: a network trained on a table, judged, and kept in a file."""
 
 import argparse
-import csv
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -17,7 +16,8 @@ from ..tabular.report import page
 from ..tabular.scores import Judged, by_class, chosen, confusion, judged, left_out, scores, table
 from ..tabular.settings import OPTIMIZERS
 from . import BadInput, arguments, columns, model_file
-from .arguments import Parser
+from .arguments import Parser, names
+from .needs import need
 from .network import ACTIVATIONS, LOSSES, kind_of, learn, outline
 from .reading import Column, Frame, read
 from .target import TASKS, Target, check_there, rare, read_target, split
@@ -31,7 +31,7 @@ def parser() -> Parser:
         "it is judged; their mean is the model.",
         "tinygrad-slp train penguins.csv --target species --out model.safetensors",
     )
-    p.add_argument("file", metavar="FILE.csv", help="numbers and categories, with a header row")
+    p.add_argument("file", metavar="FILE.csv", help="numbers and texts; or .parquet, .xlsx")
     p.add_argument("--target", required=True, metavar="COLUMN", help="the column to predict")
     p.add_argument("--task", choices=TASKS, help="what to do, if the values should not decide")
     p.add_argument("--drop", type=names, default=[], metavar="A,B", help="columns to leave out")
@@ -39,7 +39,7 @@ def parser() -> Parser:
         "--categories", type=names, default=[], metavar="A,B",
         help="columns of numbers that are categories, such as a postcode",
     )  # fmt: skip
-    arguments.add_separator(p)
+    arguments.add_reading(p)
     effort = p.add_mutually_exclusive_group()
     for preset, meaning in (("quick", "a fourth of the time"), ("thorough", "many times the time")):
         effort.add_argument(
@@ -81,11 +81,6 @@ def levels(text: str) -> list[float]:
     return [float(part) for part in text.split(",")]
 
 
-def names(text: str) -> list[str]:
-    """Of columns; one with a comma in it needs quotes, as in a table."""
-    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), []) if name]
-
-
 def sizes(text: str) -> list[int]:
     parts = [] if text.strip() in ("", "0", "none") else text.split(",")
     found = [int(part) for part in parts]
@@ -112,7 +107,7 @@ def check(options: argparse.Namespace) -> None:
     if options.target in options.drop:
         raise BadInput(f"--drop {options.target}: that is the target")
     if options.out:
-        arguments.need("safetensors", "--out", "io")
+        need("safetensors", "--out", "io")
     arguments.check_output("--out", options.out, (".safetensors",))
     arguments.check_output("--report", options.report, (".html", ".htm"))
     arguments.check_apart("--out", options.out, options.file)
@@ -123,6 +118,7 @@ def run(options: argparse.Namespace) -> None:
     check(options)
     data = prepared(options)
     model = learn(data.of(data.train), data.y[data.train], data.kind, options)
+    model.facts["reading"] = {"missing": options.missing or [], "named": options.named}
     print(outline(model))
     rows = judged_rows(model, data)
     notes = [*data.notes, *worth_knowing(model, options)]
