@@ -5,6 +5,7 @@ python docs/make_functions.py
 
 import ast
 import inspect
+from importlib.util import find_spec
 from pathlib import Path
 
 import tinygrad_slp  # noqa: F401  (declares the rules)
@@ -18,8 +19,16 @@ gives the cotangent of each input, as the program computes it, and broadcasting 
 "Composite" functions are defined by others, and their derivative follows. The form says what
 is known of the Jacobian: diagonal ("elementwise") or linear in each input ("linear").
 
-| function | formula | form | derivative |
-|---|---|---|---|
+"""
+COLUMNS = "| function | formula | form | derivative |\n|---|---|---|---|\n"
+OF_SCIPY = """
+## scipy.special
+
+SciPy's functions can be called on a Tensor as NumPy's can (`pip install 'tinygrad-slp[scipy]'`):
+`special.gammaln(t)`. Parameters such as the order of a Bessel function are numbers or arrays.
+SciPy's `logsumexp`, `softmax`, `log_softmax` and `polygamma` are no ufuncs, and take arrays only:
+write `tinygrad_slp.logsumexp(t, axis)`, ..., and `tinygrad_slp.rules.special.polygamma(t, n=1)`.
+
 """
 
 
@@ -47,12 +56,21 @@ def source(vjp):
     raise LookupError(f"no source for {vjp} at {start}")
 
 
-def main():
+def table(rules):
     rows = []
-    for rule in functions():
+    for rule in rules:
         cells = rule.name, rule.formula, rule.form or "", derivative(rule)
         rows.append("| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |")
-    Path(__file__).with_name("functions.md").write_text(HEAD + "\n".join(rows) + "\n", "utf-8")
+    return COLUMNS + "\n".join(rows) + "\n"
+
+
+def main():
+    text = HEAD + table(functions())
+    if find_spec("scipy"):
+        from tinygrad_slp.rules.special import DECLARED
+
+        text += OF_SCIPY + table(DECLARED)
+    Path(__file__).with_name("functions.md").write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

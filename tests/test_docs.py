@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,10 @@ def test_the_table_of_functions_is_up_to_date(tmp_path):
     (tmp_path / "make_functions.py").write_bytes((DOCS / "make_functions.py").read_bytes())
     subprocess.run([sys.executable, tmp_path / "make_functions.py"], check=True)
     written = (tmp_path / "functions.md").read_text("utf-8")
-    assert written == (DOCS / "functions.md").read_text("utf-8"), "run docs/make_functions.py"
+    kept = (DOCS / "functions.md").read_text("utf-8")
+    if find_spec("scipy") is None:
+        kept = kept.partition("\n## scipy.special")[0]
+    assert written == kept, "run docs/make_functions.py"
 
 
 def test_the_core_has_about_as_many_lines_as_the_readme_says():

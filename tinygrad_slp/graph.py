@@ -23,7 +23,7 @@ import numpy as np
 
 from . import errors
 from .recorder import recorder
-from .rule import RULES, Rule, name
+from .rule import RULES, Rule, name, rule_of
 
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
@@ -157,7 +157,7 @@ def apply(function: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> An
     Raises:
         TypeError: the function has no rule, or does not take these arguments.
     """
-    rule = RULES.get(function)
+    rule = RULES.get(function) or rule_of(function)
     if rule is None:
         raise errors.without_rule(function, [*args, *kwargs.values()])
     if kwargs or len(args) != rule.arity:

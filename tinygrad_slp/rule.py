@@ -10,8 +10,10 @@ derivatives, forward mode, the laws in the tests, the table in the manual) is a 
 records.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
+from importlib import import_module
 from inspect import Parameter, signature
 from typing import Any, Literal, TypeVar
 
@@ -179,6 +181,19 @@ def parameters_of(function: Function, inputs: tuple[str, ...]) -> tuple[Paramete
 
 RULES: dict[Function, Rule] = {}
 """The table: every function a Tensor knows how to differentiate, and its record."""
+
+
+LATE = {"scipy.special": "tinygrad_slp.rules.special"}
+"""Packages that need not be installed, and the module that declares rules of their functions."""
+
+
+def rule_of(function: Function) -> Rule | None:
+    """The record of a function, if there is one; those of other packages are declared now."""
+    if function not in RULES:
+        for package, module in LATE.items():
+            if package in sys.modules:
+                import_module(module)
+    return RULES.get(function)
 
 
 def name(function: Function) -> str:

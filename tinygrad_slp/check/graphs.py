@@ -13,7 +13,7 @@ from .. import autodiff
 from ..graph import Node, evaluate, recorded
 from ..nn import Module
 from ..nn.module import named_parts
-from ..rule import RULES, name
+from ..rule import RULES, name, rule_of
 from ..tensor import Tensor
 from ..tree import flatten
 from ..walk import ancestors, match
@@ -32,7 +32,7 @@ def check_rule(function: Callable[..., Any], *, seed: int = 0) -> Report:
     Raises:
         TypeError: the function has no rule, or its record no examples.
     """
-    rule = RULES.get(function)
+    rule = rule_of(function)
     if rule is None:
         raise TypeError(f"{name(function)} has no rule to check; see tinygrad_slp.differentiable")
     reports = {}
