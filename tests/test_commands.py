@@ -202,6 +202,23 @@ def test_predictions_in_parquet(trained):
         assert len(expected) == 344
 
 
+def test_dates_of_a_later_table_may_be_written_otherwise(capsys):
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra data)")
+    when = pd.date_range("2024-01-05", periods=40, freq="D")
+    frame = pd.DataFrame({"when": when.strftime("%d.%m.%Y"), "y": np.arange(40) + 0.5})
+    frame.to_csv("t.csv", index=False)
+    frame.assign(when=when).to_parquet("t.parquet")
+    said = []
+    for first in ("t.csv", "t.parquet"):
+        assert main(["train", first, "--target", "y", *FAST, "--out", "m.safetensors"]) == 0
+        for later in ("t.csv", "t.parquet") if first == "t.csv" else ("t.parquet",):
+            capsys.readouterr()
+            assert main(["predict", "m.safetensors", later]) == 0
+            said.append(capsys.readouterr().out)
+    assert said[0] == said[1] == said[2]
+
+
 def test_classes_in_an_order(capsys):
     given = ["train", str(PENGUINS), "--target", "species", *FAST, "--out", "m.safetensors"]
     assert main([*given, "--order", "Gentoo,Adelie,Chinstrap"]) == 0

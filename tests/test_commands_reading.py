@@ -97,9 +97,9 @@ def test_memory_grows_by_less_than_three_times_the_table():
 
 TABLE = """name,day,count,share,ok,y
 ann,2024-01-05,1,0.5,True,a
-bob,2024-02-06,,0.25,False,b
+bob,2024-02-06,,0.25,False,None
 "c, d",2024-03-07,3,,True,a
-zoë,,4,1e-3,,b
+zoë,,4,1e-3,,
 """
 
 
@@ -108,7 +108,7 @@ def in_other_files():
     pd = pytest.importorskip("pandas")
     pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra data)")
     pytest.importorskip("openpyxl", reason="openpyxl is not installed (extra data)")
-    frame = pd.read_csv(write(TABLE), parse_dates=["day"], dtype={"count": "Int64"})
+    frame = pd.read_csv(write(TABLE), parse_dates=["day"], keep_default_na=False, na_values=[""])
     frame["ok"] = frame["ok"].astype("boolean")
     frame["name"] = frame["name"].astype("category")
     frame.to_parquet("t.parquet")
@@ -119,14 +119,35 @@ def in_other_files():
 
 
 def test_parquet_and_excel_are_read_as_csv_is():
-    whole, *others = (read(Source(path)).columns for path in in_other_files())
-    for other in others:
-        assert [*other] == [*whole]
-        for name, values in whole.items():
-            if name == "day":  # a spreadsheet has times beside dates
-                assert [x[:10] for x in other[name][:]] == values[:].tolist()
-            else:
-                np.testing.assert_array_equal(other[name][:], values[:])
+    paths = in_other_files()
+    for texts in ([], ["count"]):
+        whole, *others = (read(Source(path, encoding="utf-8"), texts).columns for path in paths)
+        for other in others:
+            assert [*other] == [*whole]
+            for name, values in whole.items():
+                if name == "day":  # with times, the same in both
+                    midnight = [x and f"{x} 00:00:00" for x in values[:].tolist()]
+                    assert other[name][:].tolist() == midnight
+                else:
+                    np.testing.assert_array_equal(other[name][:], values[:])
+
+
+def test_the_encoding_is_of_texts_and_not_of_parquet():
+    in_other_files()
+    names = read(Source("t.parquet", encoding="latin-1")).columns["name"]
+    assert names[:].tolist() == ["ann", "bob", "c, d", "zoë"]
+
+
+def test_which_sheet_is_read_is_said():
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("openpyxl", reason="openpyxl is not installed (extra data)")
+    frame = pd.DataFrame({"a": [1, 2]})
+    with pd.ExcelWriter("t.xlsx") as book:
+        frame.to_excel(book, sheet_name="first", index=False)
+        (frame + 1).to_excel(book, sheet_name="second", index=False)
+    source = Source("t.xlsx")
+    np.testing.assert_array_equal(read(source).columns["a"], [1, 2])
+    assert any("'first'" in note and "of 2" in note for note in source.notes())
 
 
 def test_files_that_are_not_what_their_names_say():

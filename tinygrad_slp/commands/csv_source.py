@@ -27,26 +27,33 @@ UNNAMED = "index"
 """What a first column without a name is called, as pandas and R write them."""
 
 HEADERLESS = "the header is numbers; if the first row is data, write --no-header"
+DATE = "%Y-%m-%d %H:%M:%S"
 UTF16 = (b"\xff\xfe", b"\xfe\xff")  # how such a file begins
 
 
-def read_parquet(path: str) -> Any:
+def read_parquet(path: str) -> tuple[Any, list[str]]:
     from pandas import read_parquet
 
     frame = read_parquet(path)
-    return frame if frame.index.names == [None] else frame.reset_index()
+    frame = frame if frame.index.names == [None] else frame.reset_index()
+    return frame.convert_dtypes(), []  # whole numbers among gaps are not written as 5.0
 
 
-def read_sheet(path: str) -> Any:
-    from pandas import read_excel
+def read_sheet(path: str) -> tuple[Any, list[str]]:
+    from pandas import ExcelFile, read_excel
 
-    return read_excel(path, header=None)
+    with ExcelFile(path) as book:
+        names = book.sheet_names
+        frame = read_excel(book, header=None, dtype=object, na_values=[""], keep_default_na=False)
+    others = f"the sheet {names[0]!r} is read, the first of {len(names)}; put another one first"
+    return frame, [others] if len(names) > 1 else []
 
 
-READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
+READERS: dict[str, tuple[str, Callable[[str], tuple[Any, list[str]]]]] = {
     ".parquet": ("pyarrow", read_parquet), ".xlsx": ("openpyxl", read_sheet),
 }  # fmt: skip
-"""By the ending of a name: the library for it, and what makes a DataFrame of the file."""
+"""By the ending of a name: the library for it, and what makes a DataFrame of the file, with what is
+worth saying."""
 
 
 class Source:
@@ -68,7 +75,9 @@ class Source:
     ) -> None:
         self.path = path
         self.separator = separator
-        self.given = encoding
+        self.suffix = Path(path).suffix.lower()
+        self.given = None if self.suffix in READERS else encoding
+        self.said: list[str] = []
         self.missing = list(missing)
         self.named = named
 
@@ -83,7 +92,7 @@ class Source:
         Raises:
             BadInput: it cannot be read, is a device, or a pipe that nothing is written into.
         """
-        if Path(self.path).suffix.lower() in READERS:
+        if self.suffix in READERS:
             return self.converted()
         with opened(self.path):
             mode = os.stat(self.path).st_mode
@@ -113,18 +122,18 @@ class Source:
         Raises:
             BadInput: a library is missing, or cannot read the file.
         """
-        suffix = Path(self.path).suffix.lower()
-        package, read = READERS[suffix]
+        package, read = READERS[self.suffix]
         need("pandas", "reading tables", "cli")
-        need(package, f"reading {suffix}", "data")
+        need(package, f"reading {self.suffix}", "data")
         try:
             with opened(self.path), open(self.path, "rb"):
-                frame = read(self.path)
+                frame, self.said = read(self.path)
         except (ValueError, LookupError, BadZipFile) as error:
-            raise BadInput(f"{self}: cannot be read as {suffix}: {str(error)[:200]}") from None
+            raise BadInput(f"{self}: cannot be read as {self.suffix}: {str(error)[:200]}") from None
         copy = self.new_file()
         # A spreadsheet is read without a header: a title may be above it.
-        frame.to_csv(copy, sep=self.separator, index=False, header=suffix == ".parquet")
+        header = self.suffix == ".parquet"
+        frame.to_csv(copy, sep=self.separator, index=False, header=header, date_format=DATE)
         return copy
 
     def new_file(self) -> str:
@@ -174,6 +183,7 @@ class Source:
         lines = f"the first {counted(self.above, 'line')} above the header"
         return [
             *self.of_encoding(),
+            *self.said,
             *([f"{lines}: left out"] if self.above else []),
             *([f"no header row: the columns are named 1 to {len(self.header())}"]
               if not self.named else []),

@@ -82,7 +82,7 @@ class Dates(Encoder):
     on circles (sine and cosine), where they vary. What is no date is missing: 0, and marked.
 
     Attributes:
-        format: as `datetime.strptime` reads it.
+        format: as `datetime.strptime` reads it; dates as in ISO 8601 are read beside it.
         scaler: of the days since 1970.
         circles: which of "month", "weekday", "hour" vary.
     """
@@ -109,7 +109,7 @@ class Dates(Encoder):
 
     def moments(self, x: np.ndarray) -> list[datetime | None]:
         texts, codes = np.unique(x, return_inverse=True)
-        read = [moment(text, self.format) for text in texts.tolist()]
+        read = [moment(text, self.format) or of_iso(text) for text in texts.tolist()]
         return [read[k] for k in codes.tolist()]
 
     @staticmethod
@@ -268,5 +268,13 @@ def moment(text: str, format: str) -> datetime | None:
     text = re.sub(r"(?<=\d)(st|nd|rd|th)\b", "", text.strip())
     try:
         return datetime.strptime(text, format)
+    except ValueError:
+        return None
+
+
+def of_iso(text: str) -> datetime | None:
+    """As databases and spreadsheets write dates: the same table may come from another file."""
+    try:
+        return datetime.fromisoformat(text.strip())
     except ValueError:
         return None
