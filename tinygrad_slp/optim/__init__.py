@@ -3,8 +3,10 @@
 from .adagrad import Adagrad
 from .adam import Adam, AdamW
 from .clipping import clip_grad_norm_, clip_grad_value_
+from .functional import Functional
 from .lbfgs import LBFGS
 from .lion import Lion
+from .minimize import minimize, with_gradient
 from .nadam import NAdam
 from .optimizer import Optimizer
 from .plateau import ReduceLROnPlateau
@@ -21,7 +23,8 @@ from .schedules import (
 from .sgd import SGD
 
 __all__ = [
-    "LBFGS", "SGD", "Adagrad", "Adam", "AdamW", "CosineAnnealingLR", "ExponentialLR", "LinearLR",
-    "Lion", "MultiStepLR", "NAdam", "OneCycleLR", "Optimizer", "RMSprop", "ReduceLROnPlateau",
-    "SequentialLR", "StepLR", "clip_grad_norm_", "clip_grad_value_",
+    "LBFGS", "SGD", "Adagrad", "Adam", "AdamW", "CosineAnnealingLR", "ExponentialLR", "Functional",
+    "LinearLR", "Lion", "MultiStepLR", "NAdam", "OneCycleLR", "Optimizer", "RMSprop",
+    "ReduceLROnPlateau", "SequentialLR", "StepLR", "clip_grad_norm_", "clip_grad_value_",
+    "minimize", "with_gradient",
 ]  # fmt: skip
