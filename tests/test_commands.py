@@ -4,6 +4,7 @@ import csv
 import html.parser
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -614,6 +615,54 @@ def test_a_target_of_dates_is_refused(dates, capsys):
     assert "t.csv: the target 'y' is dates or times, which no model here predicts" in said
     assert "or write --task classification" in said
     assert main(["train", table, "--target", "y", *FAST, "--task", "classification"]) == 0
+
+
+ODD_NAMES = ("a b", "a,b", "a, b", 'a"b', '"a"', "it's", "-x", "$HOME", "é;*", "a\nb", "--drop")
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+@pytest.mark.parametrize(
+    ("cells", "option"),
+    [("1e300", "--drop"), ("forty", "--categories"), (None, "--drop")],
+)
+def test_an_option_that_is_suggested_can_be_pasted(name, cells, option, capsys):
+    """An outlier and a text among numbers are errors; numbers of rows are a note."""
+    rows = [[k if cells is None or k else cells, k % 3 / 7, "pq"[k % 2]] for k in range(40)]
+    with open("t.csv", "w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([[name, "c", "y"], *rows])
+    train = ["train", "t.csv", "--target", "y", *FAST]
+    assert main(train) == (2 if cells else 0)
+    said = "".join(capsys.readouterr())
+    pasted = shlex.split(re.search(rf"write ({option}[ =].*)", said)[1])
+    assert main([*train, *pasted]) == 0
+    shown = " ".join(name.splitlines())
+    said = capsys.readouterr().out
+    assert (f"{shown}: left out, as --drop says" in said) == (option == "--drop")
+
+
+@pytest.mark.parametrize("name", ["a,b", "a, b"])
+def test_a_column_with_a_comma_in_its_name(name, capsys):
+    rows = [[k / 7, k, k % 3] for k in range(40)]
+    with open("t.csv", "w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["a", name, "c"], *rows])
+    train = ["train", "t.csv", *FAST]
+    said = refused(capsys, *train, "--target", "c", "--drop", name)
+    pasted = shlex.split(said.split(" write ")[1])
+    assert main([*train, "--target", "c", *pasted]) == 0
+    assert f"{name}: left out, as --drop says" in capsys.readouterr().out
+    assert main([*train, "--target", name, "--out", "a b.safetensors"]) == 0
+    said = capsys.readouterr().out
+    assert f"regression, as {name!r}" in said
+    assert "tinygrad-slp predict 'a b.safetensors' NEW.csv" in said
+    assert "invalid names" in refused(capsys, *train, "--target", "c", "--drop", "a\nb")
+
+
+def test_of_many_columns_the_nearest_names_are_told(capsys):
+    names = [f"column_{k}" for k in range(3000)] + ["weight", "y"]
+    write(",".join(names) + "\n" + (",".join(["1"] * 3001) + ",p\n") * 5)
+    for given in (["--target", "wieght"], ["--target", "y", "--drop", "wieght"]):
+        said = refused(capsys, "train", "t.csv", *given)
+        assert "there are weight, " in said and "and 2992 more" in said
 
 
 def test_a_target_that_is_not_there(capsys):

@@ -49,7 +49,11 @@ def add_reading(p: Parser) -> None:
 
 def names(text: str) -> list[str]:
     """Of columns; one with a comma in it needs quotes, as in a table."""
-    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), []) if name]
+    try:
+        found = next(csv.reader([text], skipinitialspace=True), [])
+    except csv.Error as error:
+        raise ValueError from error
+    return [name.strip() for name in found if name]
 
 
 def add_unknown(p: Parser) -> None:

@@ -48,7 +48,7 @@ def features(
                 continue
             notes.append(
                 f"{name}: a different whole number in every row; if it only tells the rows apart, "
-                f"write --drop {quoted(name)}"
+                f"write {option('--drop', name)}"
             )
         if isinstance(values, np.ndarray) and (far := outlier(values)) is not None:
             raise too_far(frame, name, far)
@@ -99,7 +99,7 @@ def too_far(frame: Frame, name: str, far: float) -> BadInput:
     line, cell = frame.source.first(name, lambda x: is_number(x) and float(x) == far)
     return BadInput(
         f"{frame.source}: line {line}, column {name!r}: {cell} is so far from the others that they "
-        f"look equal beside it; correct it, leave it empty, or write --drop {quoted(name)}"
+        f"look equal beside it; correct it, leave it empty, or write {option('--drop', name)}"
     )
 
 
@@ -118,15 +118,15 @@ def check_texts(frame: Frame, name: str, values: Texts, categories: Collection[s
     line, cell = frame.source.first(name, wrong.__contains__)
     raise BadInput(
         f"{frame.source}: line {line}, column {name!r}: {cell!r} is not a number, as most of the "
-        f"column is; correct it, leave it empty, or write --categories {quoted(name)}"
+        f"column is; correct it, leave it empty, or write {option('--categories', name)}"
     )
 
 
-def quoted(name: str) -> str:
-    """A column's name as an argument that can be pasted: in the quotes of CSV and of the shell."""
-    if "," in name:
+def option(option: str, name: str) -> str:
+    """An option with a column's name, to be pasted: in the quotes of CSV and of the shell."""
+    if "," in name or name.startswith('"'):
         name = '"' + name.replace('"', '""') + '"'
-    return shlex.quote(name)
+    return option + ("=" if name.startswith("-") else " ") + shlex.quote(name)
 
 
 class Shares:

@@ -214,6 +214,7 @@ class Source:
                 f"{self}: line 1: one column only, {header[0][:60]!r}; if {shown!r} separates the "
                 f"columns, write --separator '{shown}'"
             )
+        header = [" ".join(name.splitlines()) for name in header]  # Excel breaks lines in names
         header = [UNNAMED if not name and not k else name for k, name in enumerate(header)]
         check_header(self.path, header)
         return header

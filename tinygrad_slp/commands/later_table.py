@@ -13,6 +13,7 @@ from .columns import FAR, is_text
 from .csv_source import Source
 from .encoding import check_near
 from .reading import Column, Frame, Texts, read
+from .target import there_are
 
 
 def table_of(
@@ -67,7 +68,7 @@ def known_columns(frame: Frame, encoder: TableEncoder, ignore: bool) -> dict[str
     if absent := [name for name in encoder.columns if name not in frame.columns]:
         raise BadInput(
             f"{frame.source}: no column{'s' * (len(absent) > 1)} {listed(absent)}, which the model "
-            f"was trained on; there are {', '.join(frame.columns)}"
+            f"was trained on; {there_are(frame.columns, absent[0])}"
         )
     for name, part in encoder.columns.items():
         values = frame.columns[name]

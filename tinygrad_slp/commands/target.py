@@ -1,6 +1,8 @@
 """The column to predict: classes or numbers, which is said aloud; and the rows that have it."""
 
 import argparse
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 import numpy as np
 
@@ -91,8 +93,16 @@ def numbers_of(column: Column, task: str | None) -> Column:
 def check_there(frame: Frame, name: str) -> None:
     if name not in frame.columns:
         raise BadInput(
-            f"{frame.source}: no column {name!r} to predict; there are {', '.join(frame.columns)}"
+            f"{frame.source}: no column {name!r} to predict; {there_are(frame.columns, name)}"
         )
+
+
+def there_are(columns: Iterable[str], wanted: str) -> str:
+    """The names that there are; of many, those first that look most like what was wanted."""
+    names = [*columns]
+    near = get_close_matches(wanted, names)
+    ordered = [*near, *(name for name in names if name not in near)] if len(names) > 10 else names
+    return f"there are {listed(ordered, shown_as=str)}"
 
 
 def check_mixed(frame: Frame, name: str, task: str | None) -> None:

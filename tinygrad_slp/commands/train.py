@@ -1,6 +1,8 @@
 """tinygrad-slp train: a network trained on a table, judged, and kept in a file."""
 
 import argparse
+import re
+import shlex
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -20,7 +22,7 @@ from .arguments import Parser, names
 from .needs import need
 from .network import ACTIVATIONS, LOSSES, kind_of, learn, outline
 from .reading import Column, Frame, read
-from .target import TASKS, Target, check_there, rare, read_target, split
+from .target import TASKS, Target, check_there, rare, read_target, split, there_are
 
 
 def parser() -> Parser:
@@ -196,10 +198,12 @@ def check_names(frame: Frame, options: argparse.Namespace) -> None:
     for option, given in (("--drop", options.drop), ("--categories", options.categories)):
         for name in given:
             if name not in header:
+                comma = [column for column in header if name in re.split(r", ?", column)]
                 raise BadInput(
                     f"{option} {name}: {frame.source} has no such column; "
-                    f"there are {', '.join(header)}"
-                )
+                    + (f"for {comma[0]!r} write {columns.option(option, comma[0])}" if comma
+                       else there_are(header, name))
+                )  # fmt: skip
     check_there(frame, options.target)
 
 
@@ -285,7 +289,8 @@ def keep(model: TabularModel, options: argparse.Namespace) -> None:
     print()
     if options.out:
         model_file.save(model, options.out)
-        print(f"wrote {options.out}; now: tinygrad-slp predict {options.out} NEW.csv")
+        out = shlex.quote(options.out)
+        print(f"wrote {options.out}; now: tinygrad-slp predict {out} NEW.csv")
     else:
         print("the model was not saved; to save it, write --out model.safetensors")
 
