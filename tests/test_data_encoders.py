@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tinygrad_slp.data import (
+    Dates,
     Encoder,
     Labels,
     OneHot,
+    RobustScaler,
     Standardizer,
     TableEncoder,
     load_penguins,
@@ -355,6 +358,54 @@ def test_tables_refuse():
     }.items():  # fmt: skip
         with pytest.raises(ValueError, match=message):
             call()
+
+
+# --- dates ---
+
+
+def day(numbers, format="%Y-%m-%d"):
+    start = datetime(2020, 1, 1)
+    return ["" if n is None else (start + timedelta(days=int(n))).strftime(format) for n in numbers]
+
+
+@given(st.lists(st.tuples(*[st.none() | st.integers(0, 999)] * 2), min_size=3, max_size=20))
+def test_two_columns_of_dates_have_the_days_between_them(rows):
+    begin, end = zip(*rows, strict=True)
+    days = np.array([b - a if None not in (a, b) else np.nan for a, b in rows], float)
+    assume(len({*days[days == days]}) > 1)
+    assume(any(x is not None for x in begin) and any(x is not None for x in end))
+    table = {"x": np.arange(len(rows)), "begin": day(begin), "end": day(end, "%d.%m.%Y %H:%M")}
+    encoder = TableEncoder({"begin": Dates(), "end": Dates()}).fit(table)
+    between = RobustScaler().fit(days)
+    expected = between.transform(days).reshape(len(rows), -1)
+    for found in (encoder, again(encoder)):
+        matrix = found.transform(table)
+        same_bits(matrix[:, : expected.shape[1]], expected)
+        assert found.feature_names[0] == "end − begin"
+        assert len(found.feature_names) == matrix.shape[1]
+    assert sum("the days between" in note for note in encoder.notes()) == 1
+
+
+def test_which_dates_have_a_difference():
+    when, later = day([3, 50, 7]), day([5, 60, 9])
+    cases = [
+        ({"a": when, "b": later}, [("a", "b")]),
+        ({"a": when, "b": when}, []),  # always 0
+        ({"a": when, "b": day([4, 51, 8])}, []),  # always 1
+        ({"a": when, "b": ["12:30", "7:15", "0:00"]}, []),
+        ({"a": day([3, 4, None]), "b": day([None, None, 5])}, []),  # never both
+        ({"a": when, "b": later, "c": day([90, 8, 1])}, [("a", "b"), ("a", "c"), ("b", "c")]),
+    ]
+    for table, pairs in cases:
+        encoder = TableEncoder({name: Dates() for name in table}).fit(table)
+        assert [*encoder.differences] == pairs
+    many = {f"d{k}": day([k * k, 3 * k, 70]) for k in range(9)}
+    encoder = TableEncoder({name: Dates() for name in many}).fit(many)
+    assert [*encoder.differences] == [(f"d{k}", f"d{k + 1}") for k in range(8)]
+    state = encoder.state()
+    state["differences"][0][0] = "no"
+    with pytest.raises(ValueError, match="two columns of dates"):
+        Encoder.from_state(state)
 
 
 # --- states ---

@@ -529,3 +529,17 @@ def test_many_names_that_tell_nothing_do_no_harm():
     assert model.score(new, y_new) > 0.95 * (1 - 0.25 / 1.25)
     ratio = error(model, new, y_new) / (2 * model.facts["losses"]["model"] * y.var())
     assert 0.85 < ratio < 1.15
+
+
+def test_the_days_between_two_dates_are_learned_from():
+    """Late is who took 20 to 30 days, whenever it began: no sum of terms of each date tells it."""
+    rng = np.random.default_rng(0)
+    n = 1000
+    begin = np.datetime64("2020-01-01") + rng.integers(0, 1000, n)
+    took = rng.integers(0, 50, n)
+    table = {"begin": begin.astype(str), "end": (begin + took).astype(str)}
+    y = np.where((took >= 20) & (took < 30), "late", "not")
+    rows, new = slice(0, 700), slice(700, n)
+    model = fit_table({name: x[rows] for name, x in table.items()}, y[rows], **QUICK)
+    assert model.score({name: x[new] for name, x in table.items()}, y[new]) > 0.95
+    assert any("end − begin" in note for note in model.facts["notes"])

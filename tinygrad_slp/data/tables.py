@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import combinations, pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -10,12 +11,18 @@ import numpy as np
 from .categories import OneHot
 from .column import column, listed
 from .encoder import Encoder
+from .robust import RobustScaler
 from .standardizer import Standardizer
+from .texts import Dates
+
+MOST_DATES = 5
+"""Of more columns of dates, not all pairs have a difference, but neighbours."""
 
 
 class TableEncoder(Encoder):
     """Columns, given as a dict of arrays (n,), as a float64 matrix (n, d): numbers standardised,
-    strings one-hot, in the order of the columns in `fit`.
+    strings one-hot, in the order of the columns in `fit`; before these, the days between each two
+    columns of dates.
 
     A pandas DataFrame will do for the dict.
 
@@ -25,12 +32,15 @@ class TableEncoder(Encoder):
 
     Attributes:
         columns: the fitted encoder of each column, by name.
+        differences: of two columns of dates, how the days from one to the other are scaled.
     """
 
     columns: dict[str, Encoder]
+    differences: dict[tuple[str, str], RobustScaler]
 
     def __init__(self, encoders: Mapping[str, Encoder] | None = None) -> None:
         self.given = dict(encoders or {})
+        self.differences = {}
 
     def fit(self, x: Any) -> Self:
         """
@@ -48,7 +58,22 @@ class TableEncoder(Encoder):
             with naming(name):
                 columns[name] = copy.copy(self.given.get(name, default)).fit(values)
         self.columns = columns
+        days = self.days(table)
+        pairs = combinations(days, 2) if len(days) <= MOST_DATES else pairwise(days)
+        between = {(a, b): days[b] - days[a] for a, b in pairs}
+        scalers = {
+            pair: RobustScaler().fit(x) for pair, x in between.items() if not np.isnan(x).all()
+        }
+        self.differences = {pair: scaler for pair, scaler in scalers.items() if scaler.scale}
         return self
+
+    def days(self, table: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The columns of dates, as days since 1970."""
+        return {name: part.days(part.moments(table[name])) for name, part in self.dates().items()}
+
+    def dates(self) -> dict[str, Dates]:
+        parts = self.columns.items()
+        return {name: x for name, x in parts if isinstance(x, Dates) and x.has_days}
 
     def transform(self, x: Any) -> np.ndarray:
         """The matrix; further columns of the table are left aside, and their order is free.
@@ -77,23 +102,42 @@ class TableEncoder(Encoder):
                 x = table[name]
                 block = encoder.transform(x) if fold is None else encoder.left_out(x, fold)
             matrix[:, stop - width : stop] = block.reshape(rows, width)
-        return matrix
+        if not self.differences:
+            return matrix
+        days = self.days(table)
+        between = [x.transform(days[b] - days[a]) for (a, b), x in self.differences.items()]
+        return np.column_stack([*between, matrix])
+
+    def parts(self) -> list[tuple[str, Encoder]]:
+        """The encoders, in the order of what they make, each with a name for it."""
+        differences = [(f"{b} − {a}", scaler) for (a, b), scaler in self.differences.items()]
+        return [*differences, *self.columns.items()]
 
     @property
     def feature_names(self) -> list[str]:
         """What to call the columns of the matrix: the number's name, or name=category."""
-        parts = (encoder.features(name) for name, encoder in self.columns.items())
-        return [feature for part in parts for feature in part]
+        return [feature for name, part in self.parts() for feature in part.features(name)]
 
     def notes(self) -> list[str]:
-        return [f"{name}: {note}" for name, e in self.columns.items() for note in e.notes()]
+        between = [f"{b} − {a}: two dates, the days between them too" for a, b in self.differences]
+        each = [f"{name}: {note}" for name, e in self.columns.items() for note in e.notes()]
+        return [*each, *between]
 
     def fields(self) -> dict[str, Any]:
-        # A list of pairs: the order counts, and not every writer of JSON keeps that of a dict.
-        return {"columns": [[name, encoder.state()] for name, encoder in self.columns.items()]}
+        # Lists of pairs: the order counts, and not every writer of JSON keeps that of a dict.
+        return {
+            "columns": [[name, encoder.state()] for name, encoder in self.columns.items()],
+            "differences": [[*pair, scaler.state()] for pair, scaler in self.differences.items()],
+        }
 
     def restore(self, fields: dict[str, Any]) -> None:
         self.columns = {name: Encoder.from_state(state) for name, state in fields["columns"]}
+        self.differences = {}
+        for a, b, state in fields.get("differences", []):
+            scaler = Encoder.from_state(state)
+            if not isinstance(scaler, RobustScaler) or not {a, b} <= {*self.dates()}:
+                raise ValueError("expected RobustScalers of the days between two columns of dates")
+            self.differences[a, b] = scaler
         self.given = dict(self.columns)
 
 

@@ -107,6 +107,11 @@ class Dates(Encoder):
         self.circles = [name for name, at in turns.items() if len(np.unique(at[at == at])) > 1]
         return self
 
+    @property
+    def has_days(self) -> bool:
+        """Whether they are days, and not just times of some day."""
+        return "%y" in self.format.lower()
+
     def moments(self, x: np.ndarray) -> list[datetime | None]:
         texts, codes = np.unique(x, return_inverse=True)
         read = [moment(text, self.format) or of_iso(text) for text in texts.tolist()]

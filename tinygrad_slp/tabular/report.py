@@ -52,7 +52,7 @@ MOST_PICTURES = 4
 def describe(encoder: TableEncoder) -> list[list[str]]:
     """A line for each column that is learned from: name, kind, missing, and what is in it."""
     lines = []
-    for name, part in encoder.columns.items():
+    for name, part in encoder.parts():
         if isinstance(part, OneHot):
             kinds = f"{len(part.categories)} categories"
             lines.append([name, kinds, f"{part.missing:,}", listed(part.categories)])

@@ -139,9 +139,7 @@ def knots(encoder: TableEncoder, X: np.ndarray, bins: int) -> list[np.ndarray]:
     """The quantiles of each feature that comes from numbers, which are the first: at least two, and
     no more than every twentieth value."""
     first = sum(
-        len(part.features(name))
-        for name, part in encoder.columns.items()
-        if isinstance(part, WITH_RAMPS)
+        len(part.features(name)) for name, part in encoder.parts() if isinstance(part, WITH_RAMPS)
     )
     at = np.linspace(0, 1, min(bins, max(2, len(X) // 20)) + 1)
     found = [np.unique(np.quantile(X[:, k], at).astype(np.float32)) for k in range(first)]
