@@ -24,7 +24,7 @@ COLUMNS = "| function | formula | form | derivative |\n|---|---|---|---|\n"
 OF_SCIPY = """
 ## scipy.special
 
-SciPy's functions can be called on a Tensor as NumPy's can (`pip install 'tinygrad-slp[scipy]'`):
+SciPy's functions can be called on a Tensor as NumPy's can (`pip install 'tinygrad-slp[optim]'`):
 `special.gammaln(t)`. Parameters such as the order of a Bessel function are numbers or arrays.
 SciPy's `logsumexp`, `softmax`, `log_softmax` and `polygamma` are no ufuncs, and take arrays only:
 write `tinygrad_slp.logsumexp(t, axis)`, ..., and `tinygrad_slp.rules.special.polygamma(t, n=1)`.

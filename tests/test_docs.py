@@ -1,8 +1,10 @@
 """What is generated in docs/ is what the code says now."""
 
 import re
+import shlex
 import subprocess
 import sys
+import tomllib
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +15,8 @@ from pytest import approx
 import tinygrad_slp
 from benchmarks.power.cases import cases
 from benchmarks.power.regimes import REGIMES
+from tinygrad_slp.cli import main
+from tinygrad_slp.commands.csv_source import READERS
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -38,6 +42,40 @@ def test_the_core_has_about_as_many_lines_as_the_readme_says():
             for file in path.glob("*.py") if path.is_dir() else [path]:
                 count += len(file.read_text("utf-8").splitlines())
         assert count == approx(int(said.replace(",", "")), rel=0.1), names
+
+
+EXTRAS = tomllib.loads((DOCS.parent / "pyproject.toml").read_text("utf-8"))["project"][
+    "optional-dependencies"
+]
+PAGES = [DOCS.parent / "README.md", DOCS.parent / "CONTRIBUTING.md", *DOCS.glob("*.md")]
+
+
+def test_every_extra_that_is_named_is_one():
+    code = [x for part in ("tinygrad_slp", "examples") for x in (DOCS.parent / part).rglob("*.py")]
+    for path in (*PAGES, *code):
+        text = path.read_text("utf-8")
+        for named in re.findall(r"(?:tinygrad-slp|'\.)\[([a-z,]+)\]", text):
+            assert {*named.split(",")} <= {*EXTRAS}, (path.name, named)
+        for package, extra in re.findall(r"need\(\"(\w+)\", .*, \"(\w+)\"\)", text):
+            assert any(x.startswith(package) for x in EXTRAS[extra]), (path.name, package)
+    for package, _ in READERS.values():
+        assert any(x.startswith(package) for x in EXTRAS["data"])
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/tables.md"])
+def test_commands_work_as_pasted(page, tmp_path, monkeypatch, capsys):
+    """Each block makes the environment it uses, and finds its files in a fresh clone."""
+    pytest.importorskip("pandas", reason="pandas is not installed (extra cli)")
+    pytest.importorskip("safetensors", reason="safetensors is not installed (extra io)")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tinygrad_slp").symlink_to(DOCS.parent / "tinygrad_slp")
+    blocks = re.findall(r"```sh\n(.*?)```", (DOCS.parent / page).read_text("utf-8"), re.DOTALL)
+    for block in blocks:
+        assert block.strip().startswith("python3 -m venv .venv && .venv/bin/pip install -q ")
+        for line in re.findall(r"\.venv/bin/tinygrad-slp (.+)", block):
+            fast = ["--epochs", "2", "--members", "2"] if line.startswith("train") else []
+            assert main([*shlex.split(line), *fast]) == 0
+    assert {x.name for x in tmp_path.iterdir()} >= {"model.safetensors", "report.html"}
 
 
 def test_no_generated_section_is_empty():

@@ -46,7 +46,7 @@ def minimize(
     try:
         from scipy import optimize
     except ImportError:
-        raise ImportError("minimize needs SciPy: pip install 'tinygrad-slp[scipy]'") from None
+        raise ImportError("minimize needs SciPy: pip install 'tinygrad-slp[optim]'") from None
     if given := sorted({"jac", "hess", "hessp"} & {*options}):
         raise TypeError(f"the derivatives are computed: leave out {', '.join(given)}")
     start, unravel = in_float64(x0)
