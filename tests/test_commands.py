@@ -220,6 +220,22 @@ def test_dates_of_a_later_table_may_be_written_otherwise(capsys):
     assert said[0] == said[1] == said[2]
 
 
+def test_gaps_of_a_later_table_are_told_in_texts_that_are_numbers_or_dates_too(capsys):
+    rows = [f'"{k},5",2024-01-{k % 28 + 1:02},{k % 7}' for k in range(40)]
+    write("a,when,y\n" + "\n".join(rows))
+    train = ["train", "t.csv", "--target", "y", "--task", "regression", *FAST]
+    assert main([*train, "--out", "m.safetensors"]) == 0
+    later = [*(x[:-2] for x in rows[:5]), "?,", "missing,soon", ","]
+    write("a,when\n" + "\n".join(later), "new.csv")
+    capsys.readouterr()
+    assert main(["predict", "m.safetensors", "new.csv"]) == 0
+    noted = capsys.readouterr().err
+    assert "a: 3 missing, replaced by the median 20 in training" in noted
+    assert "when: 3 missing" in noted and "no dates: 'soon'" in noted
+    said = refused(capsys, "predict", "m.safetensors", write("a,when\n1,\nforty,\n"))
+    assert "line 3, column 'a': 'forty' is not a number, as in the table the model" in said
+
+
 def test_classes_in_an_order(capsys):
     given = ["train", str(PENGUINS), "--target", "species", *FAST, "--out", "m.safetensors"]
     assert main([*given, "--order", "Gentoo,Adelie,Chinstrap"]) == 0

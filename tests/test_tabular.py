@@ -543,3 +543,20 @@ def test_the_days_between_two_dates_are_learned_from():
     model = fit_table({name: x[rows] for name, x in table.items()}, y[rows], **QUICK)
     assert model.score({name: x[new] for name, x in table.items()}, y[new]) > 0.95
     assert any("end − begin" in note for note in model.facts["notes"])
+
+
+def test_texts_that_count_as_missing_are_told():
+    days = [f"2024-01-{k % 28 + 1:02}" for k in range(60)]
+    table = {
+        "a": ["?", "forty", *(f"{k},5" for k in range(58))],
+        "b": ["", *(f"{k},5" for k in range(59))],
+        "when": ["soon", "", *days[2:]],
+    }
+    model = fit_table(table, np.arange(60) / 7, **QUICK)
+    notes = [x for x in model.facts["notes"] if "so missing" in x]
+    assert notes == [
+        "a: no numbers, so missing: '?', 'forty'",
+        "when: no dates, so missing: 'soon'",
+    ]
+    again = Encoder.from_state(model.columns.state())
+    assert again.notes() == model.columns.notes()

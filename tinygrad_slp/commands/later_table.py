@@ -5,8 +5,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..data import OneHot, RobustScaler, TableEncoder
+from ..data import Dates, Encoder, NumberTexts, OneHot, RobustScaler, TableEncoder
 from ..data.column import listed
+from ..data.texts import kept, unread
 from ..tabular import TabularModel
 from . import BadInput
 from .columns import FAR, is_text
@@ -42,18 +43,26 @@ def table_of(
 
 
 def imputed(encoder: TableEncoder, known: Mapping[str, Column]) -> list[str]:
-    """What was put in the place of missing numbers."""
-    counts = {
-        name: int(np.isnan(values).sum())
-        for name, values in known.items()
-        if isinstance(values, np.ndarray) and values.dtype.kind == "f"
-    }
-    return [
-        f"{name}: {count:,} missing, replaced by the median {encoder.columns[name].center:.6g} "
-        "in training"
-        for name, count in counts.items()
-        if count
-    ]
+    """What was put in the place of missing numbers and dates."""
+    notes = []
+    for name, part in encoder.columns.items():
+        values, middle, others = known[name], "", ""
+        if isinstance(part, RobustScaler) and isinstance(values, np.ndarray):
+            count, middle = int(np.isnan(values).sum()), f" {part.center:.6g}"
+        elif isinstance(part, NumberTexts | Dates) and isinstance(values, Texts):
+            count = int(values.counts[np.isnan(part.numbers(values.names))].sum())
+            if isinstance(part, NumberTexts):
+                middle = f" {part.scaler.center:.6g}"
+            else:
+                others = listed(unread(values.names, part.numbers))
+        else:
+            continue
+        if count:
+            more = f"; no dates: {others}" if others else ""
+            notes.append(
+                f"{name}: {count:,} missing, replaced by the median{middle} in training{more}"
+            )
+    return notes
 
 
 def known_columns(frame: Frame, encoder: TableEncoder, ignore: bool) -> dict[str, Column]:
@@ -76,13 +85,23 @@ def known_columns(frame: Frame, encoder: TableEncoder, ignore: bool) -> dict[str
             part.handle_unknown = "ignore" if ignore else "error"
             if not ignore:
                 check_known(frame, name, values, part)
-        elif isinstance(values, Texts) and isinstance(part, RobustScaler):
-            line, cell = frame.source.first(name, is_text)
+        elif isinstance(values, Texts) and (wrong := no_numbers(values, part)):
+            line, cell = frame.source.first(name, wrong.__contains__)
             raise BadInput(
                 f"{frame.source}: line {line}, column {name!r}: {cell!r} is not a number, as in "
                 "the table the model was trained on; correct it, or leave it empty"
             )
     return {name: frame.columns[name] for name in encoder.columns}
+
+
+def no_numbers(values: Texts, part: Encoder) -> set[str]:
+    """The texts among numbers, but for those that stand for a missing one."""
+    if isinstance(part, RobustScaler):
+        return {text for text in values.names.tolist() if is_text(text)}
+    if isinstance(part, NumberTexts):
+        known = kept(values.names)
+        return {*known[np.isnan(part.numbers(known))].tolist()}
+    return set()
 
 
 def check_known(frame: Frame, name: str, values: Texts, part: OneHot) -> None:

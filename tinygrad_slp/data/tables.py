@@ -69,7 +69,7 @@ class TableEncoder(Encoder):
 
     def days(self, table: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The columns of dates, as days since 1970."""
-        return {name: part.days(part.moments(table[name])) for name, part in self.dates().items()}
+        return {name: part.numbers(table[name]) for name, part in self.dates().items()}
 
     def dates(self) -> dict[str, Dates]:
         parts = self.columns.items()

@@ -2,13 +2,14 @@
 
 import re
 import zlib
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Self
 
 import numpy as np
 
 from ..checks import whole
-from .column import column
+from .column import column, listed
 from .encoder import Encoder
 from .robust import RobustScaler
 
@@ -38,10 +39,12 @@ class NumberTexts(Encoder):
     Attributes:
         decimal: "." or ",".
         scaler: of the numbers.
+        others: texts that were no numbers, as a message can show them.
     """
 
     decimal: str
     scaler: RobustScaler
+    others: str
 
     def fit(self, x: Any) -> Self:
         """
@@ -50,6 +53,7 @@ class NumberTexts(Encoder):
         """
         self.decimal = decimal_mark(column(x))
         self.scaler = RobustScaler().fit(self.numbers(x))
+        self.others = listed(unread(x, self.numbers))
         return self
 
     def numbers(self, x: Any) -> np.ndarray:
@@ -64,17 +68,23 @@ class NumberTexts(Encoder):
     def notes(self) -> list[str]:
         return [
             f"texts read as numbers, {self.decimal!r} before the fraction",
+            *told(self.others, "numbers"),
             *self.scaler.notes(),
         ]
 
     def fields(self) -> dict[str, Any]:
-        return {"decimal": self.decimal, "scaler": self.scaler.state()}
+        return {
+            "decimal": self.decimal,
+            "scaler": self.scaler.state(),
+            "others": self.others,
+        }
 
     def restore(self, fields: dict[str, Any]) -> None:
         scaler = Encoder.from_state(fields["scaler"])
         if not isinstance(scaler, RobustScaler) or fields["decimal"] not in (".", ","):
             raise ValueError("expected a RobustScaler, and a point or a comma")
         self.decimal, self.scaler = fields["decimal"], scaler
+        self.others = str(fields.get("others", ""))
 
 
 class Dates(Encoder):
@@ -85,11 +95,13 @@ class Dates(Encoder):
         format: as `datetime.strptime` reads it; dates as in ISO 8601 are read beside it.
         scaler: of the days since 1970.
         circles: which of "month", "weekday", "hour" vary.
+        others: texts that were no dates, as a message can show them.
     """
 
     format: str
     scaler: RobustScaler
     circles: list[str]
+    others: str
 
     def fit(self, x: Any) -> Self:
         """
@@ -105,7 +117,12 @@ class Dates(Encoder):
         self.scaler = RobustScaler().fit(self.days(moments))
         turns = self.turns(moments)
         self.circles = [name for name, at in turns.items() if len(np.unique(at[at == at])) > 1]
+        self.others = listed(unread(x, self.numbers))
         return self
+
+    def numbers(self, x: Any) -> np.ndarray:
+        """Days since 1970, (n,)."""
+        return self.days(self.moments(column(x)))
 
     @property
     def has_days(self) -> bool:
@@ -155,10 +172,16 @@ class Dates(Encoder):
 
     def notes(self) -> list[str]:
         parts = "".join(f", {part}" for part in self.circles)
-        return [f"dates such as {self.format}: time{parts}", *self.scaler.notes()]
+        said = f"dates such as {self.format}: time{parts}"
+        return [said, *told(self.others, "dates"), *self.scaler.notes()]
 
     def fields(self) -> dict[str, Any]:
-        return {"format": self.format, "scaler": self.scaler.state(), "circles": self.circles}
+        return {
+            "format": self.format,
+            "scaler": self.scaler.state(),
+            "circles": self.circles,
+            "others": self.others,
+        }
 
     def restore(self, fields: dict[str, Any]) -> None:
         scaler = Encoder.from_state(fields["scaler"])
@@ -166,6 +189,7 @@ class Dates(Encoder):
             raise ValueError("expected a RobustScaler")
         self.format, self.scaler = str(fields["format"]), scaler
         self.circles = [str(name) for name in fields["circles"]]
+        self.others = str(fields.get("others", ""))
 
 
 class HashedText(Encoder):
@@ -207,6 +231,18 @@ class HashedText(Encoder):
 
     def restore(self, fields: dict[str, Any]) -> None:
         HashedText.__init__(self, int(fields["size"]))
+
+
+def unread(x: Any, numbers: Callable[[np.ndarray], np.ndarray]) -> list[str]:
+    """The different texts, but for the empty one, of which no number is made."""
+    texts = np.unique(column(x))
+    found: list[str] = texts[np.isnan(numbers(texts)) & (texts != "")].tolist()
+    return found
+
+
+def told(others: str, what: str) -> list[str]:
+    """A line that says which texts are missing values."""
+    return [f"no {what}, so missing: {others}"] if others else []
 
 
 def kept(x: np.ndarray) -> np.ndarray:
