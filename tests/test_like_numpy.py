@@ -28,8 +28,14 @@ CALLS = {
         np.sum, np.prod, np.mean, np.var, np.std, np.max, np.min, np.median, np.cumsum, np.sort,
         np.fabs, np.absolute, np.negative, np.sqrt, np.sign, np.square, np.reciprocal, np.floor,
         np.round, np.tril, np.triu, np.diag, np.transpose, np.flip, np.squeeze, np.trace, np.argmax,
-        np.argsort, np.linalg.norm,
+        np.argsort, np.linalg.norm, np.ptp, np.cumprod, np.nansum, np.nanmean, np.nanmax, np.nanmin,
+        np.nanprod, np.nanvar, np.nanstd, np.nancumsum, np.nancumprod, np.nan_to_num,
     )},
+    "nanmean over 0": lambda t: np.nanmean(t, axis=0, keepdims=True),
+    "nanmax over -1": lambda t: np.nanmax(t, axis=-1),
+    "nanvar without freedom": lambda t: np.nanvar(t, ddof=5),
+    "nanstd over two": lambda t: np.nanstd(t, axis=(0, -1), ddof=1),
+    "numbers for NaN": lambda t: np.nan_to_num(t, nan=3, posinf=1e5),
     "max over 0": lambda t: np.max(t, axis=0),
     "mean over 0": lambda t: np.mean(t, axis=0),
     "sum over -4": lambda t: np.sum(t, axis=-4),
@@ -116,10 +122,24 @@ CORNERS = {
     "angle far out": (
         lambda t: np.arctan2(t[0], t[1]), np.array([1e200, 1e200]), np.array([5e-201, -5e-201])
     ),
+    "largest of numbers and -inf": (
+        np.nanmax, np.array([-np.inf, np.nan]), np.array([1.0, 0.0])
+    ),
+    "mean without NaN": (np.nanmean, np.array([1, np.nan, 3]), np.array([0.5, 0, 0.5])),
+    "mean of nothing but NaN": (
+        lambda t: np.sum(np.nan_to_num(np.nanmean(t, axis=1))),
+        np.array([[np.nan, np.nan], [1, 2]]), np.array([[0, 0], [0.5, 0.5]])
+    ),
+    "deviation of one beside NaN": (np.nanstd, np.array([np.nan, 2.0]), np.zeros(2)),
+    "distance of equals": (np.ptp, np.ones(3), np.zeros(3)),
+    "products of zeros": (
+        lambda t: np.sum(np.cumprod(t)), np.array([2.0, 0, 3, 0]), np.array([1.0, 8, 0, 0])
+    ),
     "largest of NaN": (np.max, np.array([1, np.nan, 2.0]), np.array([0.0, 1.0, 0.0])),
 }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:Mean of empty slice")
 @pytest.mark.parametrize("corner", CORNERS)
 def test_gradients_in_corners_are_finite_and_right(corner):
     f, x, expected = CORNERS[corner]

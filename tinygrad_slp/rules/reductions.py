@@ -95,6 +95,11 @@ linear(
 def extremal(g, y, x, axis=None, *, keepdims=False):
     """The cotangent goes to the extreme element, or to NaN; those in a tie share it evenly."""
     chosen = np.equal(x, spread(y, x, axis, keepdims)) | np.isnan(x)
+    return shared(chosen, g, x, axis, keepdims)
+
+
+def shared(chosen, g, x, axis, keepdims):
+    """The cotangent of a reduction of x, shared evenly by the elements that are chosen."""
     ties = np.add.reduce(chosen, axis=axis, keepdims=True)
     return np.where(chosen, spread(g, x, axis, keepdims) / np.maximum(ties, 1), 0)
 
@@ -103,6 +108,17 @@ declare(np.max, "max x", extremal, domain=REAL, examples=calls)
 declare(np.min, "min x", extremal, domain=REAL, examples=calls)
 aliases(np.max, np.amax)
 aliases(np.min, np.amin)
+
+
+def ptp_slope(g, y, x, axis=None, *, keepdims=False):
+    """g at the largest, −g at the smallest; 0 where all are equal, and one is both."""
+    ends = (f(x, axis=axis, keepdims=True) for f in (np.max, np.min))
+    most, least = (extremal(np.ones_like(x), end, x, axis, keepdims=True) for end in ends)
+    part = (most - least) * side(spread(y, x, axis, keepdims))
+    return only(np.not_equal(part, 0), spread(g, x, axis, keepdims)) * part
+
+
+declare(np.ptp, "max x − min x", ptp_slope, domain=REAL, examples=calls)
 
 
 def first(x, axis):
@@ -192,6 +208,29 @@ linear(
     np.cumsum, "the sums of the first x",
     lambda g, y, x, axis=None: reversed_cumsum(g, x, axis),
     examples=lambda f, x: [f(x(4)), f(x(2, 3)), f(x(2, 3), axis=1)],
+)  # fmt: skip
+
+
+def cumprod_slope(g, y, x, axis=None):
+    """(x₁⋯xᵢ₋₁) · rᵢ with rᵢ = gᵢ + xᵢ₊₁ rᵢ₊₁, which divides by no x: they may be 0.
+
+    r of spans of 1, 2, 4, ... elements, each of two halves: r = r' + (the product of x)' · r''.
+    """
+    if axis is None:
+        return cumprod_slope(g, y, x.reshape(-1), 0).reshape(x.shape)
+    r, y, x = (np.moveaxis(a, axis, 0) for a in (g, y, x))
+    end = np.zeros_like(x[:1])
+    span, product = 1, np.concatenate([x[1:], end])
+    while span < len(x):
+        r = np.concatenate([r[:-span] + product[:-span] * r[span:], r[-span:]])
+        product = np.concatenate([product[:-span] * product[span:], product[-span:]])
+        span *= 2
+    return np.moveaxis(np.concatenate([r[:1], y[:-1] * r[1:]]), 0, axis)
+
+
+declare(
+    np.cumprod, "the products of the first x", cumprod_slope,
+    domain=REAL, examples=lambda f, x: [f(x(5)), f(x(2, 3)), f(x(2, 3), axis=1)],
 )  # fmt: skip
 
 
