@@ -154,7 +154,9 @@ BAD = {
     "all too long": ("a,y\n" + "1,p,2\n" * 9, "line 2: 3 cells, the header has 2"),
     "open quote": (f'a,y\n"1,p\n{ROWS}\n', "cells, the header has 2"),
     "duplicate name": (f"y,y\n{ROWS}", "line 1: 2 columns named 'y'"),
-    "unnamed column": ("a,,y\n1,2,p\n2,3,q\n", "line 1: a column without a name"),
+    "page": ("<!doctype html>\n<p>y</p>\n", "line 1: begins with '<!doctype html>', like HTML"),
+    "records": ('[{"a":1,"y":2},\n{"a":3,"y":4}]\n', "like HTML or JSON, not like CSV"),
+    "late open quote": (f'a,y\n{ROWS}\n"1,p\n{ROWS}\n', "a quote that opens in line 10 should"),
     "one class": ("a,y\n" + "1,p\n2,p\n" * 9, "column 'y' is 'p' in every row"),
 }
 BAD_FOR_THE_PERCEPTRON = {

@@ -236,6 +236,26 @@ def test_gaps_of_a_later_table_are_told_in_texts_that_are_numbers_or_dates_too(c
     assert "line 3, column 'a': 'forty' is not a number, as in the table the model" in said
 
 
+def test_gaps_in_the_target(capsys):
+    """Among numbers '?' is a gap; among texts it may be a class, which is asked."""
+    rows = [f"{k},{'?' if k % 5 == 0 else k / 7}" for k in range(50)]
+    train = ["train", "t.csv", "--target", "y", *FAST]
+    write("a,y\n" + "\n".join(rows))
+    assert main(train) == 0
+    assert "10 rows without a value of 'y': left out" in capsys.readouterr().out
+    write("a,y\n" + "\n".join(f"{k},{'pq?'[k % 3]}" for k in range(60)))
+    assert main(train) == 0
+    said = capsys.readouterr().out
+    pasted = shlex.split(re.search(r"'\?' is taken for a class;.* write (.*)", said)[1])
+    assert main([*train, *pasted]) == 0
+    said = capsys.readouterr().out
+    assert "20 rows without a value" in said and "p 20, q 20" in said and "taken" not in said
+    write("a,y\n" + "\n".join(f"{k},{'x y' if k == 3 else k / 7}" for k in range(50)))
+    said = refused(capsys, *train)
+    pasted = shlex.split(re.search(r"write (--missing .*) if it", said)[1])
+    assert main([*train, *pasted]) == 0
+
+
 def test_classes_in_an_order(capsys):
     given = ["train", str(PENGUINS), "--target", "species", *FAST, "--out", "m.safetensors"]
     assert main([*given, "--order", "Gentoo,Adelie,Chinstrap"]) == 0
@@ -585,7 +605,12 @@ BAD = {
     "mixed target": (f"a,y\n{GOOD}\n".replace("p", "1.5").replace("q", "2", 8) + "\n0,2",
                      "column 'y': 'q' is not a number"),
     "spreadsheet": (b"PK\x03\x04\xff\xfe", "a spreadsheet or an archive"),
+    "old spreadsheet": (b"\xd0\xcf\x11\xe0" + bytes(9), "to be saved as .xlsx"),
+    "compressed": (b"\x1f\x8b\x08\x00\xff" + bytes(9), "to be unpacked first"),
+    "Parquet": (b"PAR1\x15\x04\xff" + bytes(9), "that ends in .parquet"),
     "binary": (bytes(range(256)), "not a text file"),
+    "one row": ("a,y\n1,p\n", "1 row with a target; expected 5 or more"),
+    "mixed target of prices": ("a,y\n" + "1,$5\n2,$6.50\n3,much\n" * 9, "'much' is not a number"),
     "few rows": ("a,y\n1,p\n2,q\n3,p\n4,q\n", "4 rows with a target"),
 }  # fmt: skip
 
@@ -649,7 +674,7 @@ def test_an_option_that_is_suggested_can_be_pasted(name, cells, option, capsys):
     train = ["train", "t.csv", "--target", "y", *FAST]
     assert main(train) == (2 if cells else 0)
     said = "".join(capsys.readouterr())
-    pasted = shlex.split(re.search(rf"write ({option}[ =].*)", said)[1])
+    pasted = shlex.split(re.search(rf"(?:write|or) ({option}[ =].*)", said)[1])
     assert main([*train, *pasted]) == 0
     shown = " ".join(name.splitlines())
     said = capsys.readouterr().out

@@ -199,3 +199,24 @@ def test_too_few_cells_and_too_many_have_their_own_advice():
         write(text)
         with pytest.raises(BadInput, match=words):
             read(Source("t.csv"))
+
+
+def test_columns_without_a_name_are_named_and_told():
+    write("a,,y,\n1,2,p,\n3,4,q,\n")
+    source = Source("t.csv")
+    frame = read(source)
+    assert [*frame.columns] == ["a", "column 2", "y", "column 4"]
+    np.testing.assert_array_equal(frame.columns["column 2"], [2, 4])
+    assert any("'column 2', 'column 4'" in note for note in source.notes())
+
+
+def test_a_long_text_is_no_error():
+    write(f"a,y\n1,{'z' * 200_000}\n2,y\n")
+    assert read(Source("t.csv")).columns["y"].names[1] == "z" * 200_000
+
+
+def test_durations_are_days():
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra data)")
+    pd.DataFrame({"a": pd.to_timedelta([36, 12, None], unit="h")}).to_parquet("t.parquet")
+    np.testing.assert_array_equal(read(Source("t.parquet")).columns["a"], [1.5, 0.5, np.nan])

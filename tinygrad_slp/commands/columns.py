@@ -1,7 +1,7 @@
 """Which columns of a table are learned from, and what was noticed about them."""
 
 import shlex
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 import numpy as np
 
@@ -118,7 +118,8 @@ def check_texts(frame: Frame, name: str, values: Texts, categories: Collection[s
     line, cell = frame.source.first(name, wrong.__contains__)
     raise BadInput(
         f"{frame.source}: line {line}, column {name!r}: {cell!r} is not a number, as most of the "
-        f"column is; correct it, leave it empty, or write {option('--categories', name)}"
+        f"column is; correct it, or write {option('--missing', cell)} if it means no value, or "
+        f"{option('--categories', name)}"
     )
 
 
@@ -127,18 +128,6 @@ def option(option: str, name: str) -> str:
     if "," in name or name.startswith('"'):
         name = '"' + name.replace('"', '""') + '"'
     return option + ("=" if name.startswith("-") else " ") + shlex.quote(name)
-
-
-class Shares:
-    """In which share of the rows that have a text it is of some kind."""
-
-    def __init__(self, values: Texts) -> None:
-        self.names = values.names.tolist()
-        self.counts = values.counts * (values.names != "")
-
-    def of(self, kind: Callable[[str], object]) -> float:
-        hits = np.array([bool(kind(name)) for name in self.names])
-        return float(self.counts[hits].sum() / max(1, self.counts.sum()))
 
 
 def is_text(text: str) -> bool:

@@ -3,6 +3,7 @@
 import codecs
 import csv
 import os
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -15,6 +16,7 @@ from typing import IO, Any
 from weakref import finalize
 from zipfile import BadZipFile
 
+from ..data.column import listed
 from ..table import counted
 from . import BadInput
 from .needs import need
@@ -27,6 +29,16 @@ UNNAMED = "index"
 """What a first column without a name is called, as pandas and R write them."""
 
 HEADERLESS = "the header is numbers; if the first row is data, write --no-header"
+MOST_LETTERS = 2**31 - 1
+"""In a cell; Python's csv module would refuse a long text otherwise."""
+
+PAGES = ("<!", "<html", "<?xml", "[{", '{"')
+KNOWN = {
+    b"PK": "a spreadsheet or an archive", b"\xd0\xcf": "an old spreadsheet, to be saved as .xlsx",
+    b"PA": "perhaps Parquet", b"\x1f\x8b": "a compressed file, to be unpacked first",
+}  # fmt: skip
+"""What a file that is no text begins with."""
+
 DATE = "%Y-%m-%d %H:%M:%S"
 UTF16 = (b"\xff\xfe", b"\xfe\xff")  # how such a file begins
 
@@ -36,13 +48,15 @@ def read_parquet(path: str) -> tuple[Any, list[str]]:
 
     frame = read_parquet(path)
     frame = frame if frame.index.names == [None] else frame.reset_index()
+    for name in frame.select_dtypes("timedelta"):
+        frame[name] = frame[name].dt.total_seconds() / 86400
     return frame.convert_dtypes(), []  # whole numbers among gaps are not written as 5.0
 
 
 def read_sheet(path: str) -> tuple[Any, list[str]]:
     from pandas import ExcelFile, read_excel
 
-    with ExcelFile(path) as book:
+    with ExcelFile(path, engine="openpyxl") as book:
         names = book.sheet_names
         frame = read_excel(book, header=None, dtype=object, na_values=[""], keep_default_na=False)
     others = f"the sheet {names[0]!r} is read, the first of {len(names)}; put another one first"
@@ -160,7 +174,7 @@ class Source:
             file.seek(0)
             if lines:
                 return "utf-8-sig"
-            if start == b"PK" or b"\0" in file.read(1024):
+            if start in KNOWN or b"\0" in file.read(1024):
                 raise self.not_text(start)
         return "cp1252"
 
@@ -181,12 +195,15 @@ class Source:
     def notes(self) -> list[str]:
         """What was done to read it, line by line."""
         lines = f"the first {counted(self.above, 'line')} above the header"
+        pairs = zip(self.header(), next(self.rows())[1], strict=True)
+        nameless = [name for name, given in pairs if not given]
         return [
             *self.of_encoding(),
             *self.said,
             *([f"{lines}: left out"] if self.above else []),
             *([f"no header row: the columns are named 1 to {len(self.header())}"]
               if not self.named else []),
+            *([f"no name in the header: {listed(nameless)}"] if nameless else []),
             *([HEADERLESS] if self.named and all(map(is_number, self.header())) else []),
         ]  # fmt: skip
 
@@ -200,9 +217,9 @@ class Source:
         """The names of the columns.
 
         Raises:
-            BadInput: there is no such file, no header, or names that are empty or the same.
+            BadInput: there is no such file, no header, or names that are the same.
         """
-        _, header = next(self.rows(), (0, []))
+        line, header = next(self.rows(), (0, []))
         if not header:
             raise BadInput(f"{self}: the file is empty; expected a header row and rows of data")
         if not self.named:
@@ -211,12 +228,12 @@ class Source:
         if len(header) == 1 and other:
             shown = "tab" if other[0] == "\t" else other[0]
             raise BadInput(
-                f"{self}: line 1: one column only, {header[0][:60]!r}; if {shown!r} separates the "
-                f"columns, write --separator '{shown}'"
+                f"{self}: line {line}: one column only, {header[0][:60]!r}; if {shown!r} separates "
+                f"the columns, write --separator '{shown}'"
             )
         header = [" ".join(name.splitlines()) for name in header]  # Excel breaks lines in names
-        header = [UNNAMED if not name and not k else name for k, name in enumerate(header)]
-        check_header(self.path, header)
+        header = [name or (f"column {k + 1}" if k else UNNAMED) for k, name in enumerate(header)]
+        check_header(f"{self}: line {line}", header)
         return header
 
     def most_rows(self) -> int:
@@ -240,6 +257,7 @@ class Source:
 
     def all_rows(self) -> Iterator[tuple[int, list[str]]]:
         """Each row with the number of its (last) line; lines without anything are left out."""
+        csv.field_size_limit(MOST_LETTERS)
         try:
             with (
                 opened(self.path),
@@ -261,15 +279,21 @@ class Source:
             BadInput: a row has more or fewer cells than the header.
         """
         rows = self.rows()
-        _, header = next(rows)
+        before, header = next(rows)
         for line, cells in rows:
             if len(cells) != len(header):
-                few = "a missing value needs its separators too, as in 1,,3"
-                many = "a cell that holds the separator needs quotes around it"
+                advice = (
+                    f"a quote that opens in line {before + 1} should close there"
+                    if any("\n" in cell for cell in cells)
+                    else "a missing value needs its separators too, as in 1,,3"
+                    if len(cells) < len(header)
+                    else "a cell that holds the separator needs quotes around it"
+                )
                 raise BadInput(
                     f"{self}: line {line}: {len(cells)} cells, the header has {len(header)}; "
-                    f"{few if len(cells) < len(header) else many}"
+                    f"{advice}"
                 )
+            before = line
 
     def first(self, column: str, wrong: Callable[[str], bool]) -> tuple[int, str]:
         """The line and the text of the first cell of a column that is wrong."""
@@ -286,12 +310,10 @@ class Source:
         )
 
     def not_text(self, start: bytes) -> BadInput:
-        if start == b"PK":
-            return BadInput(
-                f"{self}: a spreadsheet or an archive, not a CSV file; the name of a spreadsheet "
-                "should end in .xlsx"
-            )
-        return BadInput(f"{self}: not a text file; expected a CSV file")
+        known = KNOWN.get(start, "not a text file")
+        return BadInput(
+            f"{self}: {known}; expected a CSV file, or one that ends in .parquet, .xlsx"
+        )
 
 
 def known_encoding(name: str) -> str:
@@ -308,20 +330,19 @@ def known_encoding(name: str) -> str:
     return "utf-8-sig" if found == "utf-8" else found
 
 
-def check_header(path: str, header: list[str]) -> None:
-    """Refuses columns that cannot be told by name.
+def check_header(where: str, header: list[str]) -> None:
+    """Refuses what is no header.
 
     Raises:
-        BadInput: a name that is empty or there twice.
+        BadInput: a name that is there twice, HTML or JSON.
     """
-    for name in header:
-        if not name:
-            raise BadInput(f"{path}: line 1: a column without a name; give it one")
-        if header.count(name) > 1:
-            hint = f"; {HEADERLESS}" if all(map(is_number, header)) else ""
-            raise BadInput(
-                f"{path}: line 1: {header.count(name)} columns named {name!r}; rename one{hint}"
-            )
+    if header[0].lower().startswith(PAGES):
+        raise BadInput(f"{where}: begins with {header[0][:20]!r}, like HTML or JSON, not like CSV")
+    counts = Counter(header)
+    name, count = counts.most_common(1)[0]
+    if count > 1:
+        hint = f"; {HEADERLESS}" if all(map(is_number, header)) else ""
+        raise BadInput(f"{where}: {count} columns named {name!r}; rename one{hint}")
 
 
 @contextmanager
@@ -330,7 +351,7 @@ def opened(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise BadInput(f"{path}: {error.strerror}; expected a CSV file") from None
+        raise BadInput(f"{path}: {error.strerror}; expected a file with a table") from None
 
 
 def at_once(path: str, flags: int) -> int:

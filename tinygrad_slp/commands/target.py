@@ -11,7 +11,7 @@ from ..data.column import listed
 from ..data.texts import decimal_mark, kept, look_like_dates, parsed
 from ..table import counted
 from . import BadInput
-from .columns import Shares, is_text
+from .columns import is_text, option
 from .csv_source import Source, is_number
 from .reading import Column, Frame, Texts
 
@@ -19,6 +19,7 @@ FEW = 10
 """Up to so many different whole numbers are taken for classes."""
 
 MOST_CLASSES = 200
+LEAST_ROWS = 5
 TASKS = ("classification", "regression")
 
 
@@ -57,6 +58,10 @@ def read_target(frame: Frame, name: str, task: str | None) -> Target:
     if task != "classification":
         frame.columns[name] = numbers_of(frame.columns[name], task)
     values, rows = present(frame, name)
+    if len(rows) < LEAST_ROWS:
+        raise BadInput(
+            f"{frame.source}: {counted(len(rows), 'row')} with a target; expected 5 or more"
+        )
     decided, said = decide(name, values, task)
     if decided == "classification":
         labels = Labels().fit(values)
@@ -116,11 +121,18 @@ def check_mixed(frame: Frame, name: str, task: str | None) -> None:
             f"{frame.source}: the target {name!r} is dates or times, which no model here predicts; "
             "predict a number, such as a year or days since a day, or write --task classification"
         )
-    if task is None and isinstance(column, Texts) and 0.5 <= Shares(column).of(is_number) < 1:
-        line, cell = frame.source.first(name, is_text)
+    if task is not None or not isinstance(column, Texts):
+        return
+    known = kept(column.names)
+    others = known[np.isnan(parsed(known, decimal_mark(known)))].tolist()
+    count = dict(zip(column.names.tolist(), column.counts.tolist(), strict=True))
+    rows, wrong = (sum(count[text] for text in texts) for texts in (known.tolist(), others))
+    if 0 < wrong <= 0.5 * rows:
+        line, cell = frame.source.first(name, {*others}.__contains__)
         raise BadInput(
             f"{frame.source}: line {line}, column {name!r}: {cell!r} is not a number, as most of "
-            "the column is; correct it, leave it empty, or write --task classification"
+            f"the column is; correct it, or write {option('--missing', cell)} if it means no "
+            "value, or --task classification"
         )
 
 
@@ -210,8 +222,6 @@ def split(target: Target, options: argparse.Namespace) -> tuple[np.ndarray, np.n
     """
     n = len(target.y)
     rng = np.random.default_rng(options.seed)
-    if n < 5:
-        raise BadInput(f"{options.file}: {counted(n, 'row')} with a target; expected 5 or more")
     if not options.validation:
         return np.arange(n), np.arange(0)
     alone = rare(target)

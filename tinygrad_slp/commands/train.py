@@ -11,6 +11,7 @@ import numpy as np
 from ..data import Labels, OneHot
 from ..data.column import listed
 from ..data.targets import Target as Kind
+from ..data.texts import GAPS
 from ..plot import plot_history
 from ..table import as_text, counted
 from ..tabular import TabularModel
@@ -212,6 +213,13 @@ def not_learned_from(frame: Frame, target: Target, options: argparse.Namespace) 
     notes = [f"{name}: left out, as --drop says" for name in options.drop]
     if missing := len(frame) - len(target.rows):
         notes.append(f"{counted(missing, 'row')} without a value of {options.target!r}: left out")
+    classes = target.encoder.classes.tolist() if isinstance(target.encoder, Labels) else []
+    notes += [
+        f"{text!r} is taken for a class; if it means no value, write "
+        + columns.option("--missing", text)
+        for text in classes
+        if str(text).lower() in GAPS
+    ]
     if (alone := rare(target)).any() and options.validation:
         labels = listed(target.encoder.inverse_transform(target.y[alone]))
         notes.append(f"classes with one row, which is used for training: {labels}")
