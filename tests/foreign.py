@@ -75,7 +75,7 @@ def theirs(x: Any) -> Any:
     if isinstance(x, (np.ndarray, np.generic)):
         return Foreign(x)
     if isinstance(x, (list, tuple)):
-        return type(x)(map(theirs, x))
+        return type(x)(*map(theirs, x)) if hasattr(x, "_fields") else type(x)(map(theirs, x))
     return x
 
 

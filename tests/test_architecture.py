@@ -15,9 +15,9 @@ PACKAGE = Path(tinygrad_slp.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 ORDER = [
     "rule", "errors", "recorder", "graph", "checks", "walk", "tensor", "rules", "tree", "autodiff",
-    "random", "nn", "optim", "dot", "jit", "table", "check", "data", "metrics", "saving", "summary",
-    "draw", "plot", "train", "tabular", "sklearn", "tutorial", "notebook", "pytorch", "__init__",
-    "commands", "cli", "__main__",
+    "random", "distributions", "nn", "optim", "dot", "jit", "table", "check", "data", "metrics",
+    "saving", "summary", "draw", "plot", "train", "tabular", "sklearn", "tutorial", "notebook",
+    "pytorch", "__init__", "commands", "cli", "__main__",
 ]  # fmt: skip
 SHOWN = {"draw", "summary"}
 """What notebook.py imports when a Tensor or a Module is shown."""

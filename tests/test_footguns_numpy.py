@@ -624,3 +624,13 @@ def test_a_tensor_of_a_transposed_array_is_in_c_order():
     for t in (Tensor(array), Tensor(array, dtype=np.float32), layer.weight):
         assert t.data.flags.c_contiguous
         np.testing.assert_array_equal(t.data, array)
+
+
+def test_the_second_derivative_of_a_square_matrix_times_a_vector_is_no_mistake_of_shapes():
+    """g[:, None]·b in the rule is meant, though both have two elements: it is not warned of."""
+    a, v = np.array([[1.0, 2], [3, 4]]), np.array([1.0, -2])
+    found = tg.hessian(lambda a: np.sum((a @ v) ** 2))(a)
+    np.testing.assert_array_equal(found, 2 * np.einsum("ik,j,l->ijkl", np.eye(2), v, v))
+    crossed = tg.jacobian(lambda v: tg.grad(lambda a: np.sum((a @ v) ** 2))(a))(v)
+    expected = 2 * (np.einsum("ik,j->ijk", a, v) + np.einsum("i,jk->ijk", a @ v, np.eye(2)))
+    np.testing.assert_allclose(crossed, expected)

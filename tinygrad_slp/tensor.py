@@ -34,7 +34,7 @@ NO_GRADIENT: set[Callable[..., Any]] = {
     np.count_nonzero, np.searchsorted, np.digitize, np.shape, np.ndim, np.size, np.result_type,
     np.can_cast, np.zeros_like, np.ones_like, np.full_like, np.empty_like, np.iscomplexobj,
     np.isrealobj, np.shares_memory, np.may_share_memory, np.array_repr, np.array_str,
-    np.array2string,
+    np.array2string, np.linalg.matrix_rank,
 }  # fmt: skip
 
 # What can be beside a Tensor in arithmetic, and other libraries' arrays.

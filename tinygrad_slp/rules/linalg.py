@@ -15,7 +15,7 @@ from .movement import scatter
 def matmul_left(g, y, a, b):
     """∂a = g·bᵀ, and what it means where a or b is a vector."""
     if b.ndim == 1:
-        return g[..., np.newaxis] * b
+        return g[..., np.newaxis] * b[np.newaxis]
     if a.ndim == 1:
         return (b @ g[..., np.newaxis])[..., 0]
     return g @ b.mT

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import special
 
 from ..graph import differentiable
-from ..rule import ABOVE_ONE, POSITIVE, aliases, declare, elementwise, functions
+from ..rule import ABOVE_ONE, POSITIVE, REAL, aliases, declare, elementwise, functions
 from .arguments import only
 from .calculus import side
 
@@ -103,6 +103,30 @@ def beta_density(a, b, x):
 
 with_parameters(
     special.betainc, "Iₓ(a, b)", lambda y, a, b, x: beta_density(a, b, x), 2,
+    domain=(0.4, 0.6),
+)  # fmt: skip
+
+with_parameters(
+    special.gammaincinv, "the x with P(a, x) = p", lambda y, a, p: 1 / gamma_density(a, y), 1,
+    domain=(0.3, 0.7),
+)  # fmt: skip
+with_parameters(
+    special.betaincinv, "the x with Iₓ(a, b) = p", lambda y, a, b, p: 1 / beta_density(a, b, y), 2,
+    domain=(0.4, 0.6),
+)  # fmt: skip
+
+
+def t_density(v, x):
+    """Of Student's distribution with v degrees of freedom."""
+    return np.exp(-(v + 1) / 2 * np.log1p(x * x / v) - special.betaln(0.5, v / 2)) / np.sqrt(v)
+
+
+with_parameters(
+    special.stdtr, "P(T ≤ x), T of v degrees of freedom", lambda y, v, x: t_density(v, x), 1,
+    domain=REAL,
+)  # fmt: skip
+with_parameters(
+    special.stdtrit, "the x with P(T ≤ x) = p", lambda y, v, p: 1 / t_density(v, y), 1,
     domain=(0.4, 0.6),
 )  # fmt: skip
 

@@ -1,0 +1,197 @@
+"""Linear algebra of Tensors: formulas derived by hand, PyTorch's slopes, and what is refused."""
+
+import numpy as np
+import pytest
+
+from tinygrad_slp import Tensor, grad, hessian, jacobian, jit
+
+RNG = np.random.default_rng(0)
+A = RNG.normal(size=(3, 3)) + 4 * np.eye(3)
+S = A @ A.T  # symmetric, positive definite
+B = RNG.normal(size=(3, 2))
+
+
+def symmetric(slope):
+    """What of a cotangent counts along symmetric matrices."""
+    return (slope + slope.mT) / 2
+
+
+# --- formulas derived by hand ---
+
+
+def test_the_slope_of_log_det_is_the_inverse():
+    """d log|A| = tr(A⁻¹dA)"""
+    np.testing.assert_allclose(grad(lambda a: np.linalg.slogdet(a)[1])(A), np.linalg.inv(A).T)
+    np.testing.assert_allclose(grad(np.linalg.det)(A), np.linalg.det(A) * np.linalg.inv(A).T)
+    inverse = np.linalg.inv(S)
+    found = hessian(lambda a: np.linalg.slogdet(a).logabsdet)(S)
+    np.testing.assert_allclose(found, -np.einsum("li,jk->ijkl", inverse, inverse), rtol=1e-9)
+
+
+def test_the_likelihood_of_a_gaussian_process():
+    """log p = −½yᵀK⁻¹y − ½log|K|, so ∂/∂θ = ½αᵀ(∂K/∂θ)α − ½tr(K⁻¹∂K/∂θ), α = K⁻¹y: Rasmussen and
+    Williams, Gaussian processes for machine learning, 2006, equation 5.9."""
+    x = np.linspace(0, 1, 6)
+    y, far = np.sin(5 * x), (x[:, None] - x) ** 2
+
+    def log_likelihood(length):
+        k = np.exp(-far / (2 * length**2)) + 0.1 * np.eye(6)
+        factor = np.linalg.cholesky(k)
+        z = np.linalg.solve(factor, y)
+        return -0.5 * np.sum(z * z) - np.sum(np.log(np.diagonal(factor)))
+
+    length = 0.3
+    k = np.exp(-far / (2 * length**2))
+    slope, inverse = k * far / length**3, np.linalg.inv(k + 0.1 * np.eye(6))
+    alpha = inverse @ y
+    by_hand = 0.5 * alpha @ slope @ alpha - 0.5 * np.trace(inverse @ slope)
+    assert grad(log_likelihood)(length) == pytest.approx(by_hand, rel=1e-10)
+
+
+def test_eigenvalues_of_a_symmetric_matrix_add_up_to_its_trace():
+    np.testing.assert_allclose(
+        grad(lambda a: np.sum(np.linalg.eigvalsh(a)))(S), np.eye(3), atol=1e-12
+    )
+    v = np.linalg.eigh(S)[1]
+    largest = grad(lambda a: np.linalg.eigh(a).eigenvalues[-1])(S)
+    np.testing.assert_allclose(symmetric(largest), np.outer(v[:, -1], v[:, -1]), atol=1e-12)
+
+
+def test_singular_values_squared_add_up_to_the_squares_of_the_elements():
+    f = lambda a: np.sum(np.linalg.svdvals(a) ** 2)
+    np.testing.assert_allclose(grad(f)(B), 2 * B, rtol=1e-12)
+    np.testing.assert_allclose(hessian(f)(B).reshape(6, 6), 2 * np.eye(6), atol=1e-10)
+    u, _, vt = np.linalg.svd(B, full_matrices=False)
+    np.testing.assert_allclose(grad(lambda a: np.sum(np.linalg.svdvals(a)))(B), u @ vt, atol=1e-12)
+
+
+def test_what_a_decomposition_is_put_together_from_gives_the_matrix_again():
+    """The Jacobian of A ↦ UΣVᵀ, QR and LLᵀ is the identity."""
+
+    def again_by_svd(a):
+        u, s, vt = np.linalg.svd(a, full_matrices=False)
+        return (u * s) @ vt
+
+    def again_by_qr(a):
+        q, r = np.linalg.qr(a)
+        return q @ r
+
+    for f, a in ((again_by_svd, B), (again_by_svd, B.T), (again_by_qr, B), (again_by_qr, A)):
+        np.testing.assert_allclose(jacobian(f)(a).reshape(a.size, -1), np.eye(a.size), atol=1e-11)
+    factor = lambda a: np.linalg.cholesky((a + a.T) / 2)
+    found = jacobian(lambda a: factor(a) @ factor(a).T)(S).reshape(9, 9)
+    swap = np.eye(9).reshape(3, 3, 3, 3).swapaxes(0, 1).reshape(9, 9)
+    np.testing.assert_allclose(found, (np.eye(9) + swap) / 2, atol=1e-11)
+
+
+def test_least_squares_by_its_normal_equations():
+    y = RNG.normal(size=5)
+    x = RNG.normal(size=(5, 2))
+    f = lambda x, y: np.sum(np.linalg.lstsq(x, y)[0] * np.array([1.0, -2]))
+    g = lambda x, y: np.sum(np.linalg.solve(x.T @ x, x.T @ y) * np.array([1.0, -2]))
+    for found, expected in zip(grad(f, (0, 1))(x, y), grad(g, (0, 1))(x, y), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-8)
+    of_array, of_tensor = np.linalg.lstsq(x, y), np.linalg.lstsq(Tensor(x), y)
+    for a, b in zip(of_array, of_tensor, strict=True):
+        np.testing.assert_allclose(b.data if isinstance(b, Tensor) else b, a, rtol=1e-10)
+
+
+def test_powers_and_chains():
+    np.testing.assert_allclose(
+        grad(lambda a: np.trace(np.linalg.matrix_power(a, 3)))(A), 3 * (A @ A).T
+    )
+    np.testing.assert_array_equal(np.linalg.matrix_power(Tensor(A), 0), np.eye(3))
+    a, b, c = RNG.normal(size=(2, 3)), RNG.normal(size=(3, 4)), RNG.normal(size=4)
+    np.testing.assert_allclose(np.linalg.multi_dot([Tensor(a), b, c]).data, a @ b @ c)
+    with pytest.raises(TypeError):
+        np.linalg.matrix_power(Tensor(A), 2.0)
+
+
+# --- beside PyTorch ---
+
+FUNCTIONS = {
+    "inv": (np.linalg.inv, A), "det": (np.linalg.det, A), "pinv": (np.linalg.pinv, B),
+    "cholesky": (np.linalg.cholesky, S), "eigvalsh": (np.linalg.eigvalsh, S),
+    "svdvals": (np.linalg.svdvals, B), "cond": (np.linalg.cond, A),
+    "slogdet": (lambda a: np.linalg.slogdet(a)[1], A),
+    "qr": (lambda a: np.linalg.qr(a)[0] ** 2, B), "eigh": (lambda a: np.linalg.eigh(a)[1] ** 2, S),
+    "svd": (lambda a: np.linalg.svd(a, full_matrices=False)[2] ** 2, B),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_slopes_of_both_orders_are_those_of_pytorch(name):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    ours, a = FUNCTIONS[name]
+    linalg = torch.linalg
+    theirs = {
+        "slogdet": lambda a: linalg.slogdet(a)[1], "qr": lambda a: linalg.qr(a)[0] ** 2,
+        "eigh": lambda a: linalg.eigh(a)[1] ** 2,
+        "svd": lambda a: linalg.svd(a, full_matrices=False)[2] ** 2,
+    }.get(name) or getattr(linalg, name)  # fmt: skip
+    batch = np.stack([a, a + 0.1 * np.eye(*a.shape)])
+    weight = RNG.normal(size=np.shape(ours(batch)))
+    along = RNG.normal(size=batch.shape)
+    along = symmetric(along) if name in ("cholesky", "eigvalsh", "eigh") else along
+    f = lambda a: np.sum(weight * ours(a))
+    first = grad(f)(batch)
+    t = torch.tensor(batch, requires_grad=True)
+    (expected,) = torch.autograd.grad(
+        (torch.tensor(weight) * theirs(t)).sum(), t, create_graph=True
+    )
+    assert np.sum(first * along) == pytest.approx(
+        (expected * torch.tensor(along)).sum().item(), rel=1e-8
+    )
+    second = grad(lambda a: np.sum(grad(f)(a) * along))(batch)
+    (curved,) = torch.autograd.grad((expected * torch.tensor(along)).sum(), t)
+    found, expected = np.sum(second * along), (curved * torch.tensor(along)).sum().item()
+    assert found == pytest.approx(expected, rel=1e-7, abs=1e-9)
+
+
+# --- jit, and what is refused ---
+
+
+def test_a_step_with_a_decomposition_is_compiled_in_parts():
+    @jit
+    def step(a, b):
+        return np.sum(np.linalg.solve(a, b) ** 2) + np.linalg.slogdet(a)[1]
+
+    gradient = jit(grad(lambda a, b: np.sum(np.linalg.solve(a, b) ** 2) + np.linalg.slogdet(a)[1]))
+    for _ in range(2):
+        assert step(A, B).item() == pytest.approx(
+            np.sum(np.linalg.solve(A, B) ** 2) + np.linalg.slogdet(A)[1]
+        )
+        np.testing.assert_allclose(
+            np.asarray(gradient(A, B)),
+            grad(lambda a: np.sum(np.linalg.solve(a, B) ** 2) + np.linalg.slogdet(a)[1])(A),
+        )
+
+
+@pytest.mark.parametrize(
+    ("f", "a", "words"),
+    [
+        (lambda a: np.linalg.eigh(a)[1], np.eye(3), "same"),
+        (lambda a: np.linalg.svd(a)[0], np.eye(2), "same"),
+        (lambda a: np.linalg.svd(a)[0], B, "full_matrices=False"),
+        (np.linalg.qr, B.T, "wider"),
+        (lambda a: np.linalg.qr(a, mode="complete"), B, "complete"),
+        (np.linalg.inv, np.zeros((2, 2)), "Singular"),
+        (np.linalg.cholesky, -S, "positive definite"),
+        (lambda a: np.linalg.eigh(a, UPLO="X"), S, "UPLO"),
+    ],
+)  # fmt: skip
+def test_what_has_no_derivative_is_an_error(f, a, words):
+    with pytest.raises((ValueError, np.linalg.LinAlgError), match=words):
+        grad(lambda a: np.sum(np.square(f(a)[0] if isinstance(f(a), tuple) else f(a))))(a)
+
+
+def test_values_alone_have_slopes_where_vectors_have_none():
+    np.testing.assert_allclose(
+        grad(lambda a: np.sum(np.linalg.eigvalsh(a) ** 2))(np.eye(3)), 2 * np.eye(3), atol=1e-12
+    )
+    with pytest.raises(ValueError, match="second derivatives"):
+        hessian(lambda a: np.sum(np.linalg.eigvalsh(a) ** 2))(np.eye(3))
+
+
+def test_rank_is_a_plain_number():
+    assert np.linalg.matrix_rank(Tensor(B, requires_grad=True)) == 2
