@@ -191,15 +191,17 @@ def test_a_model_reads_later_tables_as_it_read_the_first(capsys):
     )
 
 
-def test_predictions_in_parquet(trained):
+def test_predictions_in_parquet_and_excel(trained):
     pd = pytest.importorskip("pandas")
     pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra data)")
+    pytest.importorskip("openpyxl", reason="openpyxl is not installed (extra data)")
     pd.DataFrame(load_penguins()).to_parquet("t.parquet")
     for name in ("species", "mass"):
-        for out in ("out.csv", "out.parquet"):
+        for out in ("out.csv", "out.parquet", "out.xlsx"):
             assert main(["predict", trained[name], "t.parquet", "-o", out]) == 0
         expected = pd.read_csv("out.csv")
-        pd.testing.assert_frame_equal(pd.read_parquet("out.parquet"), expected, check_dtype=False)
+        for found in (pd.read_parquet("out.parquet"), pd.read_excel("out.xlsx")):
+            pd.testing.assert_frame_equal(found, expected, check_dtype=False)
         assert len(expected) == 344
 
 

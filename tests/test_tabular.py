@@ -1,5 +1,8 @@
 """Tables out of the box: what is learned, how far it can be trusted, and what is refused."""
 
+from datetime import date
+from decimal import Decimal
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -23,6 +26,7 @@ from tinygrad_slp.tabular.explanation import dependence, importances
 from tinygrad_slp.tabular.members import Folds, scheduled
 from tinygrad_slp.tabular.scores import PARTS, left_out
 from tinygrad_slp.tabular.settings import Settings, settings_for, sized
+from tinygrad_slp.tabular.table import as_table
 
 QUICK = {"preset": "quick"}
 
@@ -560,3 +564,47 @@ def test_texts_that_count_as_missing_are_told():
     ]
     again = Encoder.from_state(model.columns.state())
     assert again.notes() == model.columns.notes()
+
+
+def test_columns_of_a_frame_as_people_have_them():
+    """Dates, durations, decimals, truth values and gaps mean what they mean in a file."""
+    pd = pytest.importorskip("pandas", reason="pandas is not installed (extra cli)")
+    days = [date(2024, 1, 5), None, date(2024, 3, 1)]
+    moments = ["2024-01-05T10:00:00", "", "2024-03-01T00:00:00"]
+    stamps = pd.Series(pd.to_datetime(["2024-01-05 10:00", None, "2024-03-01"], format="mixed"))
+    lengths = pd.Series(pd.to_timedelta([36, None, 12], unit="h"))
+    cases = {
+        "days": (days, ["2024-01-05", "", "2024-03-01"]), "stamps": (stamps, moments),
+        "objects": (stamps.astype(object), moments), "NumPy": (stamps.to_numpy(), moments),
+        "zone": (stamps.dt.tz_localize("Asia/Tokyo"), moments),
+        "lengths": (lengths, [1.5, np.nan, 0.5]),
+        "timedeltas": (lengths.astype(object), [1.5, np.nan, 0.5]),
+        "decimals": ([Decimal("0.5"), None, Decimal(2)], [0.5, np.nan, 2]),
+        "truth": ([True, None, False], [1, np.nan, 0]),
+        "mixed": ([1.0, "?", 2.5], ["1", "?", "2.5"]),
+        "whole": (pd.array([1, None, 3], dtype="Int64"), [1, np.nan, 3]),
+        "floats": (pd.Series([1.5, None, 3]), [1.5, np.nan, 3]),
+        "kinds": (pd.Categorical([1, None, 2]), [1, np.nan, 2]),
+        "texts": (["a", None, ""], ["a", "", ""]),
+    }  # fmt: skip
+    for name, (values, expected) in cases.items():
+        for table in ({name: values}, pd.DataFrame({name: values})):
+            np.testing.assert_array_equal(as_table(table)[name], np.array(expected), name)
+    with pytest.raises(ValueError, match=r"'b'.*inf"):
+        as_table({"a": [1.0], "b": [np.inf]})
+    with pytest.raises(ValueError, match="2 columns named 'a'"):
+        as_table(pd.DataFrame([[1, 2]], columns=["a", "a"]))
+
+
+def test_rows_without_a_target_are_left_out():
+    x = np.arange(60) / 7
+    labels = [None, *("pq"[k % 2] for k in range(59))]
+    for y, classes in ((labels, ["p", "q"]), ([np.nan, *(k % 2 for k in range(59))], [0, 1])):
+        model = fit_table({"x": x, "y": y}, "y", **QUICK)
+        assert model.classes.tolist() == classes
+        assert model.facts["rows"] == 59
+        assert model.facts["notes"][0] == "1 row without a target: left out"
+    y = np.stack([x * x, x], axis=1)
+    y[3, 0] = y[5, 1] = np.nan
+    model = fit_table({"x": x, "y": y[:, 0], "z": y[:, 1]}, ["y", "z"], **QUICK)
+    assert model.facts["rows"] == 58

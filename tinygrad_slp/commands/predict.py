@@ -4,6 +4,7 @@ import csv
 import io
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from ..data import Quantiles
 from ..tabular import TabularModel
 from . import BadInput, arguments, model_file
 from .arguments import Parser
+from .csv_source import READERS
 from .later_table import imputed, table_of
 from .needs import need
 
@@ -24,7 +26,7 @@ def parser() -> Parser:
     )
     p.add_argument("model", metavar="MODEL.safetensors")
     p.add_argument("file", metavar="NEW.csv")
-    p.add_argument("-o", "--out", metavar="OUT.csv", help="or .parquet; default: print")
+    p.add_argument("-o", "--out", metavar="OUT.csv", help="or .parquet, .xlsx; default: print")
     p.add_argument(
         "--interval", type=float, metavar="0.9",
         help="also the ends between which so many new rows are",
@@ -37,8 +39,9 @@ def parser() -> Parser:
 def main(argv: Sequence[str]) -> None:
     options = parser().parse_args(argv)
     arguments.check_output("--out", options.out)
-    if options.out and options.out.lower().endswith(".parquet"):
-        need("pyarrow", "writing .parquet", "data")
+    ending = Path(options.out or "").suffix.lower()
+    if ending in READERS:
+        need(READERS[ending][0], f"writing {ending}", "data")
     arguments.check_apart("--out", options.out, options.model, options.file)
     source = arguments.source(options)
     trained = model_file.load(options.model)
@@ -50,8 +53,8 @@ def main(argv: Sequence[str]) -> None:
     except (TypeError, ValueError) as error:
         raise BadInput(f"--interval {options.interval}: {error}") from None
     text = as_csv(trained, predicted, ends)
-    if options.out and options.out.lower().endswith(".parquet"):
-        arguments.write(options.out, as_parquet(trained, text))
+    if ending in READERS:
+        arguments.write(options.out, converted(trained, text, ending))
     elif options.out:
         arguments.write(options.out, text.encode())
     else:
@@ -80,13 +83,16 @@ def as_csv(trained: TabularModel, predicted: np.ndarray, ends: np.ndarray | None
     return file.getvalue()
 
 
-def as_parquet(trained: TabularModel, text: str) -> bytes:
-    """The same rows, with labels as they were in training."""
+def converted(trained: TabularModel, text: str, ending: str) -> bytes:
+    """The same rows as Parquet or Excel, with labels as they were in training."""
     from pandas import read_csv
 
     texts = trained.classes is not None and trained.classes.dtype.kind == "U"
     kinds = {trained.name: str} if texts else None
     frame = read_csv(io.StringIO(text), dtype=kinds, keep_default_na=False)
     file = io.BytesIO()
-    frame.to_parquet(file)
+    if ending == ".parquet":
+        frame.to_parquet(file)
+    else:
+        frame.to_excel(file, index=False, engine="openpyxl")
     return file.getvalue()

@@ -4,7 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from ..data.column import missing
 from ..data.targets import Classes, Multilabel, Numbers, Ordinal, Quantiles, Target
+from ..table import counted
 from .learning import learned
 from .model import TabularModel
 from .settings import settings_for
@@ -37,6 +39,7 @@ def fit_table(
     Args:
         table: a DataFrame, a dict of columns, or an array (n, d). Numbers and texts, with gaps.
         target: the name of the column to predict, or a list of names; or its values, (n,), (n, m).
+            Rows without a value in such a column are left out, which a note says.
         task: "classification", "regression" or "multilabel"; by default texts and up to ten
             different whole numbers are classes, an array (n, m) of zeros and ones several labels.
         quantiles: levels to predict instead of the mean, as in (0.1, 0.5, 0.9).
@@ -54,6 +57,7 @@ def fit_table(
     """
     s = settings_for(preset, **settings)
     columns = as_table(table)
+    rows = rows_of(columns)
     names, y = taken(columns, target) if named(target, columns) else given(target)
     if len(y) != rows_of(columns):
         raise ValueError(f"the table has {rows_of(columns)} rows, the target {len(y)}")
@@ -63,7 +67,12 @@ def fit_table(
         order = order_of(table[target] if isinstance(target, str) else target)
     options = {"quantiles": quantiles, "loss": loss, "class_weight": class_weight, "order": order}
     kind = chosen(y, task, {name: x for name, x in options.items() if x is not None})
-    return learned(columns, y, kind, names, s, show)
+    model = learned(columns, y, kind, names, s, show)
+    if len(y) < rows:
+        model.facts["notes"].insert(
+            0, f"{counted(rows - len(y), 'row')} without a target: left out"
+        )
+    return model
 
 
 def named(target: Any, columns: dict[str, Any]) -> bool:
@@ -75,7 +84,8 @@ def named(target: Any, columns: dict[str, Any]) -> bool:
 
 
 def taken(columns: dict[str, Any], target: str | list[str]) -> tuple[list[str], np.ndarray]:
-    """Takes columns out of the table: their names and values, (n,), or (n, m) of several.
+    """Takes columns out of the table: their names and values, (n,), or (n, m) of several. Rows
+    without a value are left out.
 
     Raises:
         ValueError: there is none of that name, or one of several has texts.
@@ -83,7 +93,10 @@ def taken(columns: dict[str, Any], target: str | list[str]) -> tuple[list[str], 
     names = [target] if isinstance(target, str) else target
     if absent := [name for name in names if name not in columns]:
         raise ValueError(f"no column {absent[0]!r} to predict; there are {', '.join(columns)}")
-    found = [whole_numbers(columns.pop(name)) for name in dict.fromkeys(names)]
+    values = [columns.pop(name) for name in dict.fromkeys(names)]
+    there = ~np.any([missing(y) for y in values], axis=0)
+    columns |= {name: x[there] for name, x in columns.items()}
+    found = [whole_numbers(y[there]) for y in values]
     if len(names) == 1:
         return names, found[0]
     if len(found) < len(names):

@@ -1,6 +1,8 @@
 """The columns of a table as inputs of the network: which encoder each gets, and its knots."""
 
 from collections.abc import Collection, Mapping
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,8 @@ from ..data import (
     TableEncoder,
     TargetMeans,
 )
-from ..data.column import column, missing
+from ..data.column import column, is_absent, missing
+from ..data.tables import naming
 from ..data.texts import are_numbers, format_of
 
 Table = dict[str, Any]
@@ -29,6 +32,9 @@ WITH_RAMPS = (RobustScaler, NumberTexts, Dates, TargetMeans)
 """Encoders of numbers, which get ramps between their quantiles."""
 
 
+NUMBERS = (int, float, np.number)
+
+
 def as_table(X: Any) -> Table:
     """A table as a dict of columns: a dict, a DataFrame, or an array (n, d), which gets the names
     x0, x1, ...
@@ -39,9 +45,16 @@ def as_table(X: Any) -> Table:
     if hasattr(X, "to_pandas") and not hasattr(X, "iloc"):  # polars, pyarrow
         X = X.to_pandas()
     if hasattr(X, "columns") and not isinstance(X, Mapping):
-        return {str(name): plain(X[name]) for name in X.columns}
+        names = [str(name) for name in X.columns]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"{names.count(twice[0])} columns named {twice[0]!r}; rename one")
+        X = dict(zip(names, (X[name] for name in X.columns), strict=True))
     if isinstance(X, Mapping):
-        return {str(name): plain(values) for name, values in X.items()}
+        columns = {}
+        for name, values in X.items():
+            with naming(str(name)):
+                columns[str(name)] = plain(values)
+        return columns
     array = np.asarray(X)
     if array.ndim != 2:
         raise ValueError(
@@ -52,22 +65,39 @@ def as_table(X: Any) -> Table:
 
 
 def plain(values: Any) -> np.ndarray:
-    """A column of numbers, float64 with NaN, or of strings with "" where a value is missing."""
+    """A column of numbers, float64 with NaN, or of strings with "" where a value is missing: dates
+    as in ISO 8601, durations in days."""
     dtype = getattr(values, "dtype", None)
-    if dtype is not None and str(dtype) == "category":
-        values = values.astype(object)
-    if str(getattr(values, "dtype", None)) == "object" and all(
-        isinstance(v, bool | np.bool) or v is None or v != v for v in values
-    ):
-        values = np.array([np.nan if v is None or v != v else float(v) for v in values])
-    elif hasattr(values, "to_numpy") and hasattr(values, "isna") and values.isna().any():
-        numeric = values.dtype.kind in "biuf"
-        values = values.to_numpy(float, na_value=np.nan) if numeric else values.astype(object)
-    if str(getattr(values, "dtype", "")).startswith(("datetime64", "<M8")):
+    kind = getattr(dtype, "kind", None)
+    if kind == "M":
+        if getattr(dtype, "tz", None) is not None:
+            values = values.dt.tz_localize(None)
         values = np.datetime_as_string(np.asarray(values, "datetime64[s]"))
         values = np.where(values == "NaT", "", values)
+    elif kind == "m":
+        values = np.asarray(values, "timedelta64[us]") / np.timedelta64(1, "D")
+    elif kind in ("b", "i", "u", "f") and hasattr(values, "isna"):
+        values = values.to_numpy(float, na_value=np.nan)
+    elif kind == "O" or isinstance(values, list | tuple):
+        values = [simple(value) for value in values]
+        if any(
+            isinstance(value, str) for value in values
+        ):  # numbers among them are texts, as in CSV
+            values = [f"{v:.15g}" if isinstance(v, NUMBERS) else v for v in values]
+        values = np.fromiter(values, object, len(values))
     x = column(values)
     return x if x.dtype.kind == "U" else x.astype(float)
+
+
+def simple(value: Any) -> Any:
+    """A Python object as a number, a string, or None."""
+    if is_absent(value) or type(value).__name__ == "NaTType":
+        return None
+    if isinstance(value, bool | np.bool | Decimal):
+        return float(value)
+    if isinstance(value, timedelta):
+        return value.total_seconds() / 86400
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def rows_of(table: Mapping[str, Any]) -> int:
