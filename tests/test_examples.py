@@ -28,6 +28,8 @@ SAYS = {
     ],
     "spirals.py": [r"no hidden layer .* 0\.5", r"2 x 32 .* (0\.9[7-9]|1\.0)"],
     "uncertainty.py": [r"80% +(79|80|81)\.\d% ", r"promised and kept: 0\.0[0-2]"],
+    "gaussian_process.py": [r"noise 0\.(1[5-9]|2[0-5])", r"at 5.0: .* ± 0\.[1-9]"],
+    "predator_and_prey.py": [r"loss 0\.1\d* → 0\.00", r"α +0\.5500 0\.5", r"γ +0\.8000 0\.[78]"],
     "curvature.py": [r"\[-0\.0067  0\.0027  0\.0206  0\.1571\]", r"30 +0\.07\d+ +0\.0000\d+"],
 }  # fmt: skip
 
@@ -56,6 +58,8 @@ NEEDS = {
     "breast_cancer.py": ("sklearn", "scikit-learn"),
     "digits.py": ("sklearn", "scikit-learn"),
     "spirals.py": ("matplotlib", "matplotlib"),
+    "gaussian_process.py": ("scipy", "SciPy"),
+    "predator_and_prey.py": ("scipy", "SciPy"),
 }
 
 
@@ -76,9 +80,11 @@ def test_the_suggested_learning_rate_is_better_than_ten_times_and_a_tenth_of_it(
     assert right < high
 
 
-def test_spirals_draws_its_picture(tmp_path):
+@pytest.mark.parametrize("name", ["spirals.py", "gaussian_process.py", "predator_and_prey.py"])
+def test_an_example_draws_its_picture(name, tmp_path):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
-    run(HERE / "examples" / "spirals.py", "there.png", cwd=tmp_path)
+    pytest.importorskip("scipy", reason="SciPy is not installed")
+    run(HERE / "examples" / name, "there.png", cwd=tmp_path)
     assert (tmp_path / "there.png").read_bytes().startswith(b"\x89PNG")
 
 
