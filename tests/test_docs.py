@@ -16,7 +16,7 @@ import tinygrad_slp
 from benchmarks.power.cases import cases
 from benchmarks.power.regimes import REGIMES
 from tinygrad_slp.cli import main
-from tinygrad_slp.commands.csv_source import READERS
+from tinygrad_slp.commands.other_files import READERS
 
 DOCS = Path(__file__).parent.parent / "docs"
 

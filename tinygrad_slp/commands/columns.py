@@ -5,9 +5,11 @@ from collections.abc import Collection
 
 import numpy as np
 
-from ..data.texts import are_numbers, decimal_mark, format_of, kept, parsed
+from ..data.dates import format_of
+from ..data.texts import are_numbers, decimal_mark, kept, parsed
 from . import BadInput
-from .csv_source import UNNAMED, is_number
+from .cells import is_number
+from .csv_source import UNNAMED
 from .reading import Column, Frame, Texts
 
 FAR = 1e6

@@ -4,7 +4,7 @@ import codecs
 import csv
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import chain, islice
@@ -12,19 +12,18 @@ from pathlib import Path
 from shutil import copyfileobj
 from stat import S_ISFIFO, S_ISREG
 from tempfile import mkstemp
-from typing import IO, Any
+from typing import IO
 from weakref import finalize
 from zipfile import BadZipFile
 
 from ..data.column import listed
 from ..table import counted
 from . import BadInput
+from .cells import is_number, tidy
 from .needs import need
+from .other_files import DATE, KNOWN, READERS
 
 SEPARATORS = ";\t|"
-MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null")
-"""Cells that mean a missing value; "none" does not, as it is a class in many tables."""
-
 UNNAMED = "index"
 """What a first column without a name is called, as pandas and R write them."""
 
@@ -33,41 +32,7 @@ MOST_LETTERS = 2**31 - 1
 """In a cell; Python's csv module would refuse a long text otherwise."""
 
 PAGES = ("<!", "<html", "<?xml", "[{", '{"')
-KNOWN = {
-    b"PK": "a spreadsheet or an archive", b"\xd0\xcf": "an old spreadsheet, to be saved as .xlsx",
-    b"PA": "perhaps Parquet", b"\x1f\x8b": "a compressed file, to be unpacked first",
-}  # fmt: skip
-"""What a file that is no text begins with."""
-
-DATE = "%Y-%m-%d %H:%M:%S"
 UTF16 = (b"\xff\xfe", b"\xfe\xff")  # how such a file begins
-
-
-def read_parquet(path: str) -> tuple[Any, list[str]]:
-    from pandas import read_parquet
-
-    frame = read_parquet(path)
-    frame = frame if frame.index.names == [None] else frame.reset_index()
-    for name in frame.select_dtypes("timedelta"):
-        frame[name] = frame[name].dt.total_seconds() / 86400
-    return frame.convert_dtypes(), []  # whole numbers among gaps are not written as 5.0
-
-
-def read_sheet(path: str) -> tuple[Any, list[str]]:
-    from pandas import ExcelFile, read_excel
-
-    with ExcelFile(path, engine="openpyxl") as book:
-        names = book.sheet_names
-        frame = read_excel(book, header=None, dtype=object, na_values=[""], keep_default_na=False)
-    others = f"the sheet {names[0]!r} is read, the first of {len(names)}; put another one first"
-    return frame, [others] if len(names) > 1 else []
-
-
-READERS: dict[str, tuple[str, Callable[[str], tuple[Any, list[str]]]]] = {
-    ".parquet": ("pyarrow", read_parquet), ".xlsx": ("openpyxl", read_sheet),
-}  # fmt: skip
-"""By the ending of a name: the library for it, and what makes a DataFrame of the file, with what is
-worth saying."""
 
 
 class Source:
@@ -361,33 +326,9 @@ def at_once(path: str, flags: int) -> int:
     return handle
 
 
-def tidy(text: str, missing: Collection[str] = ()) -> str:
-    """A cell as it is compared; pandas takes every spelling of True for the same, so do we."""
-    text = text.strip()
-    if text in MISSING or text in missing:
-        return ""
-    return text.lower() if text.lower() in ("true", "false") else text
-
-
 def is_utf8(text: bytes) -> bool:
     try:
         text.decode()
     except UnicodeDecodeError:
         return False
     return True
-
-
-def is_number(text: str) -> bool:
-    """Whether a cell is written as a finite number."""
-    try:
-        value = float(text)
-    except ValueError:
-        return False
-    return abs(value) < float("inf") and "_" not in text
-
-
-def is_infinite(text: str) -> bool:
-    try:
-        return abs(float(text)) == float("inf")
-    except ValueError:
-        return False

@@ -6,8 +6,9 @@ import numpy as np
 
 from ..data import OneHot, Standardizer, TableEncoder
 from . import BadInput
+from .cells import is_number
 from .columns import FAR
-from .csv_source import Source, is_number
+from .csv_source import Source
 from .reading import Column, Texts
 
 

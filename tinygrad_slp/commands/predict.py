@@ -12,9 +12,9 @@ from ..data import Quantiles
 from ..tabular import TabularModel
 from . import BadInput, arguments, model_file
 from .arguments import Parser
-from .csv_source import READERS
 from .later_table import imputed, table_of
 from .needs import need
+from .other_files import READERS
 
 
 def parser() -> Parser:

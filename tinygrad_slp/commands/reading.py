@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from . import BadInput
-from .csv_source import MISSING, Source, is_infinite, tidy
+from .cells import MISSING, is_infinite, tidy
+from .csv_source import Source
 from .needs import need
 
 PART = 65536

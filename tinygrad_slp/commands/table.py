@@ -11,8 +11,9 @@ import numpy as np
 from ..data import Labels, Standardizer
 from ..table import counted
 from . import BadInput
+from .cells import is_number, tidy
 from .columns import is_text
-from .csv_source import Source, is_number, tidy
+from .csv_source import Source
 from .reading import Column, Frame, Texts
 from .target import Target, check_classes, check_there, present
 

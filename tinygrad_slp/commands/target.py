@@ -8,11 +8,13 @@ import numpy as np
 
 from ..data import Labels, Standardizer, train_test_split
 from ..data.column import listed
-from ..data.texts import decimal_mark, kept, look_like_dates, parsed
+from ..data.dates import look_like_dates
+from ..data.texts import decimal_mark, kept, parsed
 from ..table import counted
 from . import BadInput
+from .cells import is_number
 from .columns import is_text, option
-from .csv_source import Source, is_number
+from .csv_source import Source
 from .reading import Column, Frame, Texts
 
 FEW = 10

@@ -1,6 +1,7 @@
 """Data: generated, loaded, turned into numbers by encoders, split, and taken in batches."""
 
 from .categories import Labels, OneHot
+from .dates import Dates
 from .encoder import Encoder
 from .generators import blobs, gates, spirals, two_moons, xor
 from .penguins import load_penguins
@@ -11,7 +12,7 @@ from .standardizer import Standardizer
 from .tables import TableEncoder
 from .target_means import TargetMeans
 from .targets import Classes, Multilabel, Numbers, Ordinal, Quantiles
-from .texts import Dates, HashedText, NumberTexts
+from .texts import HashedText, NumberTexts
 
 __all__ = [
     "Batches", "Classes", "Dates", "Encoder", "HashedText", "Labels", "Multilabel", "NumberTexts",

@@ -10,10 +10,10 @@ import numpy as np
 
 from .categories import OneHot
 from .column import column, listed
+from .dates import Dates
 from .encoder import Encoder
 from .robust import RobustScaler
 from .standardizer import Standardizer
-from .texts import Dates
 
 MOST_DATES = 5
 """Of more columns of dates, not all pairs have a difference, but neighbours."""

@@ -18,8 +18,9 @@ from ..data import (
     TargetMeans,
 )
 from ..data.column import column, is_absent, missing
+from ..data.dates import format_of
 from ..data.tables import naming
-from ..data.texts import are_numbers, format_of
+from ..data.texts import are_numbers
 
 Table = dict[str, Any]
 MANY = 100
