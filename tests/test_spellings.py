@@ -307,3 +307,16 @@ def test_arguments_that_a_function_does_not_take_are_refused():
     ):
         with pytest.raises(TypeError, match=words):
             call()
+
+
+def test_other_libraries_take_a_copy_by_dlpack():
+    t = Tensor([1.0, 2.0])
+    other = np.from_dlpack(t)
+    np.testing.assert_array_equal(other, [1, 2])
+    assert not np.shares_memory(other, t.data)
+    with pytest.raises(TypeError, match=r"requires grad.*\.data"):
+        np.from_dlpack(Tensor([1.0], requires_grad=True))
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    handed = torch.from_dlpack(t)
+    handed += 1
+    assert handed.tolist() == [2, 3] and t.tolist() == [1, 2]

@@ -361,6 +361,19 @@ class Tensor(Node):
 
     # --- NumPy's protocols ---
 
+    def __dlpack__(self, **settings: Any) -> Any:
+        """A copy for another library, as in `torch.from_dlpack(t)`.
+
+        Raises:
+            TypeError: it requires grad, which would be lost.
+        """
+        if self.tracked:
+            raise errors.array_of_tracked()
+        return self.array.copy().__dlpack__(**settings)
+
+    def __dlpack_device__(self) -> Any:
+        return self.array.__dlpack_device__()
+
     def __array_ufunc__(self, ufunc: np.ufunc, how: str, *inputs: Any, **settings: Any) -> Any:
         if how == "__call__":
             if not settings and ufunc not in NO_GRADIENT:
