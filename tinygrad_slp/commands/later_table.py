@@ -50,11 +50,12 @@ def imputed(encoder: TableEncoder, known: Mapping[str, Column]) -> list[str]:
         if isinstance(part, RobustScaler) and isinstance(values, np.ndarray):
             count, middle = int(np.isnan(values).sum()), f" {part.center:.6g}"
         elif isinstance(part, NumberTexts | Dates) and isinstance(values, Texts):
-            count = int(values.counts[np.isnan(part.numbers(values.names))].sum())
+            read = part.numbers(values.names)
+            count = int(values.counts[np.isnan(read)].sum())
             if isinstance(part, NumberTexts):
                 middle = f" {part.scaler.center:.6g}"
             else:
-                others = listed(unread(values.names, part.numbers))
+                others = unread(values.names, read)
         else:
             continue
         if count:

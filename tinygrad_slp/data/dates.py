@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from .column import column, listed
+from .column import column
 from .encoder import Encoder
 from .robust import RobustScaler
 from .texts import ENOUGH, LOOKED_AT, kept, told, unread
@@ -48,10 +48,11 @@ class Dates(Encoder):
             raise ValueError(f"expected dates of one format, got {x[:3].tolist()}")
         self.format = found
         moments = self.moments(x)
-        self.scaler = RobustScaler().fit(self.days(moments))
+        days = self.days(moments)
+        self.scaler = RobustScaler().fit(days)
+        self.others = unread(x, days)
         turns = self.turns(moments)
         self.circles = [name for name, at in turns.items() if len(np.unique(at[at == at])) > 1]
-        self.others = listed(unread(x, self.numbers))
         return self
 
     def numbers(self, x: Any) -> np.ndarray:

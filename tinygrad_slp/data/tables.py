@@ -58,7 +58,7 @@ class TableEncoder(Encoder):
             with naming(name):
                 columns[name] = copy.copy(self.given.get(name, default)).fit(values)
         self.columns = columns
-        days = self.days(table)
+        days = self.days(table) if len(self.dates()) > 1 else {}
         pairs = combinations(days, 2) if len(days) <= MOST_DATES else pairwise(days)
         between = {(a, b): days[b] - days[a] for a, b in pairs}
         scalers = {

@@ -2,7 +2,6 @@
 
 import re
 import zlib
-from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -43,8 +42,9 @@ class NumberTexts(Encoder):
             ValueError: none of the texts is a number.
         """
         self.decimal = decimal_mark(column(x))
-        self.scaler = RobustScaler().fit(self.numbers(x))
-        self.others = listed(unread(x, self.numbers))
+        read = self.numbers(x)
+        self.scaler = RobustScaler().fit(read)
+        self.others = unread(x, read)
         return self
 
     def numbers(self, x: Any) -> np.ndarray:
@@ -119,11 +119,10 @@ class HashedText(Encoder):
         HashedText.__init__(self, int(fields["size"]))
 
 
-def unread(x: Any, numbers: Callable[[np.ndarray], np.ndarray]) -> list[str]:
-    """The different texts, but for the empty one, of which no number is made."""
-    texts = np.unique(column(x))
-    found: list[str] = texts[np.isnan(numbers(texts)) & (texts != "")].tolist()
-    return found
+def unread(x: Any, read: np.ndarray) -> str:
+    """The texts that NaN was read of, but for the empty one, as a message shows them."""
+    texts = column(x)
+    return listed(np.unique(texts[np.isnan(read) & (texts != "")]))
 
 
 def told(others: str, what: str) -> list[str]:
