@@ -139,6 +139,16 @@ def test_the_separator_may_be_another(capsys):
     assert "60 rows, 2 features" in capsys.readouterr().out
 
 
+def test_texts_for_missing_values_and_no_header(capsys):
+    rows = "\n".join(f"{k},{k % 2}" for k in range(20))
+    given = [table(rows), "--no-header", "--target", "2", "--epochs", "2"]
+    assert main(given) == 0
+    said = capsys.readouterr().out
+    assert "20 rows, 1 feature" in said and "the columns are named 1 to 2" in said
+    assert main([*given, "--missing", "7"]) == 2
+    assert "line 8, column '1': no value; expected one in every row" in capsys.readouterr().err
+
+
 TRAIN = pytest.param(
     ["train"], marks=pytest.mark.skipif(not find_spec("pandas"), reason="needs the extra cli")
 )

@@ -31,8 +31,12 @@ def read_numbers(source: Source, target: str) -> Frame:
         raise BadInput(
             f"{source}: {counted(len(rows), 'row')} of data, too few to train on and hold some out"
         )
-    columns = map(column, zip(*rows, strict=True))
-    frame = Frame(source, dict(zip(header, columns, strict=True)))
+    cells = zip(*rows, strict=True)
+    columns = {
+        name: column([tidy(cell, source.missing) for cell in of])
+        for name, of in zip(header, cells, strict=True)
+    }
+    frame = Frame(source, columns)
     check_there(frame, target)
     if len(header) == 1:
         raise BadInput(f"{source}: {target!r} is the only column; there is nothing to learn from")
@@ -55,7 +59,7 @@ def column(cells: Sequence[str]) -> Column:
     """Numbers, if all are."""
     if all(map(is_number, cells)):
         return np.array([float(cell) for cell in cells])
-    return Texts(*np.unique([tidy(cell) for cell in cells], return_inverse=True))
+    return Texts(*np.unique(cells, return_inverse=True))
 
 
 def read_target(frame: Frame, name: str) -> Target:
