@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import tinygrad_slp as tg
-from tinygrad_slp import Tensor, nn, sigmoid
+from tinygrad_slp import REAL, Tensor, differentiable, nn, sigmoid
 from tinygrad_slp.check import (
     Verdict,
     WrongGradient,
@@ -378,3 +378,29 @@ def test_a_gradient_by_name_may_be_in_another_order():
         lambda p: {"b": np.array([np.sum(p["w"] ** 2)]), "w": 2 * p["w"] * p["b"]},
     )
     assert report.verdict == "RIGHT"
+
+
+@pytest.mark.parametrize(
+    "vjp", [lambda g, y, x: 2 * x, lambda g, y, x: 2 * x * np.abs(g), lambda g, y, x: 2 * x * g * g]
+)
+def test_a_derivative_that_does_not_multiply_by_what_comes_in_is_wrong(vjp, table):
+    """Of one number, where all that ever comes in could be taken for 1."""
+
+    @differentiable(vjp, domain=REAL, examples=lambda f, x: [f(x(3))])
+    def squares(x):
+        """Σx²"""
+        return np.sum(x * x)
+
+    report = check_rule(squares)
+    assert report.verdict == Verdict.WRONG
+    said = "ignores the gradient g" in str(report)
+    assert said == (vjp(3.0, 1.0, 1.0) == vjp(1.0, 1.0, 1.0))
+    assert check_gradient(lambda x: squares(x), np.ones(2)).verdict == Verdict.WRONG
+
+
+def test_an_element_that_is_nan_is_not_moved_and_the_others_are_judged():
+    x = np.array([1.0, np.nan, 3.0])
+    f = lambda x: np.nansum(x * x)
+    report = check_gradient(f, x, np.array([2.0, 0, 6]))
+    assert report.ok and "1 element of x NaN or infinite: not moved" in str(report)
+    assert check_gradient(f, x, np.array([2.0, 0, 5])).verdict == Verdict.WRONG

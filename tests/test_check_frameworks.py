@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinygrad_slp.check import check_gradient
+from tinygrad_slp.check import Verdict, check_gradient
 
 
 def rosenbrock(x):
@@ -182,3 +182,26 @@ class TestJax:
 
     def test_a_result_that_is_a_python_number(self):
         assert check_gradient(lambda x: 5.0, self.jax.numpy.ones(3)).verdict == "RIGHT"
+
+
+def test_derivatives_that_ignore_what_comes_in_are_wrong():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+
+    class Squares(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return (x * x).sum()
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return 2 * x
+
+    report = check_gradient(Squares.apply, torch.ones(3, dtype=torch.float64))
+    assert report.verdict == Verdict.WRONG and "ignores the gradient g" in str(report)
+    jax = pytest.importorskip("jax", reason="JAX is not installed")
+    jax.config.update("jax_enable_x64", True)
+    squares = jax.custom_vjp(lambda x: (x * x).sum())
+    squares.defvjp(lambda x: ((x * x).sum(), x), lambda x, g: (2 * x,))
+    assert check_gradient(squares, jax.numpy.ones(3)).verdict == Verdict.WRONG

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .claim import Claim
+from .claim import Claim, ignores_what_comes
 from .evaluation import Point
 from .measurement import Directions, Elements
 from .report import Report, ordered
@@ -89,7 +89,11 @@ def check_gradient(
     findings = check.findings()
     if gravest(f.verdict for f in findings) != Verdict.RIGHT and (reason := point.rare_impurity()):
         return finished(point, name, [], began, notes=[reason], verdict=Verdict.NOT_A_FUNCTION)
-    report = finished(point, name, findings, began, check.notes, checked=check.checked)
+    notes = [*check.notes]
+    wrong = gravest(f.verdict for f in findings) == Verdict.WRONG
+    if wrong and grad is None and point.weights is None and ignores_what_comes(point):
+        notes.append("its derivative ignores the gradient g that comes in: multiply it by g")
+    report = finished(point, name, findings, began, notes, checked=check.checked)
     small = point.size <= EXPLAINED
     if explain and small and report.verdict == Verdict.WRONG and callable(grad):
         left = PATIENCE if seconds is None else max(1.0, deadline - time.perf_counter())

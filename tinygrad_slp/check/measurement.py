@@ -40,6 +40,9 @@ class Elements:
         self.deadline = deadline
         self.notes: list[str] = []
         self.checked = counted(point.size, "element")
+        still = sum(int(np.sum(~np.isfinite(a))) for a in point.arrays)
+        if still:
+            self.notes.append(f"{counted(still, 'element')} of x NaN or infinite: not moved")
         sizes = [np.abs(g[np.isfinite(g)]).max(initial=0.0) for g in claim.arrays]
         self.typical = float(max(sizes, default=0.0))
         self.room = 1e-9 if point.can_be_wider else 1e-7
@@ -166,7 +169,10 @@ def measure_element(
 
 
 def every_place(point: Point) -> list[Element]:
-    return [(k, i) for k, a in enumerate(point.arrays) for i in np.ndindex(a.shape)]
+    """All elements that can be moved: NaN and infinity cannot."""
+    return [
+        (k, i) for k, a in enumerate(point.arrays) for i in np.ndindex(a.shape) if np.isfinite(a[i])
+    ]
 
 
 class Directions:
