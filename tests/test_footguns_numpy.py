@@ -38,7 +38,8 @@ def test_asarray_of_a_tensor_that_requires_grad_says_what_to_write():
 
 
 @pytest.mark.parametrize(
-    ("function", "arity"), [(np.fft.fft, 1), (np.linalg.svd, 1), (np.heaviside, 2), (np.interp, 3)]
+    ("function", "arity"),
+    [(np.fft.fft, 1), (np.linalg.tensorinv, 1), (np.heaviside, 2), (np.interp, 3)],
 )
 def test_a_function_without_a_rule_is_named(function, arity):
     said = rf"{function.__name__} has no derivative rule(.|\n)*declare"
@@ -48,17 +49,19 @@ def test_a_function_without_a_rule_is_named(function, arity):
 
 
 def test_a_missing_rule_shows_the_call_as_it_was():
-    said = r"\(np\.linalg\.solve\(a, b\.data\), .*\n.* lambda g, y, a, b: .* lambda g, y, a, b: "
+    said = (
+        r"\(np\.linalg\.tensorsolve\(a, b\.data\), .*\n.* lambda g, y, a, b: .* lambda g, y, a, b: "
+    )
     with pytest.raises(TypeError, match=said):
-        np.linalg.solve(np.eye(2), leaf(1.0, 2.0))
+        np.linalg.tensorsolve(np.eye(2), leaf(1.0, 2.0))
     with pytest.raises(TypeError, match=said):
-        np.linalg.solve(np.eye(2), b=leaf(1.0, 2.0))
+        np.linalg.tensorsolve(np.eye(2), b=leaf(1.0, 2.0))
     with pytest.raises(TypeError, match=r"np\.heaviside\(a\.data, b\)"):
         np.heaviside(leaf(1.0), 0.5)
     with pytest.raises(TypeError, match=r"np\.heaviside\(a, b\.data\)"):
         np.heaviside(1, leaf(1.0), casting="no")
-    with pytest.raises(TypeError, match=r"np\.linalg\.svd\(x\.data\)"):
-        np.linalg.svd(leaf(1.0), full_matrices=False)
+    with pytest.raises(TypeError, match=r"np\.linalg\.tensorinv\(x\.data\)"):
+        np.linalg.tensorinv(leaf(1.0), ind=1)
 
 
 def test_a_ufunc_of_another_library_is_not_called_numpys():
@@ -66,8 +69,8 @@ def test_a_ufunc_of_another_library_is_not_called_numpys():
     with pytest.raises(TypeError, match=r"^<lambda> \(vectorized\) .*rule"):
         shifted(leaf(1.0))
     special = pytest.importorskip("scipy.special", reason="SciPy is not installed")
-    with pytest.raises(TypeError, match=r"^erf .*\(erf\(x\.data\).*\n.*declare\(erf, "):
-        special.erf(leaf(1.0))
+    with pytest.raises(TypeError, match=r"^sindg .*\(sindg\(x\.data\).*\n.*declare\(sindg, "):
+        special.sindg(leaf(1.0))
 
 
 def test_out_and_where_are_refused():
@@ -149,8 +152,8 @@ def test_modes_without_a_rule_are_refused():
     for mode in ("mean", "linear_ramp", "maximum", "empty"):
         with pytest.raises(TypeError, match=mode):
             np.pad(leaf(1.0, 2.0), 1, mode=mode)
-    with pytest.raises(TypeError, match="nuc"):
-        np.linalg.norm(Tensor(np.eye(2), requires_grad=True), "nuc")
+    with pytest.raises(TypeError, match="'max'"):
+        np.linalg.norm(Tensor(np.eye(2), requires_grad=True), "max")
     assert np.pad(Tensor(np.ones((0, 2))), 1).shape == (2, 4)
 
 

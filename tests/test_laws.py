@@ -191,7 +191,10 @@ quiet = np.errstate(all="ignore")
 COUPLED = {
     r.name for r in RULES if getattr(r.function, "__module__", "") == decompositions.__name__
 }
-COUPLED |= {f"np.linalg.{name}" for name in ("qr", "svd", "svdvals", "eigh", "eigvalsh", "cond")}
+COUPLED |= {
+    f"np.linalg.{name}"
+    for name in ("qr", "svd", "svdvals", "eigh", "eigvalsh", "cond", "det", "matrix_norm")
+}
 
 
 def corners(rule):

@@ -195,3 +195,77 @@ def test_values_alone_have_slopes_where_vectors_have_none():
 
 def test_rank_is_a_plain_number():
     assert np.linalg.matrix_rank(Tensor(B, requires_grad=True)) == 2
+
+
+# --- products and norms ---
+
+V, W = RNG.normal(size=(2, 3)), RNG.normal(size=(4, 2, 3))
+SAME = {
+    "kron": (np.kron, lambda a: np.einsum("ij,kl->ikjl", a, A).reshape(6, 9), (A,)),
+    "cross": (np.cross, lambda a: np.stack([np.linalg.det(np.stack(
+        [e + 0 * a, a, V + 0 * a], axis=-2)) for e in np.eye(3)], axis=-1), (V,)),
+    "vecdot": (np.linalg.vecdot, lambda a: np.sum(a * W, axis=-1), (W,)),
+    "outer": (lambda a, b: np.linalg.outer(a[0], b), lambda a: a[0][:, None] * A[:1], (A[0],)),
+    "tensordot": (np.linalg.tensordot, lambda a: np.einsum("ij,kij->k", a, W),
+                  (np.moveaxis(W, 0, -1),)),
+    "matmul": (np.linalg.matmul, lambda a: a @ A, (A,)),
+    "trace": (np.linalg.trace, lambda a: a[0, 0] + a[1, 1], ()),
+    "diagonal": (np.linalg.diagonal, lambda a: a[[0, 1], [0, 1]], ()),
+    "matrix_transpose": (np.linalg.matrix_transpose, lambda a: a.T, ()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_a_product_has_the_slopes_of_its_sum_by_hand(name):
+    function, by_hand, others = SAME[name]
+    weight = RNG.normal(size=np.shape(by_hand(V)))
+    np.testing.assert_allclose(function(V, *others), by_hand(V), rtol=1e-12)
+    found = grad(lambda a: np.sum(weight * function(a, *others) ** 2))(V)
+    expected = grad(lambda a: np.sum(weight * by_hand(a) ** 2))(V)
+    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("order", [2, -2, "nuc", "fro", 1, -np.inf])
+def test_norms_of_matrices_are_those_of_numpy_along_any_two_axes(order):
+    for axes in (0, 1), (2, 0), (-2, -1):
+        for keepdims in (False, True):
+            f = lambda x, a=axes, k=keepdims: np.linalg.norm(x, order, axis=a, keepdims=k)
+            np.testing.assert_allclose(f(Tensor(W)).data, f(W), rtol=1e-12)
+    along = RNG.normal(size=W.shape)
+    f = lambda x: np.sum(np.linalg.norm(x, order, axis=(2, 0)) ** 2)
+    slope = (f(W + 1e-6 * along) - f(W - 1e-6 * along)) / 2e-6
+    assert np.sum(grad(f)(W) * along) == pytest.approx(slope, rel=1e-6)
+
+
+def test_the_slope_of_a_determinant_is_its_cofactors_at_singular_matrices_too():
+    for a, cofactors in (
+        ([[1.0, 2], [2, 4]], [[4, -2], [-2, 1]]),
+        ([[0.0, 0], [0, 0]], [[0, 0], [0, 0]]),
+        ([[1.0, 2, 3], [4, 5, 6], [7, 8, 9]], [[-3, 6, -3], [6, -12, 6], [-3, 6, -3]]),
+        ([[5.0]], [[1]]),
+    ):
+        np.testing.assert_allclose(grad(np.linalg.det)(np.array(a)), cofactors, atol=1e-12)
+    with pytest.raises(np.linalg.LinAlgError, match="Singular"):
+        hessian(np.linalg.det)(np.array([[1.0, 2], [2, 4]]))
+
+
+def test_singular_values_that_tie_share_the_slope():
+    np.testing.assert_allclose(
+        grad(lambda a: np.linalg.norm(a, 2))(np.eye(2)), np.eye(2) / 2, atol=1e-15
+    )
+    np.testing.assert_allclose(grad(np.linalg.cond)(np.eye(3)), np.zeros((3, 3)), atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("f", "words"),
+    [
+        (np.linalg.eig, "eigh"), (np.linalg.eigvals, "eigvalsh"),
+        (lambda a: np.cross(a, a), "3 numbers, got 2"),
+        (lambda a: np.linalg.outer(a, a), "np.outer"),
+        (lambda a: np.vecdot(a * 1j, a), "conjugates"),
+        (lambda a: np.linalg.norm(a, "other"), "'nuc'"),
+    ],
+)  # fmt: skip
+def test_other_products_and_eigenvalues_say_what_to_write(f, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        f(Tensor(B[:2], requires_grad=True))

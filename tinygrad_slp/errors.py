@@ -35,6 +35,12 @@ def warn(message: str) -> None:
 
 def without_rule(function: Function, given: Sequence[Any]) -> TypeError:
     """A function of Tensors that has no derivative rule."""
+    if function in (np.linalg.eig, np.linalg.eigvals):
+        return TypeError(
+            f"{name(function)} of a Tensor: eigenvalues of a matrix that is not symmetric may be "
+            f"complex, and {NOT_COMPLEX}. For a symmetric one write np.linalg.eigh or eigvalsh; "
+            f"to stop gradients, {name(function)}(x.data)"
+        )
     arrays = isinstance(function, np.ufunc)
     kinds = np.ndarray, list, tuple, float
     inputs = [x for x in given if arrays or is_node(x) or isinstance(x, kinds)]

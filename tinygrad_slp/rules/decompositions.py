@@ -51,6 +51,10 @@ def scaled(x, d):
     return x * d[..., np.newaxis, :]
 
 
+def on_diagonal(x):
+    return np.not_equal(np.tril(np.triu(np.ones_like(x))), 0)
+
+
 # --- inverses and determinants ---
 
 declare(
@@ -96,8 +100,26 @@ def in_batch(x, batch):
     return x if x.shape[:-2] == batch else np.broadcast_to(x, (*batch, *x.shape[-2:]))
 
 
+def cofactors_vjp(g, y, a):
+    """⟨G, C⟩·A⁻ᵀ − A⁻ᵀGᵀC; it takes an inverse, and is an error where A is singular."""
+    inverse = inv(a).mT
+    return np.sum(g * y, axis=(-2, -1), keepdims=True) * inverse - inverse @ g.mT @ y
+
+
+@differentiable(
+    cofactors_vjp, domain=REAL,
+    examples=lambda f, x: [f(solvable(x, 3, 3)), f(solvable(x, 2, 2, 2))],
+)  # fmt: skip
+def cofactors(a):
+    """det A · A⁻ᵀ = det U · det V · U·diag(Πⱼ sⱼ, j ≠ i)·Vᵀ, also where A is singular"""
+    u, s, vt = np.linalg.svd(a)
+    others = np.where(on_diagonal(a), 1, s[..., np.newaxis, :])
+    sign = np.linalg.det(u) * np.linalg.det(vt)
+    return scaled(u, sign[..., np.newaxis] * np.prod(others, axis=-1)) @ vt
+
+
 declare(
-    np.linalg.det, "det A", lambda g, y, a: (g * y)[..., np.newaxis, np.newaxis] * inv(a).mT,
+    np.linalg.det, "det A", lambda g, y, a: g[..., np.newaxis, np.newaxis] * cofactors(a),
     domain=REAL, examples=lambda f, x: [f(solvable(x, 3, 3)), f(solvable(x, 2, 2, 2))],
 )  # fmt: skip
 
@@ -194,14 +216,14 @@ def over_gaps(w, skew):
         ValueError: two are the same.
     """
     gaps = w[..., np.newaxis, :] - w[..., np.newaxis]
-    on_diagonal = np.not_equal(np.tril(np.triu(np.ones_like(gaps))), 0)
+    diagonal = on_diagonal(gaps)
     known = gaps.array if isinstance(gaps, Node) else gaps
     if issubclass(type(known), np.ndarray) and np.count_nonzero(known == 0) > w.size:
         raise ValueError(
             "two eigenvalues (or singular values) are the same, so their vectors are not unique, "
             "and nothing that goes through them has a derivative: neither do second derivatives"
         )
-    return np.where(on_diagonal, 0, skew) / np.where(on_diagonal, 1, gaps)
+    return np.where(diagonal, 0, skew) / np.where(diagonal, 1, gaps)
 
 
 def eigenvectors_vjp(g, y, a, UPLO="L"):
@@ -373,5 +395,6 @@ def multi_dot(arrays):
 def cond(x, p=None):
     if p in (None, 2, -2):
         s = singular_values(x)
-        return s[..., 0] / s[..., -1] if p != -2 else s[..., -1] / s[..., 0]
+        most, least = np.max(s, axis=-1), np.min(s, axis=-1)  # those that tie share the cotangent
+        return least / most if p == -2 else most / least
     return np.linalg.norm(x, p, axis=(-2, -1)) * np.linalg.norm(inv(x), p, axis=(-2, -1))

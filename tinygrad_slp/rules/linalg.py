@@ -7,7 +7,7 @@ from string import ascii_letters, ascii_lowercase, ascii_uppercase
 import numpy as np
 
 from ..errors import NOT_COMPLEX
-from ..rule import Each, composite, linear
+from ..rule import Each, aliases, composite, linear
 from .arguments import axis_of, shaped
 from .movement import scatter
 
@@ -92,9 +92,101 @@ def outer(a, b):
 
 @composite(np.vdot, "Σ a·b", examples=lambda f, x: [f(x(3), x(3)), f(x(2, 3), x(2, 3))])
 def vdot(a, b):
-    if np.iscomplexobj(a):
-        raise TypeError(f"np.vdot conjugates the first of its inputs, and {NOT_COMPLEX}")
+    unconjugated("np.vdot", a)
     return np.reshape(a, -1) @ np.reshape(b, -1)
+
+
+@composite(
+    np.linalg.outer, "a·bᵀ of two vectors", examples=lambda f, x: [f(x(3), x(2))]
+)  # fmt: skip
+def outer_of_vectors(a, b, /):
+    if np.ndim(a) != 1 or np.ndim(b) != 1:
+        raise ValueError(
+            f"np.linalg.outer takes two vectors, got shapes {np.shape(a)} and {np.shape(b)}; "
+            "np.outer flattens what it is given"
+        )
+    return outer(a, b)
+
+
+@composite(
+    np.kron, "each a[…i…] times all of b, side by side",
+    examples=lambda f, x: [
+        f(x(2), x(3)), f(x(2, 3), x(3, 2)), f(x(2), x(2, 3)), f(x(2, 1, 2), x(2, 2)), f(x(2), 3.0),
+    ],
+)  # fmt: skip
+def kron(a, b):
+    if not np.ndim(a) or not np.ndim(b):
+        return a * b
+    a, b = shaped(a, like=b), shaped(b, like=a)
+    ndim = max(a.ndim, b.ndim)
+    long = [(1,) * (ndim - x.ndim) + x.shape for x in (a, b)]
+    each = np.reshape(a, [n for m in long[0] for n in (m, 1)])
+    all_of = np.reshape(b, [n for m in long[1] for n in (1, m)])
+    return np.reshape(each * all_of, [m * n for m, n in zip(*long, strict=True)])
+
+
+@composite(
+    np.cross, "a × b",
+    examples=lambda f, x: [
+        f(x(3), x(3)), f(x(2, 3), x(3)), f(x(3, 2), x(2, 3), 0, 1), f(x(3, 2), x(3, 2), axis=0),
+        f(x(2, 3), x(2, 3), axisc=0),
+    ],
+)  # fmt: skip
+def cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
+    a, b = shaped(a), shaped(b)
+    axisa, axisb, axisc = (axisa, axisb, axisc) if axis is None else (axis, axis, axis)
+    a, b = np.moveaxis(a, axisa, -1), np.moveaxis(b, axisb, -1)
+    if a.shape[-1] != 3 or b.shape[-1] != 3:
+        raise ValueError(
+            f"np.cross of Tensors takes vectors of 3 numbers, got {a.shape[-1]} and "
+            f"{b.shape[-1]}; in the plane write a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]"
+        )
+    after, before = [1, 2, 0], [2, 0, 1]
+    y = a[..., after] * b[..., before] - a[..., before] * b[..., after]
+    return np.moveaxis(y, -1, axisc)
+
+
+def unconjugated(function, a):
+    """Refuses complex numbers where NumPy conjugates the first of two inputs."""
+    if np.iscomplexobj(a):
+        raise TypeError(f"{function} conjugates the first of its inputs, and {NOT_COMPLEX}")
+
+
+@composite(
+    np.vecdot, "Σ a[…k]·b[…k]",
+    examples=lambda f, x: [f(x(3), x(3)), f(x(2, 3), x(3)), f(x(3, 2), x(3, 1), axis=0)],
+)  # fmt: skip
+def vecdot(a, b, *, axis=-1):
+    unconjugated("np.vecdot", a)
+    a, b = np.moveaxis(shaped(a), axis, -1), np.moveaxis(shaped(b), axis, -1)
+    return (a[..., np.newaxis, :] @ b[..., np.newaxis])[..., 0, 0]
+
+
+def matvec(a, b):
+    """A·b, for each matrix of the leading axes."""
+    return (shaped(a) @ shaped(b)[..., np.newaxis])[..., 0]
+
+
+def vecmat(a, b):
+    """aᵀ·B, for each matrix of the leading axes."""
+    unconjugated("np.vecmat", a)
+    return (shaped(a)[..., np.newaxis, :] @ shaped(b))[..., 0, :]
+
+
+if hasattr(np, "matvec"):  # since NumPy 2.2
+    composite(
+        np.matvec, "A·b", matvec,
+        examples=lambda f, x: [f(x(2, 3), x(3)), f(x(2, 3, 2), x(2)), f(x(3, 2), x(4, 2))],
+    )  # fmt: skip
+    composite(
+        np.vecmat, "aᵀ·B", vecmat,
+        examples=lambda f, x: [f(x(2), x(2, 3)), f(x(2), x(3, 2, 2)), f(x(4, 3), x(3, 2))],
+    )  # fmt: skip
+
+aliases(np.matmul, np.linalg.matmul)
+aliases(np.tensordot, np.linalg.tensordot)
+aliases(np.cross, np.linalg.cross)
+aliases(np.vecdot, np.linalg.vecdot)
 
 
 def lettered(sublist):

@@ -7,7 +7,7 @@ import operator
 import numpy as np
 
 from ..graph import differentiable
-from ..rule import REAL, Each, composite, declare, linear
+from ..rule import REAL, Each, aliases, composite, declare, linear
 from ..tensor import cast
 from .arguments import axis_of, setting, shaped
 
@@ -34,7 +34,7 @@ def basic(index):
 )
 def scatter(x, index=(), shape=()):
     """zeros, with x added at index      ∂x = g[index]"""
-    y = result = np.zeros_like(x, shape=shape)
+    y = result = np.zeros_like(x, shape=shape, order="C")  # in one row it is still the same memory
     if basic(index):
         y[index] = x
         return y
@@ -294,6 +294,19 @@ splits(np.array_split, "x in parts", lambda f, x: [f(x(5), 2)[1], f(x(2, 5), 3, 
 )
 def trace(x, offset=0, axis1=0, axis2=1):
     return np.sum(np.diagonal(x, offset, axis1, axis2), axis=-1)
+
+
+composite(
+    np.linalg.diagonal, "x[…, i, i+offset]",
+    lambda x, /, *, offset=0: np.diagonal(x, offset, -2, -1),
+    examples=lambda f, x: [f(x(2, 3)), f(x(2, 3, 3), offset=-1)],
+)  # fmt: skip
+composite(
+    np.linalg.trace, "Σ x[…, i, i]",
+    lambda x, /, *, offset=0: trace(x, offset, -2, -1),
+    examples=lambda f, x: [f(x(2, 3)), f(x(2, 3, 3), offset=1)],
+)  # fmt: skip
+aliases(np.matrix_transpose, np.linalg.matrix_transpose)
 
 
 def lower(x, k):

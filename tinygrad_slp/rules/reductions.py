@@ -276,11 +276,15 @@ def power_norm(x, p=3, axis=None, keepdims=False):
     ],
 )
 def norm(x, ord=None, axis=None, keepdims=False):
-    """Vector norms of every order; of matrices, Frobenius, 1 and ∞."""
+    """Norms of every order, of vectors and of matrices."""
     if x.dtype.kind in "biu":
         x = x.astype(float)
-    x, ord = modulus(x), setting(ord)
-    axes = axes_of(axis, x.ndim)
+    ord, axes = setting(ord), axes_of(axis, x.ndim)
+    if len(axes) == 2 and ord in (2, -2, "nuc"):
+        s = np.linalg.svdvals(np.moveaxis(x, axes, (-2, -1)))
+        y = np.sum(s, axis=-1) if ord == "nuc" else (np.max if ord > 0 else np.min)(s, axis=-1)
+        return kept(y, x, tuple(axes)) if keepdims else y
+    x = modulus(x)
     if len(axes) not in (1, 2) and not (ord is None and axis is None):
         raise ValueError(
             f"np.linalg.norm is of one axis (a vector) or two (a matrix), not of {axes}"
@@ -297,10 +301,33 @@ def norm(x, ord=None, axis=None, keepdims=False):
     if matrix or not isinstance(ord, int | float):
         raise TypeError(
             f"np.linalg.norm(ord={ord!r}) of a matrix has no derivative rule; "
-            "there are None, 'fro', 1, -1, inf and -inf"
+            "there are None, 'fro', 'nuc', 1, -1, 2, -2, inf and -inf"
         )
     if abs(ord) == np.inf:
         return (np.max if ord > 0 else np.min)(np.absolute(x), axis=axis, keepdims=keepdims)
     if ord == 0:  # how many are not 0
         return np.sum(np.where(x == 0, np.sign(x), 1), axis=axis, keepdims=keepdims)
     return power_norm(x, p=ord, axis=axis, keepdims=keepdims)
+
+
+@composite(
+    np.linalg.vector_norm, "(Σ |x|ᵖ)^(1/p)", domain=POSITIVE,
+    examples=lambda f, x: [
+        f(x(2, 3)), f(x(2, 3), axis=1, ord=3), f(x(2, 3, 2), axis=(0, 2), keepdims=True, ord=1),
+    ],
+)  # fmt: skip
+def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
+    y = norm(first(x, axis), ord, axis=0)
+    return kept(y, x, axis) if keepdims else y
+
+
+# Singular values that tie share the cotangent of a norm of order 2 or -2, as in np.max.
+@composite(
+    np.linalg.matrix_norm, "the norm of each matrix", domain=POSITIVE,
+    examples=lambda f, x: [
+        f(x(2, 3)), f(x(2, 2, 3), ord="nuc", keepdims=True), f(x(2, 3), ord=2), f(x(3, 2), ord=-2),
+        f(x(2, 3), ord=1),
+    ],
+)  # fmt: skip
+def matrix_norm(x, /, *, keepdims=False, ord="fro"):
+    return norm(x, ord, axis=(-2, -1), keepdims=keepdims)
