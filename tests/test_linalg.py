@@ -269,3 +269,32 @@ def test_singular_values_that_tie_share_the_slope():
 def test_other_products_and_eigenvalues_say_what_to_write(f, words):
     with pytest.raises((TypeError, ValueError), match=words):
         f(Tensor(B[:2], requires_grad=True))
+
+
+def test_lists_and_shapes_are_taken_as_numpy_takes_them():
+    v = [1.0, 2, 3]
+    for f, *given in (
+        (np.linalg.solve, A, v), (np.linalg.solve, A.tolist(), np.array(v)),
+        (lambda a, b: np.linalg.lstsq(a, b)[0], B, v),
+        (lambda a, b: np.linalg.lstsq(a, b)[1], B, v),
+        (lambda a, b: np.linalg.lstsq(a, b)[1], B.T, v[:2]),
+        (lambda a, b: np.linalg.lstsq(a, b)[1], A, v),
+    ):  # fmt: skip
+        found = f(*(x if isinstance(x, list) else Tensor(x, requires_grad=True) for x in given))
+        expected = f(*given)
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(found.data, expected, rtol=1e-9)
+    vector, matrix = Tensor(v, requires_grad=True), Tensor(B, requires_grad=True)
+    for power in 0, 1, 2:
+        with pytest.raises(np.linalg.LinAlgError, match=r"\(3, 2\)"):
+            np.linalg.matrix_power(matrix, power)
+    if hasattr(np, "matvec"):
+        for f in np.matvec, np.vecmat:
+            with pytest.raises(ValueError, match=r"\(3,\) and \(3,\)"):
+                f(vector, vector)
+
+
+def test_a_list_beside_whole_numbers_keeps_its_fractions():
+    whole = np.array([[2, 1], [1, 3]])
+    for f in (lambda b: np.kron([1.5, 2], b), lambda b: np.linalg.solve([[1.5, 0], [0, 1]], b)):
+        np.testing.assert_allclose(f(Tensor(whole)).data, f(whole))

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..graph import Node, differentiable
 from ..rule import REAL, composite, declare
-from .arguments import only
+from .arguments import only, shaped
 
 inv = np.linalg.inv
 SLOGDET: Any = type(np.linalg.slogdet(np.eye(1)))
@@ -90,6 +90,7 @@ def quotient(a, b):
     ],
 )  # fmt: skip
 def solve(a, b):
+    a, b = shaped(a), shaped(b)
     if b.ndim == 1:
         return solve(a, b[:, np.newaxis])[..., 0]
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
@@ -170,11 +171,14 @@ declare(
     examples=lambda f, x: [f(x(4, 2), x(4))[0], f(x(4, 2), x(4, 3))[0]],
 )  # fmt: skip
 def lstsq(a, b, rcond=None):
+    a, b = shaped(a), shaped(b)
     x = (
         np.linalg.pinv(a, rcond=np.finfo(a.dtype).eps * max(a.shape) if rcond is None else rcond)
         @ b
     )
     rank, least = np.linalg.matrix_rank(a), np.sum((a @ x - b) ** 2, axis=0, keepdims=b.ndim == 1)
+    if a.shape[0] <= a.shape[1]:  # NumPy tells what is left only where there are more equations
+        least = least[:0]
     return x, least, rank, np.linalg.svdvals(a)
 
 
@@ -370,6 +374,8 @@ def qr(a, mode="reduced"):
 def matrix_power(a, n):
     """By squaring."""
     n = operator.index(n)
+    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
+        raise np.linalg.LinAlgError(f"a power is of square matrices, got one of shape {a.shape}")
     if n < 0:
         a, n = inv(a), -n
     y = None

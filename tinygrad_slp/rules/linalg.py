@@ -117,7 +117,7 @@ def outer_of_vectors(a, b, /):
 def kron(a, b):
     if not np.ndim(a) or not np.ndim(b):
         return a * b
-    a, b = shaped(a, like=b), shaped(b, like=a)
+    a, b = shaped(a), shaped(b)
     ndim = max(a.ndim, b.ndim)
     long = [(1,) * (ndim - x.ndim) + x.shape for x in (a, b)]
     each = np.reshape(a, [n for m in long[0] for n in (m, 1)])
@@ -164,13 +164,19 @@ def vecdot(a, b, *, axis=-1):
 
 def matvec(a, b):
     """A·b, for each matrix of the leading axes."""
-    return (shaped(a) @ shaped(b)[..., np.newaxis])[..., 0]
+    a, b = shaped(a), shaped(b)
+    if a.ndim < 2 or b.ndim < 1:
+        raise ValueError(f"np.matvec takes a matrix and a vector, got {a.shape} and {b.shape}")
+    return (a @ b[..., np.newaxis])[..., 0]
 
 
 def vecmat(a, b):
     """aᵀ·B, for each matrix of the leading axes."""
     unconjugated("np.vecmat", a)
-    return (shaped(a)[..., np.newaxis, :] @ shaped(b))[..., 0, :]
+    a, b = shaped(a), shaped(b)
+    if a.ndim < 1 or b.ndim < 2:
+        raise ValueError(f"np.vecmat takes a vector and a matrix, got {a.shape} and {b.shape}")
+    return (a[..., np.newaxis, :] @ b)[..., 0, :]
 
 
 if hasattr(np, "matvec"):  # since NumPy 2.2
