@@ -26,7 +26,7 @@ def slopes(f, arrays, k):
         f(*(x.astype(np.longdouble) for x in arrays))
         wide, h = np.longdouble, 1e-3
     except TypeError:
-        wide, h = np.float64, 1e-2
+        wide, h = np.float64, 4e-3
     wide_arrays = [x.astype(wide) for x in arrays]
     weights = {1: 4 / 5, 2: -1 / 5, 3: 4 / 105, 4: -1 / 280}
     result = np.empty(arrays[k].shape)

@@ -84,6 +84,7 @@ REFUSALS = (
     "gradients could still flow",
 )
 REORDERS = re.compile(
+    r"(?s:(?:concatenate|stack|append).*'broadcast')|rollaxis|"
     r"\.T\b|transpose|moveaxis|swapaxes|'F'|reversed|structured|strided|swapped|diag|\.\.\., i"
 )
 """Words in programs of which something may not be in C order, or is summed along another axis."""

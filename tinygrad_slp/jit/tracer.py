@@ -20,7 +20,7 @@ from ..checks import Between
 from ..graph import Node, leaf
 from ..recorder import recorder
 from ..rule import RULES, name
-from ..rules.movement import scatter, take, take_along_axis
+from ..rules.movement import compress, extract, scatter, take, take_along_axis
 from ..tree import flatten, like
 from . import TraceError
 
@@ -59,7 +59,9 @@ PYTHON: dict[Function, Function] = {
 
 
 # What is indexed in other words: `x[i]` is checked, and has native code.
-GATHERS: dict[Function, Function] = {np.take: take, np.take_along_axis: take_along_axis}
+GATHERS: dict[Function, Function] = {
+    np.take: take, np.take_along_axis: take_along_axis, np.compress: compress, np.extract: extract,
+}  # fmt: skip
 
 SHORTER: dict[float, Function] = {
     -1: np.reciprocal, 0.5: np.sqrt, 1: np.positive, 2: np.square,
@@ -338,7 +340,8 @@ def refuse_unrepeatable(function: Function, args: tuple[Any, ...], settings: Any
     if function in TEXTS:
         refuse(f"{name(function)} writes a value as text", RETURN_IT)
     by_mask = function is operator.getitem and masks(args[1])
-    if by_mask or function in SHAPED_BY_VALUES or (function is np.where and len(args) == 1):
+    by_values = function in SHAPED_BY_VALUES or (function is np.where and len(args) == 1)
+    if by_mask or (by_values and varies((args, settings))):
         what = "x[mask]" if by_mask else name(function)
         refuse(
             f"the shape of {what} depends on values",
@@ -382,6 +385,11 @@ def require_same_kind(x: Any, exponent: Any) -> None:
         decides, below = (exponent, now < 0) if whole else (x, base < 0)
         same = (lambda value: value < 0) if below else Between(0, math.inf)
         active().require(same, decides)
+
+
+def varies(given: Any) -> bool:
+    """Whether something that is given will be another in a replay."""
+    return any(isinstance(x, Tracer) and x.node.tracked for x in flatten(given)[0])
 
 
 def masks(index: Any) -> bool:

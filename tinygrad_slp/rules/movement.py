@@ -7,7 +7,7 @@ import operator
 import numpy as np
 
 from ..graph import differentiable
-from ..rule import REAL, Each, aliases, composite, declare, linear
+from ..rule import REAL, aliases, composite, linear
 from ..tensor import cast
 from .arguments import axis_of, setting, shaped
 
@@ -151,18 +151,31 @@ def permutes(function, formula, examples):
     composite(function, formula, definition, examples=examples)
 
 
+def moved(x, move):
+    """y = x[where the positions of x are moved to]."""
+    return np.reshape(x, -1)[move(np.arange(np.size(x)).reshape(np.shape(x)))]
+
+
 def moves(function, formula, examples):
-    """A function that only moves: y = x[where the function moves the positions of x]."""
+    """A function that only moves: it does so with positions as with x."""
 
     def definition(x, *args, **settings):
         args, settings = plain(args, settings)
-        positions = np.arange(x.size).reshape(x.shape)
-        return np.reshape(x, -1)[function(positions, *args, **settings)]
+        return moved(x, lambda positions: function(positions, *args, **settings))
 
     composite(function, formula, definition, examples=examples)
 
 
-reshapes(np.ravel, "x in one row", lambda f, x: [f(x(2, 3))])
+@composite(np.ravel, "x in one row", examples=lambda f, x: [f(x(2, 3)), f(x(2, 3), order="F")])
+def ravel(x, order="C"):
+    if order not in ("C", "F"):
+        raise TypeError(
+            f"np.ravel(order={order!r}) of a Tensor: there are 'C', row after row, and 'F', "
+            "column after column, but none by how the elements lie in memory"
+        )
+    return np.reshape(np.transpose(x) if order == "F" else x, -1)
+
+
 reshapes(
     np.squeeze,
     "x without axes of length 1",
@@ -178,6 +191,9 @@ permutes(
     np.moveaxis,
     "x with axes moved",
     lambda f, x: [f(x(2, 3, 4), 0, -1), f(x(2, 3, 4), (0, 1), (1, 2))],
+)
+permutes(
+    np.rollaxis, "x with an axis rolled back", lambda f, x: [f(x(2, 3, 4), 2), f(x(2, 3), 0, 2)]
 )
 permutes(
     np.swapaxes,
@@ -204,85 +220,48 @@ moves(
     "x[i, i+offset]",
     lambda f, x: [f(x(3, 3)), f(x(2, 3), offset=1), f(x(2, 3, 2), 0, 0, 2)],
 )
+moves(
+    np.delete,
+    "x without some elements",
+    lambda f, x: [f(x(4), 1), f(x(2, 3), [0, -1], axis=1), f(x(5), slice(0, 4, 2))],
+)
+moves(
+    np.lib.stride_tricks.sliding_window_view,
+    "all windows of x",
+    lambda f, x: [f(x(4), 2), f(x(3, 4), (2, 2)), f(x(2, 4), 3, axis=1)],
+)
 
-# --- several into one, one into several ---
+
+@composite(
+    np.resize,
+    "x again and again in another shape",
+    examples=lambda f, x: [f(x(3), (2, 4)), f(x(2, 3), 4)],
+)
+def resize(x, new_shape):
+    if not np.size(x):  # then NumPy fills it with zeros
+        x = np.zeros_like(x, shape=1)
+    return moved(x, lambda positions: np.resize(positions, new_shape))
 
 
-def concatenate_vjp(k, g, y, *xs, axis=0):
-    """The part of g that came from input k."""
-    if axis is None:
-        return concatenate_vjp(k, g, y, *[np.reshape(x, -1) for x in xs]).reshape(xs[k].shape)
-    ends = np.cumsum([x.shape[axis] for x in xs])
-    start = int(ends[k]) - xs[k].shape[axis]
-    return g[(slice(None),) * (axis % g.ndim) + (slice(start, int(ends[k])),)]
-
-
-declare(
-    np.concatenate,
-    "the xs one after the other",
-    Each(concatenate_vjp),
-    domain=REAL,
-    bind=lambda xs, axis=0: (tuple(xs), {"axis": axis}),
-    run=lambda *xs, axis=0: np.concatenate(xs, axis=axis),
+@composite(
+    np.compress,
+    "x where a condition holds",
     examples=lambda f, x: [
-        *(f([x(2, 3), x(1, 3)]), f((x(2, 1), x(2, 3)), axis=-1), f([x(2), x(2, 2)], axis=None)),
+        *(f([True, False, True], x(3)), f([False, True], x(2, 3), axis=0), f([0, 1, 1], x(2, 3))),
     ],
 )
+def compress(condition, a, axis=None):
+    return moved(a, lambda positions: np.compress(setting(condition), positions, axis))
 
 
 @composite(
-    np.stack,
-    "the xs along a new axis",
-    examples=lambda f, x: [f([x(2, 3), x(2, 3)]), f((x(2), x(2), x(2)), axis=-1)],
+    np.extract,
+    "x where a condition holds",
+    examples=lambda f, x: [f([True, False, True], x(3)), f([[0, 1, 1], [1, 0, 0]], x(2, 3))],
 )
-def stack(xs, axis=0):
-    return np.concatenate([np.expand_dims(x, axis) for x in xs], axis=axis)
+def extract(condition, arr):
+    return moved(arr, lambda positions: np.extract(setting(condition), positions))
 
-
-def at_least(x, ndim):
-    return np.reshape(x, (1,) * (ndim - np.ndim(x)) + np.shape(x))
-
-
-@composite(
-    np.hstack,
-    "the xs side by side",
-    examples=lambda f, x: [f([x(2), x(3)]), f([x(2, 1), x(2, 2)]), f([x(), x(2)])],
-)
-def hstack(xs):
-    xs = [at_least(x, 1) for x in xs]
-    return np.concatenate(xs, axis=min(1, xs[0].ndim - 1))
-
-
-@composite(
-    np.vstack,
-    "the xs below each other",
-    examples=lambda f, x: [f([x(2), x(2)]), f([x(1, 2), x(2, 2)])],
-)
-def vstack(xs):
-    return np.concatenate([at_least(x, 2) for x in xs], axis=0)
-
-
-def splits(function, formula, examples):
-    """A function that cuts x into slices along an axis, found by cutting the positions there."""
-
-    def definition(x, indices_or_sections, axis=0):
-        before = (slice(None),) * axis_of(axis, x.ndim)
-        groups = function(np.arange(x.shape[axis]), setting(indices_or_sections))
-        starts = [int(group[0]) if len(group) else 0 for group in groups]
-        return [
-            x[(*before, slice(start, start + len(group)))]
-            for group, start in zip(groups, starts, strict=True)
-        ]
-
-    composite(function, formula, definition, examples=examples)
-
-
-splits(
-    np.split,
-    "x in equal parts",
-    lambda f, x: [f(x(4, 2), 2)[1], f(x(2, 4), [1, 3], axis=1)[1], f(x(4), 2)[0]],
-)
-splits(np.array_split, "x in parts", lambda f, x: [f(x(5), 2)[1], f(x(2, 5), 3, axis=1)[0]])
 
 # --- diagonals, triangles, margins ---
 
@@ -336,6 +315,15 @@ def diag(x, k=0):
     i = np.arange(x.size)
     n = x.size + abs(k)
     return scatter(x, index=(i + max(-k, 0), i + max(k, 0)), shape=(n, n))
+
+
+@composite(
+    np.diagflat,
+    "a matrix with x on its diagonal",
+    examples=lambda f, x: [f(x(3)), f(x(2, 2), k=1)],
+)
+def diagflat(v, k=0):
+    return np.diag(np.reshape(v, -1), k)
 
 
 @composite(

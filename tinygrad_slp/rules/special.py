@@ -108,7 +108,7 @@ with_parameters(
 
 with_parameters(
     special.gammaincinv, "the x with P(a, x) = p", lambda y, a, p: 1 / gamma_density(a, y), 1,
-    domain=(0.3, 0.7),
+    domain=(0.45, 0.55),
 )  # fmt: skip
 with_parameters(
     special.betaincinv, "the x with Iₓ(a, b) = p", lambda y, a, b, p: 1 / beta_density(a, b, y), 2,
@@ -127,7 +127,7 @@ with_parameters(
 )  # fmt: skip
 with_parameters(
     special.stdtrit, "the x with P(T ≤ x) = p", lambda y, v, p: 1 / t_density(v, y), 1,
-    domain=(0.4, 0.6),
+    domain=(0.45, 0.55),
 )  # fmt: skip
 
 # --- error functions and the normal distribution (DLMF 7) ---
