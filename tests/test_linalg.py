@@ -173,6 +173,7 @@ def test_a_step_with_a_decomposition_is_compiled_in_parts():
         (lambda a: np.linalg.eigh(a)[1], np.eye(3), "same"),
         (lambda a: np.linalg.svd(a)[0], np.eye(2), "same"),
         (lambda a: np.linalg.svd(a)[0], B, "full_matrices=False"),
+        (lambda a: np.linalg.svd(a, full_matrices=False)[0], np.outer([1.0, 2, 3], [1, 2]), "is 0"),
         (np.linalg.qr, B.T, "wider"),
         (lambda a: np.linalg.qr(a, mode="complete"), B, "complete"),
         (np.linalg.inv, np.zeros((2, 2)), "Singular"),

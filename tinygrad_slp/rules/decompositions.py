@@ -271,9 +271,24 @@ def singular_values(a):
 
 
 def turned(y, g, s):
-    """Y·F·diag(s) + (1 − YYᵀ)·G·diag(1/s), with F = (YᵀG − GᵀY)/(sⱼ² − sᵢ²)"""
+    """Y·F·diag(s) + (1 − YYᵀ)·G·diag(1/s), with F = (YᵀG − GᵀY)/(sⱼ² − sᵢ²)
+
+    Raises:
+        ValueError: Y has more rows than columns, and an s is 0, as far as rounding can tell.
+    """
     inner = y.mT @ g
-    return y @ scaled(over_gaps(s * s, inner - inner.mT), s) + scaled(g - y @ inner, 1 / s)
+    found = y @ scaled(over_gaps(s * s, inner - inner.mT), s)
+    if y.shape[-2] == y.shape[-1]:  # 1 − YYᵀ is 0
+        return found
+    known = s.array if isinstance(s, Node) else s
+    if issubclass(type(known), np.ndarray):
+        least = np.finfo(known.dtype).eps * y.shape[-2] * np.max(known, axis=-1)
+        if np.any(np.min(known, axis=-1) <= least):
+            raise ValueError(
+                "a singular value is 0, so its vectors are not unique, and nothing that goes "
+                "through them has a derivative"
+            )
+    return found + scaled(g - y @ inner, 1 / s)
 
 
 def left_vjp(g, y, a):
