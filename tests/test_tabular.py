@@ -608,3 +608,15 @@ def test_rows_without_a_target_are_left_out():
     y[3, 0] = y[5, 1] = np.nan
     model = fit_table({"x": x, "y": y[:, 0], "z": y[:, 1]}, ["y", "z"], **QUICK)
     assert model.facts["rows"] == 58
+
+
+def test_a_line_with_little_noise_gets_the_line_alone():
+    """How far the share of the lines goes is a matter of the ratio of losses, not of their size."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 6))
+    y = X @ rng.normal(size=6) + 0.003 * rng.normal(size=300)
+    for scale in (1.0, 1e-4):
+        model = fit_table(X, scale * y, **QUICK)
+        losses = model.facts["losses"]
+        assert losses["networks"] > 2 * losses["straight lines"]
+        assert losses["model"] <= 1.02 * losses["straight lines"]

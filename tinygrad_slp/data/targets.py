@@ -39,6 +39,10 @@ class Target(Encoder):
         """The loss of each row of a prediction that `link` gave."""
         return np.asarray(self.loss(prediction, y))
 
+    def evidence(self, penalty: np.ndarray) -> float:
+        """What the losses of all rows (n,) say together, as minus a log-likelihood."""
+        return float(np.sum(penalty))
+
     def sharpened(self, prediction: np.ndarray, temperature: float) -> np.ndarray:
         """A prediction made surer (below 1) or less sure; numbers stay what they are."""
         return prediction
@@ -244,6 +248,11 @@ class Numbers(Target):
             return np.sum(far, axis=-1)
         return np.sum(np.where(far < 1, 0.5 * e * e, far - 0.5), axis=-1)
 
+    def evidence(self, penalty: np.ndarray) -> float:
+        """Of errors whose size is not known: (n/2)·log of the mean square, n·log of others."""
+        share = 0.5 if self.kind == "mse" else 1.0
+        return share * len(penalty) * float(np.log(max(np.mean(penalty), LEAST)))
+
     def finished(self, prediction: np.ndarray) -> np.ndarray:
         y: np.ndarray = np.clip(prediction * self.std + self.mean, self.low, self.high)
         return y
@@ -288,6 +297,9 @@ class Quantiles(Numbers):
         e = y - outputs
         tau = self.levels.astype(np.float32)
         return np.sum(np.maximum(tau * e, (tau - 1) * e), axis=-1)
+
+    def evidence(self, penalty: np.ndarray) -> float:
+        return len(penalty) * float(np.log(max(np.mean(penalty), LEAST)))
 
     def link(self, outputs: Any) -> np.ndarray:
         return np.sort(np.asarray(outputs, float), axis=-1)

@@ -22,7 +22,7 @@ SHARES = np.linspace(0, 1, 11)
 """Of the lines in the mixture."""
 LOG_TEMPERATURES = np.linspace(-0.7, 0.7, 57)
 DOUBT = 2.0
-"""So much loss, added up over all rows, is added for each square of a distance from ½ or 0."""
+"""So much is added to the evidence for each square of a distance from ½ or 0."""
 LINES: dict[str, Any] = {
     "hidden": (), "dropout": 0.0, "weight_decay": 0.0, "optimizer": "adamw", "lr": 0.01,
 }  # fmt: skip
@@ -147,20 +147,26 @@ def mixture(
     """
     share, temperature, mixed = 0.0, 1.0, networks
     if lines is not None:
-        share = best(SHARES, 0.5, lambda w: target.penalty((1 - w) * networks + w * lines, Y))
+        share = best(
+            SHARES,
+            0.5,
+            lambda w: target.evidence(target.penalty((1 - w) * networks + w * lines, Y)),
+        )
         mixed = (1 - share) * networks + share * lines
     if isinstance(target, Classes):
         temperature = np.exp(
             best(
-                LOG_TEMPERATURES, 0, lambda t: target.penalty(target.sharpened(mixed, np.exp(t)), Y)
+                LOG_TEMPERATURES,
+                0,
+                lambda t: target.evidence(target.penalty(target.sharpened(mixed, np.exp(t)), Y)),
             )
         )
     return share, float(temperature), target.sharpened(mixed, temperature)
 
 
-def best(values: np.ndarray, usual: float, loss: Callable[[float], np.ndarray]) -> float:
+def best(values: np.ndarray, usual: float, loss: Callable[[float], float]) -> float:
     """The value with the least loss, where a few rows are not enough to leave the usual one."""
-    return float(values[np.argmin([loss(v).sum() + DOUBT * (v - usual) ** 2 for v in values])])
+    return float(values[np.argmin([loss(v) + DOUBT * (v - usual) ** 2 for v in values])])
 
 
 def in_errors(base: np.ndarray, losses: np.ndarray) -> float:
