@@ -26,13 +26,14 @@ QR: Any = type(np.linalg.qr(np.eye(1)))
 
 def solvable(x, *shape):
     """A matrix that is far from singular, for examples."""
-    return x(*shape) + 5 * np.eye(shape[-1])
+    a = x(*shape)
+    return a + (2 + a.shape[-1]) * np.eye(a.shape[-1])
 
 
 def positive(x, *shape):
     """A positive definite matrix, for examples."""
     a = x(*shape)
-    return a @ a.mT + 3 * np.eye(shape[-1])
+    return a @ a.mT + 3 * np.eye(a.shape[-1])
 
 
 def lower(x):
