@@ -99,7 +99,7 @@ def test_gradients_keep_dtype_and_shape_and_inputs_stay_as_they_are(rule):
             for x in arrays:
                 x.flags.writeable = False
             y, pullback = tg.vjp(call, *arrays)
-            assert y.dtype == dtype or rule.name in ("cast", "np.float_power")
+            assert y.dtype == dtype or rule.name in ("cast", "np.float_power", "np.interp")
             _, tangent = tg.jvp(call, arrays, arrays)
             assert tangent.dtype == y.dtype
             for x, g, old in zip(arrays, pullback(np.ones_like(y)), before, strict=True):

@@ -33,6 +33,14 @@ def warn(message: str) -> None:
     warnings.warn(message, stacklevel=users_frame()[1])
 
 
+NO_SLOPE: dict[Function, str] = {
+    np.frexp: "jumps at the powers of 2",
+    np.nextafter: "and np.spacing tell how numbers are rounded",
+    np.spacing: "and np.nextafter tell how numbers are rounded",
+}
+"""Functions that have no derivative, and why."""
+
+
 def without_rule(function: Function, given: Sequence[Any]) -> TypeError:
     """A function of Tensors that has no derivative rule."""
     if function in (np.linalg.eig, np.linalg.eigvals):
@@ -48,6 +56,11 @@ def without_rule(function: Function, given: Sequence[Any]) -> TypeError:
     letters = "x" if len(inputs) == 1 else "abcdefgh"[: len(inputs)]
     pairs = zip(letters, inputs, strict=False)
     data = ", ".join([f"{a}.data" if is_node(x) else a for a, x in pairs])
+    if why := NO_SLOPE.get(function):
+        return TypeError(
+            f"{name(function)} {why}, which has no derivative: to get a plain value write "
+            f"{name(function)}({data})"
+        )
     lambdas = [f"lambda g, y, {', '.join(letters)}: g * ..."] * len(letters)
     return TypeError(
         f"{name(function)} has no derivative rule, so it cannot take a Tensor. Give it arrays "

@@ -94,15 +94,20 @@ elementwise(np.log1p, "log(1 + x)", lambda g, y, x: g / (1 + x), domain=POSITIVE
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def weight(y, a, b):
+def weight(y, a, b, exp=np.exp):
     """e^(a − y), the part of a in log(eᵃ + eᵇ); at infinity that in the larger of both."""
-    return np.where(np.isinf(y), share(y, a, b), np.exp(a - y))
+    return np.where(np.isinf(y), share(y, a, b), exp(a - y))
 
 
 elementwise(
     np.logaddexp, "log(eᵃ + eᵇ)",
     lambda g, y, a, b: g * weight(y, a, b),
     lambda g, y, a, b: g * weight(y, b, a),
+)  # fmt: skip
+elementwise(
+    np.logaddexp2, "log₂(2ᵃ + 2ᵇ)",
+    lambda g, y, a, b: g * weight(y, a, b, np.exp2),
+    lambda g, y, a, b: g * weight(y, b, a, np.exp2),
 )  # fmt: skip
 
 # --- trigonometry ---
