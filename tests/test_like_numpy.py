@@ -190,3 +190,25 @@ CORNERS = {
 def test_gradients_in_corners_are_finite_and_right(corner):
     f, x, expected = CORNERS[corner]
     np.testing.assert_allclose(tg.grad(f)(x), expected, rtol=1e-14)
+
+
+def test_quantiles_and_covariances_are_numpys():
+    x = np.random.default_rng(0).normal(size=(4, 6))
+    t = Tensor(x)
+    for q in (0, 0.5, 0.37, 1, [0.1, 0.9]):
+        for axis in (None, 0, -1, (0, 1)):
+            for f in (np.quantile, lambda x, q, axis: np.percentile(x, np.multiply(q, 100), axis)):
+                np.testing.assert_allclose(f(t, q, axis).data, f(x, q, axis), rtol=1e-13)
+    gap = np.where(x == x[1, 2], np.nan, x)
+    np.testing.assert_array_equal(np.quantile(Tensor(gap), 0.5, 1), np.quantile(gap, 0.5, 1))
+    for options in ({}, {"rowvar": False}, {"bias": True}, {"ddof": 2}):
+        np.testing.assert_allclose(np.cov(t, **options).data, np.cov(x, **options), rtol=1e-13)
+    np.testing.assert_allclose(np.corrcoef(t).data, np.corrcoef(x), rtol=1e-13)
+    total = np.average(t, 0, [1.0, 2, 3, 4], returned=True)[1]
+    np.testing.assert_array_equal(total, [10] * 6)
+    with pytest.raises(ValueError, match="nearest"):
+        np.quantile(t, 0.5, method="nearest")
+    with pytest.raises(ValueError, match="range"):
+        np.quantile(t, 1.5)
+    with pytest.raises(ZeroDivisionError):
+        np.average(t, 0, [0.0, 0, 0, 0])

@@ -6,7 +6,7 @@ import pytest
 import tinygrad_slp as tg
 from tinygrad_slp import Tensor
 
-mpmath = pytest.importorskip("mpmath", reason="mpmath is not installed (extra dev)")
+mpmath = pytest.importorskip("mpmath", reason="mpmath is not installed: pip install mpmath")
 
 SPECIAL = {
     "sinc": (np.sinc, mpmath.sincpi, [1e-8, 1e-3, 0.1, 0.3, 0.32, 0.9, 2.5, -0.7, -0.2]),

@@ -11,12 +11,13 @@ from . import (
     numeric,
     reductions,
     signals,
+    statistics,
 )
 from .activations import *  # noqa: F403
 from .activations import __all__ as _activations
 
 __all__ = [
     "calculus", "decompositions", "joining", "linalg", "movement", "nan", "networks", "numeric",
-    "reductions", "signals",
+    "reductions", "signals", "statistics",
 ]  # fmt: skip
 __all__ += _activations
