@@ -340,13 +340,13 @@ def test_a_node_costs_at_most_300_bytes_besides_its_array():
 
 def test_a_rule_without_a_domain_is_an_error():
     with pytest.raises(TypeError, match="domain"):
-        tg.declare(np.heaviside, "step", lambda g, y, a, b: g * 0, lambda g, y, a, b: g * 0)
-    assert np.heaviside not in RULES
+        tg.declare(np.gcd, "step", lambda g, y, a, b: g * 0, lambda g, y, a, b: g * 0)
+    assert np.gcd not in RULES
 
 
 def test_a_rule_with_too_few_vjps_is_an_error():
     with pytest.raises(TypeError, match="vjp"):
-        tg.declare(np.heaviside, "step", lambda g, y, a, b: g * 0, domain=tg.REAL)
+        tg.declare(np.gcd, "step", lambda g, y, a, b: g * 0, domain=tg.REAL)
 
 
 def test_a_cotangent_of_another_shape_is_an_error():
