@@ -18,7 +18,7 @@ SLOW = (regimes.tiny, regimes.large, regimes.near_a_kink, regimes.single_precisi
 def test_nothing_passes_and_no_alarm_is_false(regime):
     ledger = trial.Ledger()
     r = REGIMES.index(regime)
-    for n in range(r, len(CASES), 90 if regime in SLOW else 60):
+    for n in range(r, len(CASES), 160 if regime in SLOW else 110):
         ledger.add(trial.trial(CASES[n], regime, [n, r, 0], {}, mutate=True))
     assert not ledger.missed
     assert ledger.of("killed") > 50
@@ -26,7 +26,7 @@ def test_nothing_passes_and_no_alarm_is_false(regime):
 
 
 def test_the_command_prints_its_tables(monkeypatch, capsys):
-    monkeypatch.setattr(power, "known_cases", lambda: CASES[::36])  # 11, for the control
+    monkeypatch.setattr(power, "known_cases", lambda: CASES[::60])  # 12, for the control
     code = power.main(["--every", "400", "--pairs", "5", "--no-peers", "--processes", "1"])
     said = capsys.readouterr().out
     assert code == 0
