@@ -23,6 +23,7 @@ def predicted_against_true(y: np.ndarray, p: np.ndarray, name: str) -> "Figure":
     ends = [min(y.min(), p.min()), max(y.max(), p.max())]
     axes.plot(ends, ends, color=GREY, linewidth=1)
     axes.scatter(p[rows], y[rows], s=8, color=BLUE, alpha=0.5, linewidths=0)
+    axes.locator_params(nbins=6)  # long numbers would meet
     axes.set_xlabel(text_of(f"predicted {name}"))
     axes.set_ylabel(text_of(f"true {name}"))
     plain(axes)
